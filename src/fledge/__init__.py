@@ -1,0 +1,20 @@
+"""Fledge: become an LLM engineer by building a language model. `load` and `train` are the Python doors to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Look the public names up when they are used: `import fledge` itself loads neither torch nor anything large."""
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("fledge")
+    if name in __all__:
+        import importlib
+
+        return getattr(importlib.import_module("fledge.api"), name)
+    raise AttributeError(f"module 'fledge' has no attribute '{name}'")

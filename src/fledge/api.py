@@ -1,0 +1,79 @@
+"""The public calls: `fledge.load` and `fledge.train`. The command line is a thin skin over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fledge.device import pick_device, pick_precision, set_threads
+from fledge.errors import UserError
+from fledge.evaluate.score import Score, score_text
+from fledge.generate import Completion, Generator, Sampling
+from fledge.model.folder import load_model, save_model
+from fledge.model.source import find_model
+from fledge.model.transformer import Transformer
+from fledge.records import Run
+from fledge.tokenizer import Tokenizer
+from fledge.train.config import job_config
+
+Messages = list[dict[str, Any]]
+
+
+class LM:
+    """A model with its tokenizer."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.generator = Generator(model, tokenizer)
+
+    def prompt(self, prompt: str | Messages, *, tools: list | None = None, thinking: bool = False) -> list[int]:
+        """Token ids: text after <|endoftext|>, messages through the chat template."""
+        if isinstance(prompt, str):
+            return [self.tokenizer.endoftext_id, *self.tokenizer.encode(prompt)]
+        return self.tokenizer.prompt_ids(prompt, tools=tools, thinking=thinking)
+
+    def generate(self, prompt: str | Messages, **sampling: Any) -> str:
+        """Continue a text, or answer a conversation (a list of {"role", "content"}). Settings are those of `Sampling`."""
+        return self.complete([prompt], **sampling)[0].text
+
+    def complete(self, prompts: list[str] | list[Messages], **sampling: Any) -> list[Completion]:
+        """Answer several prompts in one batch, with token ids and log-probabilities."""
+        return self.generator.generate([self.prompt(p) for p in prompts], Sampling(**sampling))
+
+    def stream(self, prompt: str | Messages, **sampling: Any) -> Iterator[str]:
+        """Like `generate`, piece by piece."""
+        return self.generator.stream(self.prompt(prompt), Sampling(**sampling))
+
+    def score(self, text: str) -> Score:
+        """The model's surprise at `text`: Score(nats, tokens, bytes), a window slid over the whole text."""
+        return score_text(self.model, self.tokenizer, text)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a Hugging Face model folder."""
+        save_model(self.model, folder)
+        self.tokenizer.save(folder)
+
+
+def load(source: str | Path, *, device: str = "auto", precision: str = "fp32") -> LM:
+    """Load a run by name, a model folder, or a Hugging Face hub id (when online)."""
+    set_threads()
+    where = pick_device(device)
+    folder = find_model(source)
+    model = load_model(folder, device=where)
+    model.compute_dtype = pick_precision(precision, where)
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise UserError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens but the model only {model.config.vocab_size}; "
+            "they do not belong together: copy the tokenizer files of the model's own training."
+        )
+    return LM(model, tokenizer)
+
+
+def train(job: str, **config: Any) -> Run:
+    """Run a training job ("pretrain", "sft") and return its run; settings are the fields of TrainConfig."""
+    from fledge.objectives.jobs import run_job
+
+    return run_job(job, job_config(job, **config))

@@ -1,0 +1,80 @@
+"""`fledge VERB`: a table of verbs, each a module that is imported only when it is called (`--help` answers at once)."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from fledge.errors import UserError, suggest
+
+VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has main(argv: list[str]) -> int
+    "quickstart": ("fledge.cli.quickstart", "from nothing to a chat with a model you trained, in minutes"),
+    "doctor": ("fledge.cli.doctor", "what this machine is, what it can train, and what is wrong with it"),
+    "world": ("fledge.cli.world", "write the small world's texts, conversations and tasks; show its statistics"),
+    "data": ("fledge.cli.data", "check and prepare training data"),
+    "tokenizer": ("fledge.cli.tokenizer", "train, compare and look into tokenizers"),
+    "train": ("fledge.cli.train", "train a model: pretrain, sft"),
+    "chat": ("fledge.cli.chat", "talk with a model"),
+    "generate": ("fledge.cli.generate", "continue a text with a model"),
+    "eval": ("fledge.cli.eval", "measure a model"),
+    "export": ("fledge.cli.export", "write a model in other programs' form"),
+    "runs": ("fledge.cli.runs", "list, show, compare and plot runs"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `fledge VERB …`. Exit codes: 0 done, 1 a check failed, 2 a mistake in the request, 130 Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _use_utf8()
+    try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(overview())
+            return 0
+        if words[0] in ("--version", "-V"):
+            from fledge import __version__
+
+            print(f"fledge {__version__}")
+            return 0
+        if words[0] not in VERBS:
+            raise UserError(f"'{words[0]}' is not a fledge verb.{suggest(words[0], VERBS) or ' See `fledge --help`.'}")
+        return importlib.import_module(VERBS[words[0]][0]).main(words[1:])
+    except SystemExit as stop:  # --help of a verb
+        return stop.code if isinstance(stop.code, int) else 0
+    except UserError as error:
+        if os.environ.get("FLEDGE_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `fledge runs list | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC or os.environ.get("FLEDGE_DEBUG"):
+            raise
+        print(
+            f"error: the disk is full ({error.filename or 'while writing'}): make room and run the command again.",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def overview() -> str:
+    """What `fledge --help` prints."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {help}" for verb, (_, help) in VERBS.items()]
+    foot = "`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs)."
+    debug = "FLEDGE_LANG=zh|en: the language. FLEDGE_DEBUG=1: show tracebacks."
+    return "\n".join(["usage: fledge VERB …", "", *lines, "", foot, debug])
+
+
+def _use_utf8() -> None:
+    """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,165 @@
+"""`fledge data check FILE`: see a data file the way training will."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from fledge.cli.flags import parse, subverb
+
+if TYPE_CHECKING:
+    from fledge.data.check import Check, Example
+    from fledge.tokenizer import Tokenizer
+
+SHOWN_LEARNED, SHOWN_CONTEXT = 400, 120  # tokens shown of one stretch; the middle of a longer one is only counted
+
+
+@dataclass
+class CheckFlags:
+    """Show a data file as training will see it: schema, bad rows, lengths, and which tokens are learned."""
+
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """.jsonl, .json, .parquet (each also .gz), or any plain text."""
+    tokenizer: str | None = None
+    """Folder of a tokenizer or a model. Default: a small one is trained on the file itself."""
+    rows: int = 5
+    """Rows to print."""
+    seq_len: int = 512
+    """Length of a training row: what is longer is marked."""
+    json: bool = False
+    """Print the findings as JSON."""
+
+
+def main(argv: list[str]) -> int:
+    return subverb({"check": (check_file, "show a data file as training will see it")}, argv, "fledge data")
+
+
+def check_file(argv: list[str]) -> int:
+    """Exit code 1 when more rows are bad than good."""
+    flags = parse(CheckFlags, argv, "fledge data check")
+    from fledge.data.check import check
+    from fledge.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(Path(flags.tokenizer)) if flags.tokenizer else None
+    found = check(flags.file, tokenizer, rows=flags.rows, seq_len=flags.seq_len)
+    if flags.json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        show(found, flags.seq_len)
+    return int(len(found.bad) > found.good)
+
+
+def show(found: Check, seq_len: int) -> None:
+    """Print the report, in colour where the terminal has it."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    facts = found.as_dict()
+    schemas = ", ".join(f"{name} {count:,}" for name, count in found.schemas.items())
+    console.print(f"{found.path}: {found.kind} data, good rows: {found.good:,} (schemas: {schemas})", style="bold")
+    if found.own_tokenizer:
+        console.print(
+            f"No tokenizer was given: one of {found.tokenizer.vocab_size:,} tokens was trained on this file.",
+            style="dim",
+        )
+    for example in found.examples:
+        console.rule(
+            f"line {example.line}{f' · {example.name}' if example.name else ''} · {len(example.ids):,} tokens, "
+            f"{sum(example.mask):,} learned",
+            align="left",
+            style="dim",
+        )
+        console.print(paint(example, found.tokenizer, seq_len, colour=bool(console.color_system)))
+    console.rule(style="dim")
+    legend = Text()
+    if console.color_system:
+        legend.append("learned", "bold green").append("  ").append("context only", "dim").append("  ")
+        legend.append("control token", "magenta").append("  one background, one token")
+    else:
+        legend.append("⟦learned⟧  the rest is context only")
+    console.print(legend)
+    console.print()
+    share = f"{found.trained / max(1, facts['tokens']):.0%}"
+    part = f" of the first {len(found.lengths):,} rows" if found.partial else ""
+    console.print(f"{facts['tokens']:,} tokens{part}, {share} learned. Tokens per row:")
+    for label, count, bar in histogram(found.lengths):
+        console.print(f"  {label:>15} {count:>9,} {bar}")
+    if found.longer and found.kind == "text":
+        console.print(f"{found.longer:,} of the documents go on in further rows of {seq_len} tokens.")
+    elif found.longer:
+        console.print(
+            f"{found.longer:,} rows are longer than {seq_len} tokens and would be cut at the end; {found.lost:,} of them "
+            "lose every learned token and would be left out (--seq-len).",
+            style="yellow",
+        )
+    if found.bad:
+        console.print(f"{len(found.bad):,} rows cannot be read and are left out:", style="red")
+        for bad in found.bad[:10]:
+            console.print(f"  line {bad.line}: {bad.reason}", markup=False)
+        if len(found.bad) > 10:
+            console.print(f"  … and {len(found.bad) - 10:,} more (--json lists them)")
+
+
+def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) -> Any:
+    """A row as rich text: one background, one token; learned tokens green; ✂ is where a training row ends.
+
+    Without colour, learned stretches stand in ⟦ ⟧. The middle of a long stretch is left out.
+    """
+    from rich.text import Text
+
+    text = Text()
+    for start, end, learned in stretches(example.mask):
+        half = (SHOWN_LEARNED if learned else SHOWN_CONTEXT) // 2
+        parts = [(start, end)] if end - start <= 2 * half else [(start, start + half), (end - half, end)]
+        text.append("⟦" if learned and not colour else "")
+        for number, (low, high) in enumerate(parts):
+            if number:
+                text.append(f" … {high - half - start - half:,} tokens … ", "italic dim")
+            if not colour:
+                text.append(tokenizer.decode(example.ids[low:high], skip_special=False))
+                continue
+            for place in range(low, high):
+                if place == seq_len + 1:
+                    text.append("✂", "bold red")
+                spelled, control = spell(tokenizer, example.ids[place])
+                style = ("bold magenta" if learned else "magenta") if control else "bold green" if learned else "dim"
+                text.append(spelled, f"{style} on {'grey23' if place % 2 else 'grey11'}")
+        text.append("⟧" if learned and not colour else "")
+    return text
+
+
+def stretches(mask: list[bool]) -> list[tuple[int, int, bool]]:
+    """(start, end, learned) of every run of equal mask."""
+    edges = [0, *(i for i in range(1, len(mask)) if mask[i] != mask[i - 1]), len(mask)]
+    return [(start, end, mask[start]) for start, end in itertools.pairwise(edges)]
+
+
+def spell(tokenizer: Tokenizer, id: int) -> tuple[str, bool]:
+    """(what a token looks like, is it a control token): line breaks are shown, bytes that are no whole character are hex."""
+    spelled = tokenizer.token_bytes(id)
+    if not spelled:
+        return tokenizer.token_name(id), True
+    try:
+        return spelled.decode("utf-8").replace("\n", "↵\n").replace("\t", "→\t"), False
+    except UnicodeDecodeError:
+        return "".join(f"‹{byte:02x}›" for byte in spelled), False
+
+
+def histogram(lengths: list[int], width: int = 40) -> list[tuple[str, int, str]]:
+    """(range, count, bar) by powers of two."""
+    counts: dict[int, int] = {}
+    for length in lengths:
+        counts[(length - 1).bit_length()] = counts.get((length - 1).bit_length(), 0) + 1
+    top = max(counts.values(), default=1)
+    low, high = min(counts, default=0), max(counts, default=-1)
+    lines = []
+    for power in range(low, high + 1):
+        count = counts.get(power, 0)
+        lines.append((f"{(1 << power >> 1) + 1:,}–{1 << power:,}", count, "█" * -(-count * width // top)))
+    return lines

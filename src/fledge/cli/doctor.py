@@ -1,0 +1,246 @@
+"""`fledge doctor`: what this machine is, measured; what it can train; what is wrong with it and how to mend that."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fledge import device
+from fledge.cli.flags import parse
+from fledge.lang import say
+from fledge.records import runs_root
+
+CORE = ("torch", "numpy", "safetensors", "tokenizers", "jinja2", "rich", "tyro", "yaml", "matplotlib")
+OPTIONAL = {
+    "transformers": ("检查导出的模型", "checks exported models"),
+    "pyarrow": ("读 parquet 数据", "reads parquet data"),
+    "tensorboard": ("TensorBoard 曲线", "TensorBoard curves"),
+    "wandb": ("W&B 记录", "W&B tracking"),
+    "swanlab": ("SwanLab 记录", "SwanLab tracking"),
+}
+MARKS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
+
+
+@dataclass
+class Check:
+    """One finding; `advice` says what to do when it is not ok."""
+
+    name: str
+    state: Literal["ok", "warn", "bad"]
+    value: str
+    advice: str = ""
+
+
+@dataclass
+class Flags:
+    """Measure this machine and say what it can train. Exit code 1 when something is broken."""
+
+    json: bool = False
+    """print JSON"""
+
+
+def main(argv: list[str]) -> int:
+    flags = parse(Flags, argv, "fledge doctor")
+    checks = [check_python(), *check_packages()]
+    facts: dict[str, Any] = device.system()
+    conclusion = say("先按上面的建议修好标为 BAD 的项目。", "First mend what is marked BAD above.")
+    if all(check.state != "bad" for check in checks):
+        device.set_threads()
+        facts = device.machine()
+        facts["gflops"] = measure(facts["device"])
+        checks += [*check_card(facts), *check_traps(), check_speed(facts)]
+        conclusion = verdict(facts)
+    checks += [check_memory(facts), check_disk(), check_fonts(), *check_optional()]
+    broken = any(check.state == "bad" for check in checks)
+    if flags.json:
+        report = {
+            "ok": not broken,
+            "verdict": conclusion,
+            "machine": facts,
+            "checks": [asdict(check) for check in checks],
+        }
+        print(json.dumps(report, ensure_ascii=False, indent=1))
+        return int(broken)
+    for check in checks:
+        print(
+            f"{MARKS[check.state]}  {check.name}: {check.value}" + (f"\n      {check.advice}" if check.advice else "")
+        )
+    print(f"\n{conclusion}")
+    return int(broken)
+
+
+def check_python() -> Check:
+    value = f"{sys.version.split()[0]} ({sys.executable})"
+    if sys.maxsize < 2**32:
+        return Check(
+            "Python",
+            "bad",
+            value,
+            say("这是 32 位的 Python,请换 64 位。", "This is a 32-bit build: install the 64-bit one."),
+        )
+    return Check("Python", "ok", value)
+
+
+def check_packages() -> list[Check]:
+    """torch and the other packages that nothing works without; torch is really imported."""
+    missing = [name for name in CORE if importlib.util.find_spec(name) is None]
+    if missing:
+        advice = say("删除 .venv,再运行 start.py。", "Delete .venv and run start.py again.")
+        return [Check(say("软件包", "packages"), "bad", say("缺少 ", "missing: ") + ", ".join(missing), advice)]
+    try:
+        import torch
+    except Exception as error:  # a broken build fails in many ways, an OSError for a missing DLL among them
+        advice = say(
+            "PyTorch 装坏了。Windows 上先装好 Microsoft Visual C++ 运行库;还不行就删除 .venv,再运行 start.py。",
+            "This torch is broken. On Windows install Microsoft's Visual C++ redistributable; else delete .venv and run start.py.",
+        )
+        return [Check("torch", "bad", f"{type(error).__name__}: {error}", advice)]
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "MPS" if torch.backends.mps.is_built() else "CPU"
+    return [Check("torch", "ok", f"{torch.__version__} ({build})")]
+
+
+def check_card(facts: dict[str, Any]) -> list[Check]:
+    """The device, and whether an NVIDIA card lies idle: pip gives Windows a torch that cannot use it."""
+    import torch
+
+    name = say("计算设备", "device")
+    value = (
+        facts.get("gpu")
+        or f"{facts['cpu']}, {facts['cores']} {say('核', 'cores')}, {facts['threads']} {say('线程', 'threads')}"
+    )
+    value += f", {facts['precision']}"
+    card = nvidia_card()
+    if not card or facts["device"] == "cuda":
+        return [Check(name, "ok", value)]
+    if torch.version.cuda is None:
+        advice = say("要用这块显卡,运行:", "To use the card, run: ") + cuda_command()
+        return [
+            Check(
+                name,
+                "warn",
+                say(f"有 {card},但 torch 是 CPU 版", f"there is a {card}, but torch is a CPU build"),
+                advice,
+            )
+        ]
+    advice = say(
+        f"显卡驱动太旧,配不上 CUDA {torch.version.cuda}:更新 NVIDIA 驱动后重启。",
+        f"The driver is too old for CUDA {torch.version.cuda}: update the NVIDIA driver and restart.",
+    )
+    return [
+        Check(name, "bad", say(f"有 {card},但 torch 用不了它", f"there is a {card}, but torch cannot use it"), advice)
+    ]
+
+
+def nvidia_card() -> str:
+    """The first NVIDIA card's name as its driver tells it, or an empty string."""
+    found = shutil.which("nvidia-smi")
+    lines = device.run_quietly(found, "--query-gpu=name", "--format=csv,noheader").splitlines() if found else []
+    return lines[0].strip() if lines else ""
+
+
+def cuda_command() -> str:
+    """The one command that puts a CUDA build of the same torch in the place of the CPU build."""
+    version = (device.package_version("torch") or "").split("+")[0]
+    python = f'"{sys.executable}"'
+    uv = "uv" if shutil.which("uv") else f"{python} -m pip install uv\n      {python} -m uv"
+    return f"{uv} pip install --python {python} --torch-backend=auto --reinstall-package torch torch=={version}"
+
+
+def check_traps() -> list[Check]:
+    """Packages whose mere presence breaks others."""
+    import torch
+
+    vision = device.package_version("torchvision")
+    if vision and torch.version.cuda is None and "+cpu" not in vision and sys.platform == "linux":
+        advice = say("运行:", "Run: ") + f'"{sys.executable}" -m pip uninstall torchvision'
+        value = say(
+            f"{vision},与 CPU 版 torch 不配,会弄坏 transformers",
+            f"{vision} does not fit a CPU torch and breaks transformers",
+        )
+        return [Check("torchvision", "bad", value, advice)]
+    return []
+
+
+def measure(kind: str) -> dict[str, float]:
+    """Matmul speed in GFLOP/s by precision."""
+    size = 4096 if kind == "cuda" else 1024
+    names = {"fp32": "float32", "bf16": "bfloat16"}
+    return {name: round(device.matmul_gflops(kind, dtype, size), 1) for name, dtype in names.items()}
+
+
+def check_speed(facts: dict[str, Any]) -> Check:
+    speeds = ", ".join(f"{name} {speed:,.0f} GFLOP/s" for name, speed in facts["gflops"].items())
+    return Check(say("矩阵乘法", "matmul"), "ok", speeds)
+
+
+def check_memory(facts: dict[str, Any]) -> Check:
+    advice = say("内存少于 4 GB:只能训练最小的模型。", "Less than 4 GB: only the smallest models train here.")
+    low = 0 < facts["ram_gb"] < 4
+    return Check(say("内存", "memory"), "warn" if low else "ok", f"{facts['ram_gb']} GB", advice if low else "")
+
+
+def check_disk() -> Check:
+    """Room where the runs lie, and whether they can be written."""
+    name, folder = say("磁盘", "disk"), runs_root()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 2**30
+    value = say(f"{runs_root()} 处剩 {free:.0f} GB", f"{free:.0f} GB free for {runs_root()}")
+    try:
+        probe = Path(folder) / ".fledge-doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        advice = say("用 FLEDGE_RUNS 指定一个可写的文件夹。", "Let FLEDGE_RUNS name a folder that can be written.")
+        return Check(name, "bad", say(f"不能写 {folder}", f"cannot write {folder}") + f": {error.strerror}", advice)
+    if free < 1:
+        return Check(name, "bad", value, say("不到 1 GB,请腾出空间。", "Less than 1 GB: make room."))
+    return Check(name, "ok" if free >= 5 else "warn", value, "" if free >= 5 else say("空间不多。", "That is little."))
+
+
+def check_fonts() -> Check:
+    from fledge.cli.plots import cjk_font
+
+    font = cjk_font()
+    none = say("没有中文字体,图中的文字用英文", "no Chinese font: plots are labelled in English")
+    return Check(say("字体", "fonts"), "ok", font or none)
+
+
+def check_optional() -> list[Check]:
+    found = {name: device.package_version(name) for name in OPTIONAL}
+    have = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    lack = ", ".join(f"{name} ({say(*OPTIONAL[name])})" for name, version in found.items() if not version)
+    return [
+        Check(name, "ok", value)
+        for name, value in ((say("可选软件包", "optional packages"), have), (say("没有装", "not installed"), lack))
+        if value
+    ]
+
+
+def verdict(facts: dict[str, Any]) -> str:
+    """One sentence: how large a model this machine trains well in an hour and in a day.
+
+    Training costs 6 FLOPs a parameter and token, and a model wants about 20 tokens a parameter (Hoffmann et al.,
+    2022, arXiv:2203.15556), so N = sqrt(FLOPs / 120). A quarter of the matmul speed reaches the weights, and 16 bytes
+    a parameter (fp32 weights, gradients, two AdamW moments) must fit into half of the memory.
+    """
+    speed = facts["gflops"]["bf16" if facts["precision"] == "bfloat16" else "fp32"] * 1e9 / 4
+    memory = facts.get("gpu_memory_gb") or facts["ram_gb"] or 8
+    largest = memory * 2**30 / 2 / 16
+    hour, day = (_count(min(largest, (speed * seconds / 120) ** 0.5)) for seconds in (3600, 86400))
+    return say(
+        f"估计:这台机器一小时能训练好约 {hour} 参数的模型,一天约 {day} 参数。先运行 fledge quickstart。",
+        f"Estimate: this machine trains a model of about {hour} parameters well in an hour, {day} in a day."
+        " Start with `fledge quickstart`.",
+    )
+
+
+def _count(number: float) -> str:
+    return (
+        f"{number / 1e9:.1f}B" if number >= 1e9 else f"{number / 1e6:.0f}M" if number >= 1e7 else f"{number / 1e6:.1f}M"
+    )

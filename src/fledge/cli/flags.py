@@ -1,0 +1,141 @@
+"""Flags from a dataclass (or a function's signature): the fields are the flags, their docstrings are the help.
+
+tyro does the parsing and `--help`. What it says about a mistake is a box of several lines; here it becomes one
+sentence (UserError) that names the nearest flag. A required word without a flag is written
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import io
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from fledge.errors import UserError, suggest
+
+T = TypeVar("T")
+CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)  # nested configs give flat flags
+NAMES: dict[Any, tuple[str, str]] = {
+    int: ("INT", "a whole number"),
+    float: ("FLOAT", "a number"),
+    str: ("TEXT", "a text"),
+    Path: ("PATH", "a path"),
+}
+
+
+def parse(target: Callable[..., T], argv: Sequence[str], prog: str, *, default: T | None = None) -> T:
+    """Return `target` made from `argv` (a function is called with it); `default` is an instance that flags change.
+
+    Raises UserError with one sentence for a mistake in `argv`; `--help` prints and leaves with SystemExit(0).
+    """
+    build = target if inspect.isclass(target) else _later(target)
+    call = functools.partial(_cli, build, prog=prog, default=default)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            result = call(args=list(argv))
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UserError(_sentence(call, argv, prog)) from None
+    return result if inspect.isclass(target) else result()
+
+
+def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], str]], argv: Sequence[str], prog: str) -> int:
+    """Run `prog WORD …` by a table of word -> (function of the other words, one line of help)."""
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, table))
+        print(f"usage: {prog} {'|'.join(table)} …\n")
+        print("\n".join(f"  {word:<{width}}  {help}" for word, (_, help) in table.items()))
+        return 0
+    if argv[0] not in table:
+        raise UserError(f"`{prog}` knows no '{argv[0]}'.{suggest(argv[0], table) or f' See `{prog} --help`.'}")
+    return table[argv[0]][0](list(argv[1:]))
+
+
+def _cli(build: Any, *, args: list[str], prog: str, default: Any) -> Any:
+    with _REGISTRY:
+        given = {} if default is None else {"default": default}
+        return tyro.cli(build, args=args, prog=prog, config=CONFIG, add_help=True, **given)
+
+
+def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
+    """Parse a function's flags without running it yet: what it prints must not be taken for tyro's errors."""
+
+    @functools.wraps(function)
+    def collect(*args: Any, **kwargs: Any) -> Callable[[], T]:
+        return functools.partial(function, *args, **kwargs)
+
+    return collect
+
+
+def _sentence(call: Callable[..., Any], argv: Sequence[str], prog: str) -> str:
+    """tyro's box of error text as one sentence."""
+    known = [
+        flag
+        for entry in re.findall(r"^  (-.*?)(?:  |$)", _said(call, ["--help"]), flags=re.MULTILINE)
+        for flag in re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", entry)
+    ]
+    for word in argv:
+        flag = word.split("=")[0].replace("_", "-")
+        if re.match(r"--?[A-Za-z]", flag) and flag not in known:
+            near = suggest(flag, [name for name in known if name.startswith("--")])
+            return f"'{word.split('=')[0]}' is not a flag of `{prog}`.{near or f' See `{prog} --help`.'}"
+    body = [line.strip() for line in _said(call, argv).splitlines()[2:]]  # after the title and its rule
+    first = " ".join(body[: next((i for i, line in enumerate(body) if not line or line.startswith("---")), len(body))])
+    if missing := re.fullmatch(r"Missing from .*?: (\S+) ?(.*?) ?(\(required\))?", first):
+        return f"{missing[1]}{f' ({missing[2]})' if missing[2] else ''} is missing. See `{prog} --help`."
+    if extra := re.fullmatch(r"Unrecognized options: (.*)", first):
+        return f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`."
+    first = re.sub(r"^Error parsing (\S+): ", r"\1: ", first)
+    return f"{first.rstrip('.')}. See `{prog} --help`."
+
+
+def _said(call: Callable[..., Any], argv: Sequence[str]) -> str:
+    """What tyro prints for `argv`, without colours and box-drawing lines: it leaves them out when no terminal reads."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), contextlib.suppress(SystemExit):
+        call(args=list(argv))
+    return text.getvalue()
+
+
+def _rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """int, float and X | None: said in plain words, where tyro says `{None}|INT` and quotes Python's errors."""
+    options = get_args(info.type) if get_origin(info.type) in (Union, types.UnionType) else (info.type,)
+    kinds = [option for option in options if option is not type(None)]
+    optional = len(kinds) < len(options)
+    if len(kinds) != 1 or kinds[0] not in NAMES or not (optional or kinds[0] in (int, float)):
+        return None
+    kind = kinds[0]
+    metavar, words = NAMES[kind]
+
+    def read(args: list[str]) -> Any:
+        if optional and args[0] == "None":
+            return None
+        try:
+            return kind(args[0])
+        except ValueError:
+            raise ValueError(f"'{args[0]}' is not {words}") from None
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: (
+            isinstance(value, kind) or (optional and value is None) or (kind is float and isinstance(value, int))
+        ),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+_REGISTRY = ConstructorRegistry()
+_REGISTRY.primitive_rule(_rule)

@@ -1,0 +1,139 @@
+"""Pictures of runs: loss and bits per byte while they train, with the landmarks that say what the numbers mean.
+
+`run.info["landmarks"]` may hold `start` (ln V: nats/token of a model that knows nothing), `floor` (bits/byte: the
+entropy of the text, where it is known) and `floor_by_kind` ({kind: bits/byte}).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fledge.errors import UserError
+from fledge.lang import say
+from fledge.records import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CJK_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei", "PingFang SC",
+    "Hiragino Sans GB", "Heiti SC", "Heiti TC", "STHeiti", "SimHei", "SimSun", "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei", "Noto Sans CJK JP", "Droid Sans Fallback", "Arial Unicode MS",
+)  # fmt: skip
+AXES = {
+    "steps": ("step", "步数", "steps"),
+    "tokens": ("tokens", "token 数", "tokens"),
+    "seconds": ("seconds", "秒", "seconds"),
+}
+
+
+def cjk_font() -> str | None:
+    """The name of an installed font that has Chinese, or None."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in CJK_FONTS if name in installed), None)
+
+
+def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool = False) -> Path:
+    """Draw the runs into the PNG `out` and return it. `x` is steps, tokens or seconds; `by_kind` draws the validation
+    bits per byte of every kind of knowledge, for one run. UserError when there is nothing to draw."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    if by_kind and len(runs) != 1:
+        raise UserError("--by-kind draws one run: name exactly one.")
+    font = cjk_font()
+    settings: dict[Any, Any] = {
+        "font.sans-serif": [*([font] if font else []), "DejaVu Sans"],
+        "axes.unicode_minus": False,
+    }
+    with matplotlib.rc_context(settings):
+        panels = [_kinds] if by_kind else [_loss, _bpb]
+        figure = Figure(figsize=(6.4 * len(panels), 4.2), layout="constrained")
+        drawn = 0
+        for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0]):
+            lines = panel(axes, runs, AXES[x][0], font)
+            drawn += lines
+            axes.set_xlabel(_words(font, *AXES[x][1:]))
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+            if lines:
+                axes.legend(frameon=False, fontsize="small")
+        if not drawn:
+            what = "val_bits_by_kind (only the world's texts have kinds)" if by_kind else "loss or val_bpb"
+            raise UserError(f"nothing to draw: {', '.join(run.name for run in runs)} logged no {what} over {x}.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=130)
+    return out
+
+
+def points(run: Run, x: str, y: str, kind: str | None = None) -> tuple[list[float], list[float]]:
+    """The logged pairs (x, y) of a run; `kind` looks inside the dict that `y` names."""
+    xs, ys = [], []
+    for row in run.metrics():
+        value = (row.get(y) or {}).get(kind) if kind else row.get(y)
+        if isinstance(row.get(x), (int, float)) and isinstance(value, (int, float)):
+            xs.append(row[x])
+            ys.append(value)
+    return xs, ys
+
+
+def _loss(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
+    axes.set_ylabel(_words(font, "损失(nat / token)", "loss (nats per token)"))
+    drawn = _lines(axes, runs, x, "loss", font)
+    if drawn:
+        _landmarks(axes, runs, "start", _words(font, "起点 ln V", "start: ln V"))
+    return drawn
+
+
+def _bpb(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
+    axes.set_ylabel(_words(font, "验证集 比特 / 字节", "validation, bits per byte"))
+    drawn = _lines(axes, runs, x, "val_bpb", font)
+    if drawn:
+        _landmarks(axes, runs, "floor", _words(font, "下限(文本的熵)", "floor: the text's entropy"))
+    return drawn
+
+
+def _kinds(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
+    (run,) = runs
+    axes.set_ylabel(_words(font, "验证集 比特 / 字节", "validation, bits per byte"))
+    floors: dict[str, Any] = run.info.get("landmarks", {}).get("floor_by_kind", {})
+    kinds = sorted({kind for row in run.metrics() for kind in row.get("val_bits_by_kind") or {}})
+    for kind in kinds:
+        (line,) = axes.plot(*points(run, x, "val_bits_by_kind", kind), marker=".", label=_name(kind, font, kind))
+        if kind in floors:
+            axes.axhline(floors[kind], color=line.get_color(), linestyle=":", linewidth=1)
+    if kinds and floors:
+        axes.plot(
+            [], [], color="0.45", linestyle=":", label=_words(font, "各类的下限(熵)", "each kind's floor: its entropy")
+        )
+    return len(kinds)
+
+
+def _lines(axes: Axes, runs: Sequence[Run], x: str, y: str, font: str | None) -> int:
+    drawn = 0
+    for number, run in enumerate(runs, 1):
+        xs, ys = points(run, x, y)
+        if xs:
+            marker = "." if len(xs) < 50 else None
+            axes.plot(xs, ys, label=_name(run.name, font, f"run {number}"), color=f"C{number - 1}", marker=marker)
+            drawn += 1
+    return drawn
+
+
+def _landmarks(axes: Axes, runs: Sequence[Run], which: str, label: str) -> None:
+    """A dashed line for every different value of a landmark."""
+    for value in sorted({run.info.get("landmarks", {}).get(which) for run in runs} - {None}):
+        axes.axhline(value, color="0.45", linestyle="--", linewidth=1, label=f"{label} = {value:.3g}")
+
+
+def _words(font: str | None, zh: str, en: str) -> str:
+    return say(zh, en) if font else en
+
+
+def _name(name: str, font: str | None, fallback: str) -> str:
+    """A name as the plot can show it: Chinese without a font for it would be empty boxes."""
+    return name if font or name.isascii() else fallback.encode("ascii", "replace").decode()

@@ -1,0 +1,207 @@
+"""`fledge tokenizer train|compare|show`: learn a vocabulary, measure it beside others, see what it does to a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+import tyro
+
+from fledge.cli.flags import parse, subverb
+from fledge.errors import UserError
+
+PROG = "fledge tokenizer"
+
+
+@dataclass
+class TrainFlags:
+    """Learn a byte-level BPE vocabulary from your own text and write it as a Hugging Face folder."""
+
+    data: tuple[Path, ...]
+    """Text files: .txt, .jsonl with a `text` field, .parquet, each also as .gz."""
+    out: Path
+    """The folder to write: tokenizer.json, tokenizer_config.json, chat_template.jinja."""
+    vocab_size: int = 4096
+    """How many tokens, the 9 special ones and 256 bytes included; 1,000 to 32,000 is useful."""
+    max_mb: float = 200.0
+    """Read at most so many MB of text, an equal share of each file: more changes the vocabulary little."""
+    json: bool = False
+    """Print the result as JSON."""
+
+
+@dataclass
+class CompareFlags:
+    """Measure tokenizers on one text: bytes per token, by language too, and the share of a model's parameters."""
+
+    data: tuple[Path, ...]
+    """The text files to measure on; use text that none of the tokenizers was trained on."""
+    tokenizers: tuple[Path, ...] = ()
+    """Folders with a tokenizer.json: ours, MiniMind's, Qwen's, …"""
+    preset: str = "cpu-6m"
+    """The model whose embedding is counted: what part of all its parameters this vocabulary would take."""
+    max_mb: float = 20.0
+    """Read at most so many MB of text, an equal share of each file."""
+    json: bool = False
+    """Print the result as JSON."""
+
+
+@dataclass
+class ShowFlags:
+    """Print a text token by token, in colours, with the ids underneath."""
+
+    tokenizer: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """A folder with a tokenizer.json."""
+    text: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")] = None
+    """The text; without it, what comes through the pipe."""
+    special: bool = False
+    """Read control tokens such as <|im_end|> in the text as what they are, not as plain characters."""
+    json: bool = False
+    """Print ids and tokens as JSON."""
+
+
+def main(argv: list[str]) -> int:
+    return subverb(
+        {
+            "train": (lambda argv: train(parse(TrainFlags, argv, f"{PROG} train")), "learn a vocabulary from text"),
+            "compare": (lambda argv: compare(parse(CompareFlags, argv, f"{PROG} compare")), "measure tokenizers"),
+            "show": (lambda argv: show(parse(ShowFlags, argv, f"{PROG} show")), "see a text as tokens, in colours"),
+        },
+        argv,
+        PROG,
+    )
+
+
+def train(flags: TrainFlags) -> int:
+    from fledge.tokenizer import Tokenizer
+
+    sample = _Sample(flags.data, flags.max_mb)
+    start = time.perf_counter()
+    tokenizer = Tokenizer.train(sample, flags.vocab_size, progress=sys.stderr.isatty() and not flags.json)
+    seconds = time.perf_counter() - start
+    tokenizer.save(flags.out)
+    result = {
+        "folder": str(flags.out),
+        "vocab_size": tokenizer.vocab_size,
+        "documents": sample.documents,
+        "bytes": sample.bytes,
+        "seconds": round(seconds, 2),
+        "notes": sample.notes,
+    }
+    if flags.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    print(
+        f"{tokenizer.vocab_size:,} tokens from {sample.documents:,} documents, {sample.bytes / 1e6:.1f} MB, "
+        f"in {seconds:.1f} s → {flags.out}"
+    )
+    if tokenizer.vocab_size < flags.vocab_size:
+        print(f"That is fewer than the {flags.vocab_size:,} asked for: no further pair occurs twice in this text.")
+    for note in sample.notes:
+        print(note)
+    print(f'Look at it: {PROG} show {flags.out} "Hello, 你好!"')
+    return 0
+
+
+def compare(flags: CompareFlags) -> int:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from fledge.cli.tokenizer_view import measure
+    from fledge.tokenizer import Tokenizer
+
+    loaded = [(folder.name or str(folder), Tokenizer.load(folder)) for folder in flags.tokenizers]
+    sample = _Sample(flags.data, flags.max_mb)
+    texts = list(sample)
+    if not texts:
+        raise UserError("There is no text to measure on; name at least one file after --data.")
+    rows = measure(texts, loaded, flags.preset)
+    if flags.json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return 0
+    languages = [name for name in ("zh", "en", "other") if name in rows[0]["bytes_per_token_by_language"]]
+    table = Table(title=f"{rows[0]['bytes'] / 1e6:.2f} MB of text; embedding of a {flags.preset} model", box=box.SIMPLE)
+    table.add_column("tokenizer", overflow="fold", min_width=10)
+    for name in ("vocab", "tokens", "bytes/token", *languages, "embedding"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row["tokenizer"],
+            f"{row['vocab_size']:,}",
+            f"{row['tokens']:,}",
+            f"{row['bytes_per_token']:.2f}",
+            *(f"{row['bytes_per_token_by_language'][name]:.2f}" for name in languages),
+            f"{row['embedding_parameters'] / 1e6:.2f}M = {row['embedding_share']:.0%}",
+        )
+    console = Console()
+    console.print(table)
+    lossy = [f"{row['tokenizer']} does not give the text back exactly." for row in rows if not row["round_trip"]]
+    for note in [*lossy, *sample.notes]:
+        console.print(note)
+    console.print(
+        "More bytes per token: fewer steps for the same text, and more text in the context. A larger vocabulary: more "
+        "parameters in the embedding that could have been layers.",
+        style="dim",
+    )
+    return 0
+
+
+def show(flags: ShowFlags) -> int:
+    from rich.console import Console
+
+    from fledge.cli.tokenizer_view import token_text, token_view
+    from fledge.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(flags.tokenizer)
+    text = flags.text
+    if text is None:
+        if sys.stdin.isatty():
+            raise UserError(f'There is no text to show; give it in quotes: {PROG} show {flags.tokenizer} "Hello".')
+        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    ids = tokenizer.encode(text, special=flags.special)
+    if flags.json:
+        tokens = [{"id": id, "text": token_text(tokenizer, id), "bytes": tokenizer.token_bytes(id).hex()} for id in ids]
+        print(json.dumps({"tokens": tokens, "bytes": len(text.encode("utf-8"))}, ensure_ascii=False))
+        return 0
+    console = Console(highlight=False)
+    console.print(token_view(tokenizer, ids, console.width))
+    size = len(text.encode("utf-8"))
+    rate = size / max(len(ids), 1)
+    console.print(f"{len(ids)} tokens, {len(text)} characters, {size} bytes: {rate:.2f} bytes per token", style="dim")
+    return 0
+
+
+class _Sample:
+    """The texts of files, an equal share of `max_mb` from each; counts what it gave (once it has been read through)."""
+
+    def __init__(self, paths: Sequence[Path], max_mb: float):
+        self.paths = paths
+        self.limit = max_mb * 1e6 / max(len(paths), 1)
+        self.documents = self.bytes = 0
+        self.notes: list[str] = []  # what was left out, one sentence each
+
+    def __iter__(self) -> Iterator[str]:
+        from fledge.data import Quarantine, read_rows
+        from fledge.data.rows import Text
+
+        for path in self.paths:
+            quarantine, left = Quarantine(), int(self.limit)
+            for row in read_rows(path, "text", quarantine):
+                whole = cast(Text, row).text
+                text = whole[:left]  # a character is a byte or more
+                if text:
+                    size = len(text.encode("utf-8"))
+                    left = max(left - size, 0)
+                    self.documents += 1
+                    self.bytes += size
+                    yield text
+                if len(text) < len(whole):
+                    self.notes.append(f"Of {path} only the first {self.limit / 1e6:.3g} MB were read (--max-mb).")
+                    break
+            if quarantine.bad:
+                self.notes.append(quarantine.summary())

@@ -1,0 +1,245 @@
+"""Batches: packed rows of a dataset as tensors, endless and seeded; the cursor resumes at exactly the next batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fledge.data.dataset import Dataset
+from fledge.data.packing import WINDOW, Packer, Stretch, fill, stretches
+from fledge.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORE = -100  # the target of a position that has no loss (PyTorch's ignore_index)
+
+
+@dataclass
+class Batch:
+    """Rows to train on; int64 tensors [B, T] unless said.
+
+    Attributes:
+        inputs_BT, targets_BT: token ids; a target of -100 has no loss.
+        positions_BT: place inside the stretch of its document, from 0 (for RoPE).
+        segments_BT: number of the document inside the row (attention stays inside), padding has its own; None when
+            every row is one stretch without padding.
+        tags_BT: uint8, the kind of knowledge of every target (see `Dataset.tag_names`); None for untagged data.
+        count: number of targets; num_bytes: UTF-8 bytes that they spell.
+    """
+
+    inputs_BT: torch.Tensor
+    targets_BT: torch.Tensor
+    positions_BT: torch.Tensor
+    segments_BT: torch.Tensor | None
+    tags_BT: torch.Tensor | None
+    count: int
+    num_bytes: int
+
+
+class PackedBatches:
+    """An iterator of `Batch` over a dataset, shuffled anew every epoch, packed by best fit.
+
+    Args:
+        seq_len: pairs (input, target) per row; batch_size: rows per batch (the last batch of `epochs` may have fewer).
+        pad_id: input token where a row is not full.
+        crop: True (pretraining): documents are cut where they do not fit and go on in another row; every row is full
+            and every token is a target once an epoch. False (SFT): never cut; an example that is longer than a row
+            keeps its first `seq_len + 1` tokens, and is dropped when no target is among them.
+        epochs: passes over the data; None = endless (the window then runs on from one epoch into the next).
+
+    Attributes:
+        truncated, dropped: number of examples per epoch that were shortened, or lost all their targets.
+        tokens_per_epoch: pairs in one epoch; utilisation: share of the positions so far that hold one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        seq_len: int,
+        batch_size: int,
+        pad_id: int,
+        crop: bool,
+        seed: int = 0,
+        epochs: int | None = None,
+        shuffle: bool = True,
+    ) -> None:
+        self.dataset, self.seq_len, self.batch_size, self.pad_id = dataset, seq_len, batch_size, pad_id
+        self.crop, self.seed, self.epochs, self.shuffle = crop, seed, epochs, shuffle
+        self._sizes = dataset.ends - dataset.starts - 1
+        self.truncated = self.dropped = 0
+        if not crop:
+            self._shorten()
+        self.tokens_per_epoch = int(self._sizes.sum())
+        if not self.tokens_per_epoch:
+            raise UserError(f"{', '.join(dataset.source_names())} holds no tokens to train on")
+        self.epoch, self._cursor = 0, 0  # the next stretch to enter the window
+        self._plan = self._stretches(0)
+        # Not more than about one epoch ahead, or small data would meet itself in a row.
+        self._packer = Packer(seq_len, crop, window=min(WINDOW, len(self._plan)))
+        self._filled = self._positions = 0
+
+    def _shorten(self) -> None:
+        """SFT: shorten examples to a row; those without a target in what remains are out."""
+        long = np.flatnonzero(self._sizes > self.seq_len).tolist()
+        sizes = np.minimum(self._sizes, self.seq_len)
+        sizes[[i for i in long if not self.dataset.example(i)[1][: self.seq_len + 1].any()]] = 0
+        self.dropped = int((sizes == 0).sum())
+        self.truncated = len(long) - self.dropped
+        if self.dropped == len(sizes):
+            files = ", ".join(self.dataset.source_names())
+            raise UserError(
+                f"no example of {files} has an answer within its first {self.seq_len} tokens: raise --seq-len "
+                f"(the longest example has {int(self._sizes.max()) + 1} tokens) or shorten the prompts"
+            )
+        self._sizes = sizes
+
+    @property
+    def utilisation(self) -> float:
+        return self._filled / self._positions if self._positions else 1.0
+
+    def report(self) -> dict[str, Any]:
+        """Counts for the run record."""
+        return {
+            "truncated": self.truncated,
+            "dropped": self.dropped,
+            "tokens_per_epoch": self.tokens_per_epoch,
+            "utilisation": round(self.utilisation, 4),
+        }
+
+    def __iter__(self) -> PackedBatches:
+        return self
+
+    def __next__(self) -> Batch:
+        rows: list[list[Stretch]] = []
+        source = self._source()
+        while len(rows) < self.batch_size:
+            fill(self._packer, source)
+            if not (row := self._packer.row()):
+                break
+            rows.append(row)
+        if not rows:
+            raise StopIteration
+        self._positions += len(rows) * self.seq_len
+        self._filled += sum(s.size for row in rows for s in row)
+        return build_batch(self.dataset, rows, self.seq_len, self.pad_id)
+
+    def _source(self) -> Iterator[Stretch]:
+        """The stretches of this epoch and the following ones, from the cursor on."""
+        while self.epochs is None or self.epoch < self.epochs:
+            while self._cursor < len(self._plan):
+                self._cursor += 1
+                yield Stretch(*self._plan[self._cursor - 1].tolist())
+            self.epoch, self._cursor = self.epoch + 1, 0
+            if self.epochs is None or self.epoch < self.epochs:
+                self._plan = self._stretches(self.epoch)
+
+    def _stretches(self, epoch: int) -> np.ndarray:
+        generator = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+        return stretches(self._sizes, self.seq_len, cut=self.crop, generator=generator)
+
+    def _made_for(self) -> dict[str, Any]:
+        settings = {
+            name: getattr(self, name) for name in ("seq_len", "batch_size", "crop", "seed", "epochs", "shuffle")
+        }
+        return {"dataset": self.dataset.fingerprint(), **settings}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists: after `load_state_dict` the next batch is the one that would come now."""
+        return {
+            "made_for": self._made_for(),
+            "epoch": self.epoch,
+            "cursor": self._cursor,
+            "packer": self._packer.state_dict(),
+            "filled": self._filled,
+            "positions": self._positions,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        mine = self._made_for()
+        if different := [name for name, value in mine.items() if state["made_for"][name] != value]:
+            was = {name: state["made_for"][name] for name in different}
+            now = {name: mine[name] for name in different}
+            raise UserError(f"the run cannot resume on other data or batches: it was made with {was}, this is {now}")
+        self.epoch, self._cursor = state["epoch"], state["cursor"]
+        self._filled, self._positions = state["filled"], state["positions"]
+        self._packer.load_state_dict(state["packer"])
+        self._plan = self._stretches(self.epoch)
+
+
+def eval_batches(
+    dataset: Dataset, seq_len: int, batch_size: int, max_tokens: int | None = None, pad_id: int = 0
+) -> Iterator[Batch]:
+    """Validation rows in a fixed order, every target once.
+
+    Documents that fit a row are never cut; a longer one is read in windows of `seq_len`, each starting where the last
+    one ended. `max_tokens` limits the number of pairs: a fixed, evenly drawn part of the windows is then used.
+    """
+    table = stretches(dataset.ends - dataset.starts - 1, seq_len, cut=True)
+    if max_tokens is not None and table[:, 2].sum() > max_tokens:
+        order = np.random.default_rng(0).permutation(len(table))
+        table = table[np.sort(order[: max(1, int((np.cumsum(table[order, 2]) <= max_tokens).sum()))])]
+    packer = Packer(seq_len, crop=False)
+    source = (Stretch(*line.tolist()) for line in table)
+    while True:
+        rows: list[list[Stretch]] = []
+        while len(rows) < batch_size:
+            fill(packer, source)
+            if not (row := packer.row()):
+                break
+            rows.append(row)
+        if not rows:
+            return
+        yield build_batch(dataset, rows, seq_len, pad_id)
+
+
+def build_batch(dataset: Dataset, rows: list[list[Stretch]], seq_len: int, pad_id: int) -> Batch:
+    """Gather the tokens of packed rows. The work per stretch is in numpy: about ten array operations a batch."""
+    flat = np.array([s for row in rows for s in row], np.int64)
+    document, start, size = flat.T
+    in_row = np.concatenate([np.arange(len(row)) for row in rows])
+    row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    # Where each stretch begins inside its row: pairs before it, minus those of the rows above.
+    before = np.cumsum(size) - size
+    column = before - before[in_row == 0][row_of]
+    positions = np.arange(size.sum()) - np.repeat(before, size)
+    place = np.repeat(row_of * seq_len + column, size) + positions
+    token = np.repeat(dataset.starts[document] + start, size) + positions  # absolute place of every input token
+
+    shape = (len(rows), seq_len)
+    inputs_BT = np.full(shape, pad_id, np.int64)
+    inputs_BT.flat[place] = dataset.tokens[token]
+    targets = dataset.tokens[token + 1].astype(np.int64)
+    if dataset.mask is not None:
+        targets[~dataset.mask[token + 1]] = IGNORE
+    targets_BT = np.full(shape, IGNORE, np.int64)
+    targets_BT.flat[place] = targets
+    positions_BT = np.zeros(shape, np.int64)
+    positions_BT.flat[place] = positions
+    segments_BT = None
+    if len(flat) > len(rows) or size.sum() < len(rows) * seq_len:
+        segments_BT = np.repeat(
+            np.array([len(row) for row in rows], np.int64)[:, None], seq_len, 1
+        )  # padding: the last number
+        segments_BT.flat[place] = np.repeat(in_row, size)
+    tags_BT = None
+    if dataset.tags is not None:
+        tags_BT = np.zeros(shape, np.uint8)
+        tags_BT.flat[place] = dataset.tags[token + 1]
+
+    import torch  # here, at the edge: preparing and checking data needs no torch
+
+    learned = targets[targets != IGNORE]
+    return Batch(
+        inputs_BT=torch.from_numpy(inputs_BT),
+        targets_BT=torch.from_numpy(targets_BT),
+        positions_BT=torch.from_numpy(positions_BT),
+        segments_BT=None if segments_BT is None else torch.from_numpy(segments_BT),
+        tags_BT=None if tags_BT is None else torch.from_numpy(tags_BT),
+        count=len(learned),
+        num_bytes=int(dataset.byte_lengths[learned].sum()),
+    )

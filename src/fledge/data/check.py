@@ -1,0 +1,204 @@
+"""Look at a data file the way training will: which schema, what is wrong, how long, and which tokens are learned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fledge.data.encode import encode_texts
+from fledge.data.readers import Bad, check_file, raw_rows
+from fledge.data.rows import BadRow, Chat, Judged, Kind, Preference, Row, Task, Text, parse, schema_of
+from fledge.errors import UserError
+
+if TYPE_CHECKING:
+    from fledge.tokenizer import Tokenizer
+
+TOKENISED = 20_000_000  # characters: enough for the histogram of any file, seconds of work
+LEARNED_FROM = 3_000_000  # characters that a tokenizer is trained on when none is given
+VOCABULARY = 4096
+KIND_OF: dict[str, Kind] = {"text": "text", "preference": "preference", "kto": "judged", "task": "task"}  # others: chat
+
+
+@dataclass
+class Example:
+    """One row as tokens. `mask`: which are targets; `name`: chosen, rejected, … where a row gives several."""
+
+    line: int
+    name: str
+    ids: list[int]
+    mask: list[bool]
+
+
+@dataclass
+class Check:
+    """What `check` found. `lengths`: tokens of every row that was tokenised (`partial`: the file goes on after them)."""
+
+    path: Path
+    kind: Kind
+    tokenizer: Tokenizer
+    own_tokenizer: bool
+    schemas: dict[str, int]
+    good: int = 0
+    bad: list[Bad] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    trained: int = 0
+    partial: bool = False
+    longer: int = 0  # than seq_len
+    lost: int = 0  # whose targets all lie behind seq_len
+
+    def as_dict(self) -> dict[str, Any]:
+        quantiles = np.quantile(self.lengths, (0, 0.5, 0.9, 0.99, 1)).astype(int).tolist() if self.lengths else []
+        return {
+            "file": str(self.path),
+            "kind": self.kind,
+            "schemas": self.schemas,
+            "rows": self.good,
+            "bad_rows": len(self.bad),
+            "bad": [{"line": bad.line, "reason": bad.reason} for bad in self.bad[:100]],
+            "tokenizer": f"trained on this file ({self.tokenizer.vocab_size} tokens)"
+            if self.own_tokenizer
+            else "given",
+            "tokenised_rows": len(self.lengths),
+            "tokens": sum(self.lengths),
+            "trained_tokens": self.trained,
+            "lengths": dict(zip(("min", "median", "p90", "p99", "max"), quantiles)),
+            "longer_than_seq_len": self.longer,
+            "no_target_within_seq_len": self.lost,
+            "examples": [
+                {"line": e.line, "name": e.name, "ids": e.ids, "mask": [int(m) for m in e.mask]} for e in self.examples
+            ],
+        }
+
+
+def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5, seq_len: int = 512) -> Check:
+    """Read a whole file and report. Bad rows are counted here, never raised; a file without one good row is a UserError."""
+    path = check_file(path)
+    schemas = _schemas(path)
+    if not schemas:
+        line, reason = next(((line, _reason(raw)) for line, raw in raw_rows(path, "text")), (0, ""))
+        if not line:
+            raise UserError(f"{path} holds no rows: give a file with at least one")
+        raise UserError(f"{path}: none of its rows can be read; line {line}: {reason}")
+    kind = KIND_OF.get(max(schemas, key=lambda schema: schemas[schema]), "chat")
+    found = Check(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
+    characters = 0
+    group: list[tuple[int, Row]] = []
+    for line, row in _good_rows(path, kind, found.bad):
+        found.good += 1
+        if characters >= TOKENISED:
+            found.partial = True
+            continue
+        group.append((line, row))
+        size = sum(map(len, _texts(row)))
+        characters += size
+        if len(group) == 1000 or size > 1_000_000:
+            _measure(found, group, rows, seq_len)
+            group = []
+    if group:
+        _measure(found, group, rows, seq_len)
+    if not found.good:
+        raise _none_good(path, kind, found.bad)
+    return found
+
+
+def _none_good(path: Path, kind: Kind, bad: list[Bad]) -> UserError:
+    return UserError(f"{path}: none of its rows can be read as {kind} data; line {bad[0].line}: {bad[0].reason}")
+
+
+def _schemas(path: Path) -> dict[str, int]:
+    """How many rows have which schema; MiniMind rows with `gt` are tasks."""
+    counts: Counter[str] = Counter()
+    for _, raw in raw_rows(path, "text"):
+        try:
+            if not isinstance(raw, BadRow):
+                schema = schema_of(raw)
+                counts["task" if schema != "text" and "gt" in raw else schema] += 1
+        except BadRow:
+            pass
+    return dict(counts.most_common())
+
+
+def _reason(raw: Any) -> str:
+    try:
+        return str(raw) if isinstance(raw, BadRow) else schema_of(raw)
+    except BadRow as error:
+        return str(error)
+
+
+def _good_rows(path: Path, kind: Kind, bad: list[Bad]) -> Iterator[tuple[int, Row]]:
+    for line, raw in raw_rows(path, kind):
+        try:
+            if isinstance(raw, BadRow):
+                raise raw
+            yield line, parse(raw, kind)
+        except BadRow as error:
+            bad.append(Bad(path.name, line, str(error)))
+
+
+def _train_on(path: Path, kind: Kind) -> Tokenizer:
+    """A small tokenizer of the file itself, for a first look."""
+    from fledge.tokenizer import Tokenizer
+
+    texts: list[str] = []
+    bad: list[Bad] = []
+    characters = 0
+    for _, row in _good_rows(path, kind, bad):
+        texts += [text[: LEARNED_FROM - characters] for text in _texts(row)]
+        characters += sum(map(len, _texts(row)))
+        if characters >= LEARNED_FROM:
+            break
+    if not characters:
+        raise _none_good(path, kind, bad)
+    return Tokenizer.train(texts, VOCABULARY)
+
+
+def _conversations(row: Row) -> list[tuple[str, list[dict], list[dict] | None]]:
+    """(name, messages, tools) of everything in a row that is rendered."""
+    match row:
+        case Chat():
+            return [("", row.messages, row.tools)]
+        case Preference():
+            pairs = (("chosen", row.chosen), ("rejected", row.rejected))
+            return [(name, row.prompt + side, row.tools) for name, side in pairs]
+        case Judged():
+            return [("good" if row.good else "bad", row.messages, row.tools)]
+        case Task():
+            return [("prompt", row.messages, row.tools)]
+    return []
+
+
+def _texts(row: Row) -> list[str]:
+    if isinstance(row, Text):
+        return [row.text]
+    return [message["content"] for _, messages, _ in _conversations(row) for message in messages]
+
+
+def _measure(found: Check, group: list[tuple[int, Row]], rows: int, seq_len: int) -> None:
+    """Tokenise rows, keep the first `rows` for showing, count the rest."""
+    for example in _tokenise(found.tokenizer, group):
+        found.lengths.append(len(example.ids))
+        found.trained += sum(example.mask)
+        if len(example.ids) > seq_len + 1:
+            found.longer += 1
+            found.lost += not any(example.mask[: seq_len + 1])
+        if len({e.line for e in found.examples} | {example.line}) <= rows:
+            found.examples.append(example)
+
+
+def _tokenise(tokenizer: Tokenizer, group: list[tuple[int, Row]]) -> Iterator[Example]:
+    if isinstance(group[0][1], Text):
+        texts = [row.text[:TOKENISED] for _, row in group if isinstance(row, Text)]
+        for (line, _), ids in zip(group, encode_texts(tokenizer, texts)):
+            end = tokenizer.endoftext_id
+            yield Example(line, "", [end, *ids.tolist(), end], [False] + [True] * (len(ids) + 1))
+        return
+    parts = [(line, *part) for line, row in group for part in _conversations(row)]
+    rendered = tokenizer.render_ids_batch([part[2] for part in parts], tools=[part[3] for part in parts])
+    for (line, name, _, _), (rendered_ids, mask) in zip(parts, rendered):
+        yield Example(line, name, rendered_ids, mask)

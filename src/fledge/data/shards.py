@@ -1,0 +1,342 @@
+"""Prepare once: rows → tokens on disk, cached under the hash of the inputs and the tokenizer.
+
+A prepared folder holds `tokens.bin` (uint16 or uint32), `mask.bin` (bool, conversations), `tags.bin` (uint8, tagged
+text), `offsets.npy`, `source.npy`, `targets.npy`, `bytes.npy` (per example), `byte_lengths.npy` (per token of the
+vocabulary), `quarantine.jsonl` (rows that could not be read) and `manifest.json` with the sha256 of everything. It is
+written beside its place and renamed when complete; a folder whose hashes no longer match is rebuilt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fledge.data.dataset import Dataset
+from fledge.data.encode import encode_texts, tag_tokens
+from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
+from fledge.data.rows import Chat, Kind, Row, Text
+from fledge.errors import UserError
+
+if TYPE_CHECKING:
+    from fledge.tokenizer import Tokenizer
+
+FORMAT = 1  # of the folder; part of the cache key
+BATCH_CHARACTERS = 2_000_000  # tokenised at a time: bounds memory, keeps every core busy
+
+
+def prepare(
+    paths: str | Path | Iterable[str | Path],
+    tokenizer: Tokenizer,
+    *,
+    kind: Kind,
+    out_dir: str | Path | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Tokenise files into a folder, or open the folder if that was done before.
+
+    Args:
+        paths: one or more files (see `readers`).
+        kind: "text" or "chat".
+        out_dir: where to; default a folder named by the hash under `cache_root()`.
+        notify: receives one sentence for everything the user should know (rows left out, a damaged cache); default:
+            stderr.
+    """
+    files = [check_file(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not files:
+        raise UserError("no data files were given: name at least one .txt, .jsonl, .json or .parquet file")
+    notify = notify or _stderr
+    inputs = [{"file": f.name, "bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files]
+    key = _key(inputs, kind, tokenizer)
+    folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
+    found = _state(folder, key)
+    if found == "valid":
+        dataset = Dataset.open(folder)
+        _report(dataset.manifest, folder, notify)
+        return dataset
+    if found == "damaged":
+        notify(f"the prepared data in {folder} is damaged and is made again")
+
+    def rows(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
+        for number, file in enumerate(files):
+            for row in read_rows(file, kind, quarantine):
+                yield number, row
+
+    return _build(rows, tokenizer, kind, inputs, folder, key, notify)
+
+
+def prepare_rows(
+    rows: Iterable[Any],
+    tokenizer: Tokenizer,
+    *,
+    kind: Kind,
+    name: str = "rows",
+    out_dir: str | Path | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Like `prepare` for rows in memory: strings (text), dicts in any schema, or row types of `fledge.data.rows`."""
+    notify = notify or _stderr
+    held = list(rows)
+    digest = hashlib.sha256()
+    for row in held:
+        plain = dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
+        digest.update(json.dumps(plain, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass") + b"\n")
+    inputs = [{"file": name, "rows": len(held), "sha256": digest.hexdigest()}]
+    key = _key(inputs, kind, tokenizer)
+    folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
+    if _state(folder, key) == "valid":
+        return Dataset.open(folder)
+
+    def read(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
+        for row in parse_rows(enumerate(held, 1), kind, quarantine, name):
+            yield 0, row
+
+    return _build(read, tokenizer, kind, inputs, folder, key, notify)
+
+
+def cache_root() -> Path:
+    """`FLEDGE_CACHE`, else `fledge` in the user's cache folder."""
+    if chosen := os.environ.get("FLEDGE_CACHE"):
+        return Path(chosen)
+    local = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
+    return (Path(local) if local else Path.home() / ".cache") / "fledge"
+
+
+def file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def tokenizer_sha256(tokenizer: Tokenizer) -> str:
+    """The hash of the tokenizer's saved files: vocabulary, merges and chat template."""
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save(Path(folder))
+        for file in sorted(Path(folder).rglob("*")):
+            if file.is_file():
+                digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _key(inputs: list[dict[str, Any]], kind: str, tokenizer: Tokenizer) -> str:
+    facts = {"format": FORMAT, "kind": kind, "inputs": inputs, "tokenizer": tokenizer_sha256(tokenizer)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _state(folder: Path, key: str) -> str:
+    """What stands at `folder`: nothing, "other" (data of ours with another key), "damaged", or "valid"."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return "nothing"
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise UserError(f"{folder} exists and is not a prepared dataset (no manifest.json): choose another folder")
+    try:
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        if facts["key"] != key:
+            return "other"
+        for name, file in facts["files"].items():
+            if (folder / name).stat().st_size != file["bytes"] or file_sha256(folder / name) != file["sha256"]:
+                return "damaged"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "damaged"
+    return "valid"
+
+
+class _Writer:
+    """Appends examples to the files of a folder being built."""
+
+    def __init__(self, folder: Path, dtype: str, masked: bool) -> None:
+        self.folder, self.dtype = folder, dtype
+        self.tokens = (folder / "tokens.bin").open("wb")
+        self.mask = (folder / "mask.bin").open("wb") if masked else None
+        self.tags = (folder / "tags.bin").open("wb")  # kept only if any token is tagged
+        self.tag_names = [""]
+        self.offsets, self.sources, self.targets, self.bytes = [0], [], [], []  # type: ignore[var-annotated]
+
+    def add(self, source: int, ids: np.ndarray, mask: np.ndarray | None, num_targets: int, num_bytes: int) -> None:
+        self.tokens.write(ids.astype(self.dtype).tobytes())
+        if self.mask is not None and mask is not None:
+            self.mask.write(mask.tobytes())
+        self.offsets.append(self.offsets[-1] + len(ids))
+        for column, value in ((self.sources, source), (self.targets, num_targets), (self.bytes, num_bytes)):
+            column.append(value)
+
+    def close(self, byte_lengths: np.ndarray) -> None:
+        """Write the arrays that are complete only now."""
+        self.tokens.close()
+        if self.mask is not None:
+            self.mask.close()
+        self.tags.close()
+        if len(self.tag_names) == 1:
+            (self.folder / "tags.bin").unlink()
+        np.save(self.folder / "offsets.npy", np.array(self.offsets, np.int64))
+        np.save(self.folder / "source.npy", np.array(self.sources, np.uint16))
+        np.save(self.folder / "targets.npy", np.array(self.targets, np.int64))
+        np.save(self.folder / "bytes.npy", np.array(self.bytes, np.int64))
+        np.save(self.folder / "byte_lengths.npy", byte_lengths.astype(np.int32))
+
+
+def _build(
+    rows: Callable[[Quarantine], Iterator[tuple[int, Row]]],
+    tokenizer: Tokenizer,
+    kind: Kind,
+    inputs: list[dict[str, Any]],
+    folder: Path,
+    key: str,
+    notify: Callable[[str], None],
+) -> Dataset:
+    if kind not in ("text", "chat"):
+        raise ValueError(f"only text and chat rows are prepared into shards, not {kind!r}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    quarantine = Quarantine()
+    dropped: dict[str, int] = {}  # reason -> conversations
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        byte_lengths = np.asarray(tokenizer.byte_lengths())
+        writer = _Writer(partial, "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32", masked=kind == "chat")
+        write = _write_text if kind == "text" else _write_chats
+        try:
+            write(_progress(rows(quarantine), inputs, writer), tokenizer, byte_lengths, writer, dropped)
+        finally:
+            writer.close(byte_lengths)
+        if len(writer.offsets) == 1:
+            raise UserError(f"{inputs[0]['file']}: no conversation can be used: {next(iter(dropped))}")
+        with (partial / "quarantine.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(dataclasses.asdict(bad), ensure_ascii=False) + "\n" for bad in quarantine.bad)
+        manifest = {
+            "format": FORMAT,
+            "key": key,
+            "kind": kind,
+            "inputs": inputs,
+            "tokenizer": {"sha256": tokenizer_sha256(tokenizer), "vocab_size": tokenizer.vocab_size},
+            "dtype": writer.dtype,
+            "examples": len(writer.sources),
+            "tokens": writer.offsets[-1],
+            "targets": sum(writer.targets),
+            "bytes": sum(writer.bytes),
+            "quarantined": len(quarantine.bad),
+            "quarantine_summary": quarantine.summary(),
+            "dropped": dropped,
+            "tags": writer.tag_names,
+            "files": {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in sorted(partial.iterdir())},
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1)
+        (partial / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
+        _put(partial, folder, key)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _report(manifest, folder, notify)
+    return Dataset.open(folder)
+
+
+def _put(partial: Path, folder: Path, key: str) -> None:
+    """Rename the finished folder into place. Another process may have been faster: its result is the same."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    except OSError as error:
+        if not (folder.exists() and _state(folder, key) == "valid"):
+            raise UserError(f"the prepared data cannot be put into {folder} ({error}): is it open elsewhere?") from None
+
+
+def _write_text(
+    rows: Iterator[tuple[int, Row]],
+    tokenizer: Tokenizer,
+    byte_lengths: np.ndarray,
+    writer: _Writer,
+    dropped: dict[str, int],
+) -> None:
+    """`[endoftext] + tokens + [endoftext]`; every token but the first is a target."""
+    end = np.array([tokenizer.endoftext_id], writer.dtype)
+    for group in _groups(rows):
+        for (source, row), ids in zip(group, encode_texts(tokenizer, [row.text for _, row in group])):
+            tags = tag_tokens(row, ids, byte_lengths, writer.tag_names)
+            writer.tags.write(b"\0" + tags.tobytes() + b"\0")
+            writer.add(source, np.concatenate([end, ids, end]), None, len(ids) + 1, int(byte_lengths[ids].sum()))
+
+
+def _write_chats(
+    rows: Iterator[tuple[int, Row]],
+    tokenizer: Tokenizer,
+    byte_lengths: np.ndarray,
+    writer: _Writer,
+    dropped: dict[str, int],
+) -> None:
+    """As the chat template renders it; the mask comes out of the rendering."""
+    for group in _groups(rows):
+        chats = [row for _, row in group if isinstance(row, Chat)]
+        for (source, _), rendered in zip(group, _render(tokenizer, chats)):
+            if isinstance(rendered, UserError):
+                dropped[str(rendered)] = dropped.get(str(rendered), 0) + 1
+                continue
+            ids, mask = np.array(rendered[0], np.int64), np.array(rendered[1], bool)
+            mask[:1] = False
+            if not mask.any():
+                reason = "no token of the assistant to learn from"
+                dropped[reason] = dropped.get(reason, 0) + 1
+                continue
+            writer.add(source, ids, mask, int(mask.sum()), int(byte_lengths[ids[mask]].sum()))
+
+
+def _render(tokenizer: Tokenizer, chats: list[Chat]) -> list[Any]:
+    """(ids, mask) of every conversation, or the UserError with which a foreign chat template refused it."""
+    try:
+        return tokenizer.render_ids_batch([c.messages for c in chats], tools=[c.tools for c in chats])
+    except UserError as error:
+        return [error] if len(chats) == 1 else [item for chat in chats for item in _render(tokenizer, [chat])]
+
+
+def _groups(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Any]]]:
+    """Rows in groups: enough to keep every core busy, few enough to bound memory."""
+    group: list[tuple[int, Row]] = []
+    characters = 0
+    for source, row in rows:
+        group.append((source, row))
+        characters += len(row.text) if isinstance(row, Text) else 1000
+        if characters >= BATCH_CHARACTERS:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
+
+
+def _progress(
+    rows: Iterator[tuple[int, Row]], inputs: list[dict[str, Any]], writer: _Writer
+) -> Iterator[tuple[int, Row]]:
+    """Pass rows on, with a line on the terminal about how far it is."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Preparing data")
+        for number, (source, row) in enumerate(rows):
+            if number % 100 == 0:
+                where = f"{inputs[source]['file']} (file {source + 1} of {len(inputs)})"
+                progress.update(task, description=f"Preparing {where}: {number:,} rows, {writer.offsets[-1]:,} tokens")
+            yield source, row
+
+
+def _report(manifest: dict[str, Any], folder: Path, notify: Callable[[str], None]) -> None:
+    if manifest["quarantined"]:
+        notify(f"{manifest['quarantine_summary']} (all are listed in {folder / 'quarantine.jsonl'})")
+    for reason, count in manifest["dropped"].items():
+        notify(f"{count} conversations are left out: {reason}")
+
+
+def _stderr(message: str) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,16 @@
+"""What a user did wrong, in one sentence: what, where, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake the user can mend. The command line prints its message and exits with code 2; it is never a traceback."""
+
+
+def suggest(word: str, options: Iterable[str]) -> str:
+    """Return `" Did you mean 'x'?"` for the nearest of `options`, or an empty string when nothing is near."""
+    near = difflib.get_close_matches(word, list(options), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""

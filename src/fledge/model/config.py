@@ -1,0 +1,179 @@
+"""ModelConfig is `config.json`, field for field; nothing here needs torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fledge.errors import UserError, suggest
+
+ARCHITECTURES = {
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+}
+
+
+@dataclass
+class ModelConfig:
+    """Shape of a model, with Hugging Face's field names. `head_dim` None means hidden_size / num_attention_heads."""
+
+    model_type: str = "qwen3"
+    vocab_size: int = 2048
+    hidden_size: int = 256
+    intermediate_size: int = 768
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    num_key_value_heads: int = 2
+    head_dim: int | None = None
+    max_position_embeddings: int = 2048
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    rope_scaling: dict[str, Any] | None = None  # {"rope_type": "llama3" | "yarn" | "linear", "factor": …}
+    tie_word_embeddings: bool = True
+    attention_bias: bool = False
+    mlp_bias: bool = False
+    sliding_window: int | None = None
+    initializer_range: float = 0.02
+    bos_token_id: int | None = 0
+    eos_token_id: int | None = 2
+    pad_token_id: int | None = 0
+    # Qwen3-MoE
+    num_experts: int = 0
+    num_experts_per_tok: int = 2
+    moe_intermediate_size: int = 0
+    norm_topk_prob: bool = True
+    decoder_sparse_step: int = 1
+    mlp_only_layers: list[int] = dataclasses.field(default_factory=list)
+    router_aux_loss_coef: float = 0.001
+
+    def __post_init__(self) -> None:
+        if self.head_dim is None:
+            self.head_dim = self.hidden_size // self.num_attention_heads
+        if self.model_type not in ARCHITECTURES:
+            raise UserError(
+                f"model_type '{self.model_type}' is not one of {', '.join(ARCHITECTURES)}."
+                + suggest(self.model_type, ARCHITECTURES)
+            )
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise UserError(
+                f"num_attention_heads ({self.num_attention_heads}) must be a multiple of num_key_value_heads "
+                f"({self.num_key_value_heads})."
+            )
+        if self.model_type == "qwen3_moe" and not 1 <= self.num_experts_per_tok <= self.num_experts:
+            raise UserError(
+                f"num_experts_per_tok ({self.num_experts_per_tok}) must be between 1 and num_experts ({self.num_experts})."
+            )
+
+    @property
+    def qk_norm(self) -> bool:
+        """Qwen3 normalises every query and key head before RoPE."""
+        return self.model_type.startswith("qwen3")
+
+    def is_sparse(self, layer: int) -> bool:
+        """Whether this layer's MLP is a mixture of experts."""
+        return (
+            self.model_type == "qwen3_moe"
+            and layer not in self.mlp_only_layers
+            and (layer + 1) % self.decoder_sparse_step == 0
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
+        """Read a config.json of transformers v4 or v5; unsupported features are refused rather than ignored."""
+        data = dict(data)
+        rope = data.get("rope_parameters") or {}
+        if rope and "full_attention" not in rope:
+            data["rope_theta"] = rope.get("rope_theta", data.get("rope_theta", 10000.0))
+            if rope.get("rope_type", "default") != "default":
+                data["rope_scaling"] = {k: v for k, v in rope.items() if k != "rope_theta"}
+        scaling = data.get("rope_scaling")
+        if scaling:
+            scaling = {("rope_type" if k == "type" else k): v for k, v in scaling.items()}
+            data["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
+        if not data.get("num_experts") and data.get("num_local_experts"):
+            data["num_experts"] = data["num_local_experts"]
+        if data.get("hidden_act", "silu") != "silu":
+            raise UserError(f"config.json asks for hidden_act '{data['hidden_act']}'; only silu models can be loaded.")
+        if data.get("use_sliding_window"):
+            raise UserError("config.json sets use_sliding_window, which is not supported for Qwen3; set it to false.")
+        if data.get("model_type", "qwen3") != "mistral":
+            data["sliding_window"] = None
+        eos = data.get("eos_token_id")
+        if isinstance(eos, list):  # Llama 3 lists several; generation_config.json keeps them all
+            data["eos_token_id"] = eos[0]
+        known = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{k: v for k, v in data.items() if k in known and (v is not None or k != "num_experts")})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> ModelConfig:
+        """Read `config.json` from a model folder."""
+        path = Path(folder) / "config.json"
+        if not path.is_file():
+            raise UserError(f"{folder} has no config.json, so it is not a model folder.")
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not valid JSON ({error}); copy the model folder again.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """config.json for transformers v4 and v5 alike: both spellings of the RoPE and expert fields are written."""
+        data = dataclasses.asdict(self)
+        scaling = data.pop("rope_scaling")
+        data["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
+        if scaling:
+            data["rope_scaling"] = scaling
+        data |= {
+            "architectures": [ARCHITECTURES[self.model_type]],
+            "hidden_act": "silu",
+            "attention_dropout": 0.0,
+            "use_cache": True,
+            "dtype": "float32",
+            "torch_dtype": "float32",
+        }
+        if self.model_type == "qwen3_moe":
+            data["num_local_experts"] = self.num_experts
+            data["output_router_logits"] = False
+        else:
+            for name in ("num_experts", "num_experts_per_tok", "moe_intermediate_size", "norm_topk_prob"):
+                del data[name]
+            for name in ("decoder_sparse_step", "mlp_only_layers", "router_aux_loss_coef"):
+                del data[name]
+        if self.qk_norm:
+            data["use_sliding_window"] = False
+            data["max_window_layers"] = self.num_hidden_layers
+        if self.model_type != "llama":
+            del data["mlp_bias"]
+        return data
+
+    def num_parameters(self) -> dict[str, int]:
+        """Exact parameter counts: embedding (and head, when untied), body, total, and active (MoE: per token)."""
+        d, hd = self.hidden_size, self.head_dim or 0
+        q, kv = self.num_attention_heads * hd, self.num_key_value_heads * hd
+        attention = d * (q + 2 * kv) + q * d + (2 * hd if self.qk_norm else 0)
+        if self.attention_bias:
+            attention += q + 2 * kv + d
+        body = active = 0
+        for layer in range(self.num_hidden_layers):
+            common = attention + 2 * d
+            if self.is_sparse(layer):
+                expert = 3 * d * self.moe_intermediate_size
+                body += common + d * self.num_experts + self.num_experts * expert
+                active += common + d * self.num_experts + self.num_experts_per_tok * expert
+            else:
+                mlp = 3 * d * self.intermediate_size
+                if self.mlp_bias:
+                    mlp += 2 * self.intermediate_size + d
+                body += common + mlp
+                active += common + mlp
+        embedding = self.vocab_size * d * (1 if self.tie_word_embeddings else 2)
+        return {
+            "embedding": embedding,
+            "body": body + d,
+            "total": embedding + body + d,
+            "active": embedding + active + d,
+        }

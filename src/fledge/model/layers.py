@@ -1,0 +1,141 @@
+"""The blocks of the Transformer: linear, norm, attention, feed-forward, mixture of experts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fledge.model.config import ModelConfig
+from fledge.parts import Parts
+
+
+class Linear(nn.Linear):
+    """A linear layer that computes in its input's dtype: master weights stay fp32, the product may be bf16.
+
+    This replaces autocast: which dtype runs where can be read off the code, and there is no cast cache.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm with a learnt scale."""
+
+    def __init__(self, size: int, eps: float, parts: Parts):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+        self.parts = parts
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.parts.rms_norm(x, self.weight, self.eps)
+
+
+class Attention(nn.Module):
+    """Grouped-query self-attention with RoPE, and with QK-norm for Qwen3."""
+
+    def __init__(self, config: ModelConfig, layer: int, parts: Parts):
+        super().__init__()
+        self.layer = layer
+        self.parts = parts
+        self.head_dim = config.head_dim or 0
+        q_size = config.num_attention_heads * self.head_dim
+        kv_size = config.num_key_value_heads * self.head_dim
+        bias = config.attention_bias
+        self.q_proj = Linear(config.hidden_size, q_size, bias=bias)
+        self.k_proj = Linear(config.hidden_size, kv_size, bias=bias)
+        self.v_proj = Linear(config.hidden_size, kv_size, bias=bias)
+        self.o_proj = Linear(q_size, config.hidden_size, bias=bias)
+        if config.qk_norm:
+            self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts)
+            self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts)
+        self.qk_norm = config.qk_norm
+
+    def forward(self, x_BTD: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: Any) -> Tensor:
+        B, T, _ = x_BTD.shape
+        q_BTHD = self.q_proj(x_BTD).view(B, T, -1, self.head_dim)
+        k_BTHD = self.k_proj(x_BTD).view(B, T, -1, self.head_dim)
+        v_BHTD = self.v_proj(x_BTD).view(B, T, -1, self.head_dim).transpose(1, 2)
+        if self.qk_norm:
+            q_BTHD, k_BTHD = self.q_norm(q_BTHD), self.k_norm(k_BTHD)
+        q_BHTD = self.parts.apply_rope(q_BTHD.transpose(1, 2), *rope)
+        k_BHTD = self.parts.apply_rope(k_BTHD.transpose(1, 2), *rope)
+        if cache is not None:
+            k_BHTD, v_BHTD, mask = cache.update(self.layer, k_BHTD, v_BHTD)
+        out_BHTD = self.parts.attention(q_BHTD, k_BHTD, v_BHTD, mask)
+        return self.o_proj(out_BHTD.transpose(1, 2).reshape(B, T, -1))
+
+
+class MLP(nn.Module):
+    """The SwiGLU feed-forward layer."""
+
+    def __init__(self, hidden: int, intermediate: int, bias: bool, parts: Parts):
+        super().__init__()
+        self.gate_proj = Linear(hidden, intermediate, bias=bias)
+        self.up_proj = Linear(hidden, intermediate, bias=bias)
+        self.down_proj = Linear(intermediate, hidden, bias=bias)
+        self.parts = parts
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(self.parts.swiglu(self.gate_proj(x), self.up_proj(x)))
+
+
+class MoE(nn.Module):
+    """A mixture of experts: a router sends each token to its k best experts (Shazeer et al., 2017; Qwen3-MoE)."""
+
+    def __init__(self, config: ModelConfig, parts: Parts):
+        super().__init__()
+        self.k = config.num_experts_per_tok
+        self.norm_topk_prob = config.norm_topk_prob
+        self.gate = Linear(config.hidden_size, config.num_experts, bias=False)
+        self.experts = nn.ModuleList(
+            MLP(config.hidden_size, config.moe_intermediate_size, False, parts) for _ in range(config.num_experts)
+        )
+
+    def forward(self, x_BTD: Tensor, router_logits: list[Tensor] | None) -> Tensor:
+        x_ND = x_BTD.flatten(0, 1)
+        logits_NE = self.gate(x_ND)
+        if router_logits is not None:
+            router_logits.append(logits_NE)
+        weights_Nk, experts_Nk = logits_NE.float().softmax(-1).topk(self.k, dim=-1)
+        if self.norm_topk_prob:
+            weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
+        # Sort the (token, slot) pairs by expert, so that every expert multiplies one contiguous block; one host sync.
+        order = experts_Nk.flatten().argsort(stable=True)
+        tokens = order // self.k
+        sizes = experts_Nk.flatten().bincount(minlength=len(self.experts)).tolist()
+        blocks = x_ND[tokens].split(sizes)
+        done = torch.cat([expert(block) for expert, block in zip(self.experts, blocks)])
+        done = done * weights_Nk.flatten()[order, None].to(done.dtype)
+        return torch.zeros_like(x_ND).index_add(0, tokens, done).view_as(x_BTD)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+
+    def __init__(self, config: ModelConfig, layer: int, parts: Parts):
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+        self.self_attn = Attention(config, layer, parts)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+        self.mlp = (
+            MoE(config, parts)
+            if config.is_sparse(layer)
+            else MLP(config.hidden_size, config.intermediate_size, config.mlp_bias, parts)
+        )
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rope: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: Any,
+        router_logits: list[Tensor] | None,
+    ) -> Tensor:
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+        normed = self.post_attention_layernorm(x_BTD)
+        return x_BTD + (self.mlp(normed, router_logits) if isinstance(self.mlp, MoE) else self.mlp(normed))

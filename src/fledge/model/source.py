@@ -1,0 +1,43 @@
+"""What a user may name as a model: a run, a model folder, or a Hugging Face hub id."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fledge.errors import UserError
+from fledge.records import Run
+
+
+def find_model(source: str | Path) -> Path:
+    """The folder with config.json that `source` means."""
+    path = Path(source)
+    if (path / "config.json").is_file():
+        return path
+    if (path / "model" / "config.json").is_file():
+        return path / "model"
+    if path.is_dir() and not (path / "run.json").is_file():
+        raise UserError(f"{source} has no config.json, so it is not a model folder.")
+    try:
+        run = Run.open(source)
+    except UserError:
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) and not path.exists():
+            return _from_hub(str(source))
+        raise
+    if not (run.model_dir / "config.json").is_file():
+        raise UserError(
+            f"run '{run.name}' has no model yet (its status is {run.info.get('status')}): finish it with --resume."
+        )
+    return run.model_dir
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
+    except Exception as error:  # the hub's client raises many kinds
+        raise UserError(
+            f"'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({type(error).__name__}): "
+            "check the name and the connection."
+        ) from None

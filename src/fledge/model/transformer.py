@@ -1,0 +1,132 @@
+"""The Transformer: embed, blocks, norm, head. Its state dict is Hugging Face's, name for name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fledge.model.config import ModelConfig
+from fledge.model.layers import Block, Linear, RMSNorm
+from fledge.model.rope import rope_frequencies, rope_tables
+from fledge.parts import REFERENCE, Parts
+
+
+class Body(nn.Module):
+    """Everything below the head; it exists so that parameter names begin with `model.` as Hugging Face's do."""
+
+    def __init__(self, config: ModelConfig, parts: Parts):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config, i, parts) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+
+
+class Transformer(nn.Module):
+    """A causal language model.
+
+    `compute_dtype` is the dtype of activations and matrix products; parameters keep their own (fp32 in training).
+    `checkpoint_activations` recomputes each block in the backward pass: memory of one block instead of all.
+    """
+
+    def __init__(self, config: ModelConfig, parts: Parts = REFERENCE):
+        super().__init__()
+        self.config = config
+        self.parts = parts
+        self.compute_dtype = torch.float32
+        self.checkpoint_activations = False
+        self.model = Body(config, parts)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+        inv_freq, self.rope_factor = rope_frequencies(config)
+        self.register_buffer("inv_freq", inv_freq, persistent=False)
+
+    @torch.no_grad()
+    def init_weights(self, seed: int = 0) -> Transformer:
+        """Initialise in place, the same numbers on every machine (drawn on the CPU).
+
+        | tensor                  | init                         | why                                              |
+        |-------------------------|------------------------------|--------------------------------------------------|
+        | embedding               | N(0, 0.02), untied N(0, 1)   | tied: logits start near 0, so the loss is ln V   |
+        | lm_head (untied)        | 0                            | the loss starts at exactly ln V                  |
+        | q k v gate up, router   | U with std 1/sqrt(fan_in)    | keeps the scale of activations                   |
+        | o_proj, down_proj       | 0                            | every block starts as the identity               |
+        | norms                   | 1                            |                                                  |
+        """
+        generator = torch.Generator().manual_seed(seed)
+
+        def draw(shape: torch.Size) -> Tensor:
+            return torch.empty(shape).uniform_(-(3**0.5), 3**0.5, generator=generator)  # variance 1
+
+        for name, parameter in self.named_parameters():
+            if name.endswith("norm.weight"):
+                parameter.fill_(1.0)
+            elif name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight", "bias")):
+                parameter.zero_()
+            elif "embed_tokens" in name:
+                std = self.config.initializer_range if self.config.tie_word_embeddings else 1.0
+                parameter.copy_(torch.empty(parameter.shape).normal_(0, std, generator=generator))
+            else:
+                parameter.copy_(draw(parameter.shape) * parameter.shape[1] ** -0.5)
+        return self
+
+    def forward(
+        self,
+        ids_BT: Tensor,
+        *,
+        positions_BT: Tensor | None = None,
+        segments_BT: Tensor | None = None,
+        cache: Any = None,
+    ) -> Tensor:
+        """Token ids -> logits [B, T, V] in fp32."""
+        return self.head(self.hidden(ids_BT, positions_BT=positions_BT, segments_BT=segments_BT, cache=cache))
+
+    def head(self, x_BTD: Tensor) -> Tensor:
+        return self.lm_head(x_BTD).float()
+
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        *,
+        positions_BT: Tensor | None = None,
+        segments_BT: Tensor | None = None,
+        cache: Any = None,
+        router_logits: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Hidden states after the final norm, [B, T, D] in the compute dtype.
+
+        `segments_BT` numbers the documents of packed rows: attention never crosses from one to another. `positions_BT`
+        defaults to 0..T-1. `cache.update(layer, k, v) -> (k, v, mask)` holds keys and values of earlier calls; the
+        caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E].
+        """
+        x_BTD = self.model.embed_tokens(ids_BT).to(self.compute_dtype)
+        if positions_BT is None:
+            positions_BT = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        rope = rope_tables(self.inv_freq, positions_BT, self.rope_factor, x_BTD.dtype)
+        mask = None if cache is not None else self._mask(ids_BT, segments_BT, x_BTD.dtype)
+        for block in self.model.layers:
+            if self.checkpoint_activations and torch.is_grad_enabled():
+                x_BTD = checkpoint(block, x_BTD, rope, mask, cache, router_logits, use_reentrant=False)
+            else:
+                x_BTD = block(x_BTD, rope, mask, cache, router_logits)
+        return self.model.norm(x_BTD)
+
+    def _mask(self, ids_BT: Tensor, segments_BT: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+        """Additive mask [B or 1, 1, T, T], or None when plain causal attention is all that is needed."""
+        T, window = ids_BT.shape[1], self.config.sliding_window
+        if segments_BT is None and (window is None or window >= T):
+            return None
+        position = torch.arange(T, device=ids_BT.device)
+        allowed = (position[:, None] >= position)[None]
+        if window is not None:
+            allowed = allowed & (position[:, None] - position < window)
+        if segments_BT is not None:
+            allowed = allowed & (segments_BT[:, :, None] == segments_BT[:, None, :])
+        return torch.zeros((), dtype=dtype, device=ids_BT.device).masked_fill(~allowed, float("-inf"))[:, None]
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.embed_tokens.weight.device

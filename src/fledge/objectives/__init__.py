@@ -1,0 +1,1 @@
+"""Training stages: each supplies rows and a loss to the one loop."""

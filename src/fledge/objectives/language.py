@@ -1,0 +1,105 @@
+"""The language-model objective: predict the next token. Pretraining and SFT differ only in their rows and masks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.data import Batch, Dataset, PackedBatches, eval_batches
+from fledge.model.transformer import Transformer
+from fledge.train.losses import linear_cross_entropy, token_nll
+from fledge.train.objective import Loss
+
+
+class LanguageModeling:
+    """Next-token prediction on packed rows. `hidden` may be a compiled stand-in for `model.hidden`."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        train: PackedBatches,
+        val: Dataset | None,
+        *,
+        sampler: Callable[[], list[dict[str, str]]] = list,
+        floor: dict[str, Any] | None = None,
+        hidden: Callable[..., Tensor] | None = None,
+    ):
+        self.model = model
+        self.batches = train
+        self.val = val
+        self.sample = sampler
+        self.floor = floor or {}
+        self.hidden = hidden or model.hidden
+
+    def loss(self, batch: Batch) -> Loss:
+        """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""
+        device, config = self.model.device, self.model.config
+        router: list[Tensor] | None = [] if config.model_type == "qwen3_moe" else None
+        hidden_BTD = self.hidden(**_inputs(batch, device), router_logits=router)
+        targets_BT = batch.targets_BT.to(device)
+        total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, targets_BT, self.model.parts)
+        metrics: dict[str, float] = {}
+        if router:
+            balance = load_balance(torch.cat(router), config.num_experts_per_tok)
+            metrics["load_balance"] = balance.item()
+            total = total + config.router_aux_loss_coef * balance * batch.count
+        return Loss(total, batch.count, metrics)
+
+    @torch.no_grad()
+    def validate(self, max_tokens: int | None) -> dict[str, Any]:
+        """val_loss (nats per token), val_bpb (bits per UTF-8 byte of the targets), and the same by kind of span."""
+        if self.val is None:
+            return {}
+        device = self.model.device
+        kinds = self.val.tag_names
+        nats, size = torch.zeros(len(kinds), dtype=torch.float64), torch.zeros(len(kinds), dtype=torch.float64)
+        lengths = torch.from_numpy(self.val.byte_lengths.astype("int64"))
+        count = 0
+        rows = self.batches.batch_size
+        for batch in eval_batches(self.val, self.batches.seq_len, rows, max_tokens, self.batches.pad_id):
+            hidden_BTD = self.model.hidden(**_inputs(batch, device))
+            nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
+            learnt = batch.targets_BT != -100
+            tags = (torch.zeros_like(batch.targets_BT) if batch.tags_BT is None else batch.tags_BT.long())[learnt]
+            nats.index_add_(0, tags, nll_BT[learnt])
+            size.index_add_(0, tags, lengths[batch.targets_BT[learnt]].double())
+            count += batch.count
+        bits = nats / math.log(2)
+        measures: dict[str, Any] = {
+            "val_loss": (nats.sum() / count).item(),
+            "val_bpb": (bits.sum() / size.sum()).item(),
+        }
+        if len(kinds) > 1:
+            measures["val_bits_by_kind"] = {
+                kind: (bits[i] / size[i]).item() for i, kind in enumerate(kinds) if size[i] > 0
+            }
+        return measures
+
+    def landmarks(self) -> dict[str, Any]:
+        """start: the loss of a model that knows nothing (ln V, nats per token); floor: what nothing can beat (bits per byte)."""
+        return {"start": math.log(self.model.config.vocab_size)} | self.floor
+
+
+def load_balance(logits_NE: Tensor, k: int) -> Tensor:
+    """Switch-style balance loss as in HF's `load_balancing_loss_func`: E * sum over experts of (share of slots * mean p).
+
+    It is k when the load is even. Source: Fedus et al., 2021, for top-k.
+    """
+    num_experts = logits_NE.shape[-1]
+    p_NE = logits_NE.float().softmax(-1)
+    chosen = p_NE.topk(k, dim=-1).indices
+    share_E = torch.zeros_like(p_NE).scatter_(1, chosen, 1.0).mean(0)
+    return num_experts * (share_E * p_NE.mean(0)).sum()
+
+
+def _inputs(batch: Batch, device: torch.device) -> dict[str, Any]:
+    packed = batch.segments_BT is not None
+    return {
+        "ids_BT": batch.inputs_BT.to(device),
+        "positions_BT": batch.positions_BT.to(device) if packed else None,
+        "segments_BT": batch.segments_BT.to(device) if packed else None,  # type: ignore[union-attr]
+    }

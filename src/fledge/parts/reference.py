@@ -1,0 +1,95 @@
+"""The reference parts: each is the shortest exact form of one idea, in plain torch.
+
+Shapes: B batch, T query positions, S key positions, H heads, D head size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Scale every vector of `x` [..., D] to root mean square 1, times `weight` [D] (Zhang & Sennrich, 2019).
+
+    The mean is taken in fp32 whatever the dtype of `x`, and the result is cast back before the product, as Hugging
+    Face's models do, so that half-precision logits agree with theirs.
+    """
+    x32 = x.float()
+    x32 = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + eps)
+    return weight.to(x.dtype) * x32.to(x.dtype)
+
+
+def apply_rope(x_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate pairs (i, i + D/2) of every head vector by its position's angles (RoFormer; half-split pairing as in HF).
+
+    `cos` and `sin` are [T, D] or [B, 1, T, D] with each angle standing twice, once for each half.
+    """
+    first, second = x_BHTD.chunk(2, dim=-1)
+    return x_BHTD * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention -> [B, H, T, D]. Keys and values may have fewer heads (grouped-query attention).
+
+    `mask` None means causal when T == S, and attend to everything when T == 1 (one new token over a cache); else a
+    bool or additive mask that broadcasts to [B, H, T, S] (bool True = may attend).
+    """
+    causal = mask is None and q_BHTD.shape[2] > 1
+    grouped = q_BHTD.shape[1] != k_BHSD.shape[1]
+    return F.scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+
+
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up (Shazeer, 2020): the gate decides how much of `up` passes."""
+    return F.silu(gate) * up
+
+
+def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
+    """Sum (not mean) of -log p(target) in nats over N positions; a target of -100 counts nothing."""
+    return F.cross_entropy(logits_NV.float(), targets_N, ignore_index=-100, reduction="sum")
+
+
+def adamw_step(
+    param: Tensor,
+    grad: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: int,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """One AdamW update in place (Loshchilov & Hutter, 2019). `step` counts from 1; decay does not pass through Adam."""
+    param.mul_(1 - lr * weight_decay)
+    exp_avg.lerp_(grad, 1 - beta1)
+    exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    corrected = (exp_avg_sq / (1 - beta2**step)).sqrt_().add_(eps)
+    param.addcdiv_(exp_avg, corrected, value=-lr / (1 - beta1**step))
+
+
+def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, floor: float = 0.0) -> float:
+    """Learning-rate multiplier in [0, 1] at `progress` in [0, 1] of the run.
+
+    `warmup` is the fraction of the run in which the rate rises linearly. Afterwards `schedule` is "linear" or
+    "cosine" (down to `floor`), "constant", or "wsd": warm-up, stable, then linear decay over the last `decay`
+    fraction (Hu et al., MiniCPM, 2024).
+    """
+    if progress < warmup:
+        return progress / warmup
+    if schedule == "constant":
+        return 1.0
+    if schedule == "wsd":
+        return floor + (1 - floor) * min(1.0, (1 - progress) / decay)
+    left = 1 - (progress - warmup) / (1 - warmup)
+    if schedule == "cosine":
+        return floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * left))
+    if schedule == "linear":
+        return floor + (1 - floor) * left
+    raise ValueError(f"unknown schedule {schedule!r}: use linear, cosine, wsd or constant")

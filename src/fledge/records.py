@@ -1,0 +1,273 @@
+"""Run directories: every job writes one, and every figure that we show comes from one.
+
+    runs/<name>/run.json         what ran: job, full config, seed, command, versions, machine, data, results
+                metrics.jsonl    a JSON line a log step: step, tokens, seconds, loss, lr, …; val_loss, val_bpb, …
+                samples.jsonl    what the model wrote while it trained
+                checkpoints/     step-N/, to resume from
+                model/           the result, a model folder in Hugging Face form
+
+A reader never sees a half-written run.json (written beside, synced, renamed), and a killed run leaves at worst one
+torn last line in a .jsonl, which readers skip and the next writer closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from fledge import device
+from fledge.errors import UserError, suggest
+
+VERSIONED = ("fledge", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def runs_root() -> Path:
+    """The folder of runs: `FLEDGE_RUNS`, else `runs` in the working directory."""
+    return Path(os.environ.get("FLEDGE_RUNS") or "runs")
+
+
+def list_runs(root: str | Path | None = None) -> list[Run]:
+    """Every readable run below `root` (default `runs_root()`), the newest first; broken folders are skipped."""
+    runs = []
+    for path in Path(root or runs_root()).glob("*/run.json"):
+        with contextlib.suppress(UserError):
+            runs.append(Run(path.parent))
+    return sorted(runs, key=lambda run: (run.info.get("started", ""), run.name), reverse=True)
+
+
+class Run:
+    """One run directory. `info` is what run.json says."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the run in `path`; UserError when its run.json is missing or broken."""
+        self.path = path
+        self.name = path.name
+        self._files: dict[str, TextIO] = {}
+        self._trackers: list[Any] | None = None
+        try:
+            self.info: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"'{path}' is not a run that can be read: {error}.") from error
+        if not isinstance(self.info, dict):
+            raise UserError(f"'{path / 'run.json'}' is not a run: it holds no JSON object.")
+
+    @classmethod
+    def create(
+        cls,
+        job: str,
+        config: dict[str, Any],
+        name: str | None = None,
+        *,
+        root: str | Path | None = None,
+        command: str | None = None,
+    ) -> Run:
+        """Make a new run folder and write its run.json. A taken name gets -2, -3, …; UserError for a name that is no
+        folder name, or a tracker in `config` that is not installed."""
+        from fledge import trackers
+
+        trackers.require(config)
+        started = datetime.now().astimezone()
+        name = name or f"{job}-{started:%Y%m%d-%H%M%S}"
+        if name != Path(name).name or name.startswith("."):
+            raise UserError(f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).")
+        path = _new_folder(Path(root or runs_root()), name)
+        info = {
+            "name": path.name,
+            "job": job,
+            "status": "running",
+            "config": config,
+            "seed": config.get("seed"),
+            "command": command or command_line(),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": None,
+            "git_commit": git_commit(),
+            "versions": {"python": platform.python_version()}
+            | {name: device.package_version(name) for name in VERSIONED},
+            # A job without torch (data, world) does not pay seconds of import to describe itself.
+            "machine": device.machine() if "torch" in sys.modules else device.system(),
+            "data": {},
+            "results": {},
+        }
+        write_atomic(path / "run.json", _dumps(info, indent=1) + "\n")
+        return cls(path)
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Run:
+        """The run of that name, or in that folder; UserError naming the nearest one when there is none."""
+        for path in (Path(name_or_path), runs_root() / name_or_path):
+            if (path / "run.json").is_file():
+                return cls(path)
+        names = [run.name for run in list_runs()]
+        hint = suggest(str(name_or_path), names) or (
+            " `fledge runs list` shows them." if names else " There are none yet."
+        )
+        raise UserError(f"no run '{name_or_path}' in '{runs_root()}'.{hint}")
+
+    @property
+    def model_dir(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.path / "checkpoints"
+
+    def update(self, **fields: Any) -> None:
+        """Merge `fields` into run.json; a dict merges into the dict that is there, one level deep."""
+        for key, value in fields.items():
+            old = self.info.get(key)
+            self.info[key] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+        write_atomic(self.path / "run.json", _dumps(self.info, indent=1) + "\n")
+
+    def log(self, **fields: Any) -> None:
+        """Append one line to metrics.jsonl, and hand it to the trackers that the config asks for. NaN becomes null."""
+        self._append("metrics.jsonl", fields)
+        if self._trackers is None:
+            from fledge import trackers
+
+            self._trackers = trackers.start(self)
+        for tracker in self._trackers:
+            tracker.log(fields)
+
+    def sample(self, **fields: Any) -> None:
+        """Append one line to samples.jsonl."""
+        self._append("samples.jsonl", fields)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The logged lines in order, without a torn one."""
+        return _read_lines(self.path / "metrics.jsonl")
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The samples in order, without a torn one."""
+        return _read_lines(self.path / "samples.jsonl")
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after `step`: a run resumed from that checkpoint writes those lines again."""
+        self.close()
+        for name in ("metrics.jsonl", "samples.jsonl"):
+            if (self.path / name).exists():
+                kept = [row for row in _read_lines(self.path / name) if row.get("step", 0) <= step]
+                write_atomic(self.path / name, "".join(_dumps(row) + "\n" for row in kept))
+
+    def finish(self, status: str = "done", **results: Any) -> None:
+        """Close the run: status `done`, `stopped` or `failed`, the time, and its results."""
+        self.close()
+        finished = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.update(status=status, finished=finished, results=results)
+
+    def close(self) -> None:
+        """Close the open files and trackers; logging opens them again."""
+        for file in self._files.values():
+            file.close()
+        for tracker in self._trackers or []:
+            tracker.close()
+        self._files, self._trackers = {}, None
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        if name not in self._files:
+            path = self.path / name
+            torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+            self._files[name] = path.open("a", encoding="utf-8", newline="\n")
+            if torn:  # a killed run left half a line: end it, so that it spoils no line of ours
+                self._files[name].write("\n")
+        self._files[name].write(_dumps(row) + "\n")
+        self._files[name].flush()
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write `text` so that a reader, or a power cut, finds the old file or the new one and nothing between."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    for attempt in range(20):
+        try:
+            return os.replace(beside, path)
+        except PermissionError:  # Windows: somebody is reading the old file this very moment
+            if sys.platform != "win32" or attempt == 19:
+                raise
+            time.sleep(0.05)
+
+
+def command_line() -> str:
+    """The command as it was typed, its absolute paths relative to the working directory."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        head = f"python -m {program.parent.name}"
+    elif program.suffix == ".py":
+        head = f"python {_relative(str(program))}"
+    else:
+        head = program.stem if program.suffix == ".exe" else program.name
+    return " ".join([head, *(shlex.quote(_relative(word)) for word in sys.argv[1:])])
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that this package runs from (`-dirty` when it was changed); None outside of one."""
+    package = Path(__file__).resolve().parent
+    top = device.run_quietly("git", "-C", str(package), "rev-parse", "--show-toplevel")
+    if not top or (Path(top) / "src" / package.name).resolve() != package:
+        return None  # installed somewhere inside another project: its commits are not ours
+    return (
+        device.run_quietly("git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        or None
+    )
+
+
+def _relative(word: str) -> str:
+    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if Path(value).is_absolute():
+        with contextlib.suppress(ValueError):  # Windows: a path on another drive has no relative form
+            value = Path(os.path.relpath(value)).as_posix()
+    return flag + equals + value
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    number = 1
+    while True:
+        path = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise UserError(f"cannot make the run folder '{path}': {error.strerror or error}.") from error
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    rows.append(row)
+    return rows
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN, tuples, paths or tensors: say them in what it has."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return value.as_posix()
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):  # a numpy or torch scalar
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,154 @@
+"""TrainConfig: every setting of a training job. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fledge.errors import UserError, suggest
+
+
+@dataclass
+class TrainConfig:
+    """Settings of one training job. Rates are for a batch of about 2,000–4,000 tokens; the defaults suit 1–10M parameters."""
+
+    data: list[str] = field(default_factory=list)
+    """Training files: .txt, .jsonl(.gz), .json, .parquet."""
+    val: list[str] = field(default_factory=list)
+    """Validation files. Without any, the last `val_fraction` of every training file is held out."""
+    val_fraction: float = 0.1
+    """Share of every source that is held out when `val` is empty."""
+    run: str | None = None
+    """Name of the run folder. Default: job and time."""
+    model: str | None = None
+    """Model to start from: a run, or a model folder. Default for pretraining: new weights of `preset`."""
+    tokenizer: str | None = None
+    """Tokenizer folder. Default: the model's own, else one trained on the data."""
+    preset: str | None = None
+    """Shape of a new model, e.g. cpu-2m. Default: chosen for the budget."""
+    vocab_size: int | None = None
+    """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
+    steps: int | None = None
+    """Optimizer steps. Give this, `epochs` or `budget`."""
+    epochs: float | None = None
+    """Passes over the data."""
+    budget: str | None = None
+    """Training time, e.g. 90s, 10m, 2h: the schedule follows the clock and ends on time."""
+    seq_len: int = 256
+    """Tokens per row."""
+    batch_size: int = 8
+    """Rows per forward pass."""
+    accumulation_steps: int = 1
+    """Forward passes per optimizer step."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """muon: Muon for the matrices of the blocks and AdamW for the rest; adamw: AdamW for everything at rate `lr`."""
+    lr: float = 0.01
+    """Learning rate of the block matrices (of everything for adamw)."""
+    embed_lr: float = 0.02
+    """AdamW rate of the embedding (muon only)."""
+    head_lr: float = 0.004
+    """AdamW rate of an untied head (muon only)."""
+    norm_lr: float = 0.004
+    """AdamW rate of norms and biases (muon only)."""
+    weight_decay: float = 0.1
+    """Decoupled weight decay of matrices (0 for embedding, head, norms)."""
+    beta1: float = 0.9
+    """AdamW first-moment decay."""
+    beta2: float = 0.95
+    """AdamW second-moment decay."""
+    momentum: float = 0.95
+    """Muon momentum (Nesterov)."""
+    schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"
+    """Shape of the learning rate after warm-up."""
+    warmup: float = 0.02
+    """Share of the run in which the rate rises from 0."""
+    grad_clip: float = 1.0
+    """Largest gradient norm; 0 = do not clip."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Precision of activations and products. auto measures what is fast here."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile. auto: on for runs long enough to repay it, when a compiler is there."""
+    checkpoint_activations: bool = False
+    """Recompute blocks in the backward pass: less memory, about a third more time."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    seed: int = 0
+    """Seed of weights and data order."""
+    val_every: int | None = None
+    """Steps between validations. Default: ten times a run."""
+    val_tokens: int = 50_000
+    """Validation tokens used during training; the last validation uses everything up to 20 times as many."""
+    sample_every: int | None = None
+    """Steps between samples. Default: with every validation."""
+    save_every: int | None = None
+    """Steps between checkpoints. Default: only at the end and when interrupted."""
+    keep: int = 1
+    """Checkpoints kept."""
+    resume: bool = False
+    """Go on from the newest checkpoint of `run`."""
+    tensorboard: bool = False
+    """Also write TensorBoard files into the run folder."""
+    track: Literal["wandb", "swanlab"] | None = None
+    """Also report to Weights & Biases or SwanLab."""
+    set: dict[str, Any] = field(default_factory=dict)
+    """Changes to the model's shape by HF field name, e.g. num_hidden_layers=6."""
+
+    def seconds(self) -> float | None:
+        """`budget` in seconds."""
+        return None if self.budget is None else parse_duration(self.budget)
+
+    def check(self) -> None:
+        """Refuse what cannot work, with the field's name."""
+        if sum(x is not None for x in (self.steps, self.epochs, self.budget)) > 1:
+            raise UserError("Give one of --steps, --epochs and --budget, not several.")
+        for name in ("seq_len", "batch_size", "accumulation_steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("steps", "epochs", "val_every", "save_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UserError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
+        if not 0 < self.val_fraction < 1:
+            raise UserError(f"--val-fraction is {self.val_fraction}; it must lie between 0 and 1.")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"--warmup is {self.warmup}; it is a share of the run, from 0 to below 1.")
+        self.seconds()
+
+
+# What each job changes of the defaults. SFT: gentler rates, and rows are conversations.
+JOB_DEFAULTS: dict[str, dict[str, Any]] = {
+    "pretrain": {},
+    "sft": {"lr": 0.004, "embed_lr": 0.004, "head_lr": 0.001, "norm_lr": 0.001, "weight_decay": 0.0},
+}
+
+
+def job_config(job: str, **changes: Any) -> TrainConfig:
+    """The job's defaults with `changes`; an unknown name is refused with the nearest one."""
+    if job not in JOB_DEFAULTS:
+        raise UserError(
+            f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
+        )
+    known = [f.name for f in dataclasses.fields(TrainConfig)]
+    for name in changes:
+        if name not in known:
+            raise UserError(f"Training has no setting '{name}'.{suggest(name, known)}")
+    return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+
+
+def parse_duration(text: str) -> float:
+    """'90s', '10m', '1.5h' or a number of seconds -> seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)?\s*", str(text))
+    if not match or float(match[1]) <= 0:
+        raise UserError(f"'{text}' is not a length of time; write it like 90s, 10m or 2h.")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+def default_vocab_size(num_bytes: int) -> int:
+    """Vocabulary for a corpus: 512 at 1 MB, 4,096 at 30 MB; between 512 and 32,768, a multiple of 64.
+
+    A larger one shortens the text but splits the evidence for each token; the exponent was fitted by eye to the two
+    races of bench/, and --vocab-size overrides it.
+    """
+    return int(min(32768, max(512, 512 * (num_bytes / 1e6) ** 0.61)) // 64 * 64)

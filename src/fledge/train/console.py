@@ -1,0 +1,73 @@
+"""What a person sees while a run goes on: one bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console as Rich
+from rich.progress import BarColumn, Progress, TextColumn
+
+EVERY = 15.0  # seconds between lines when no terminal is there
+
+
+class Console:
+    """Progress, loss, speed and time left. `with` it: a bar must be closed."""
+
+    def __init__(self, steps: int | None, budget: float | None):
+        self.steps, self.budget = steps, budget
+        self.out = Rich(highlight=False)
+        self.begun = self.last = time.perf_counter()
+        self.first_progress: float | None = None
+        self.smooth: float | None = None
+        self.bar = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            console=self.out,
+            transient=True,
+            refresh_per_second=4,
+        )
+        self.task = self.bar.add_task("", total=1.0)
+        self.live = sys.stdout.isatty()
+
+    def __enter__(self) -> Console:
+        if self.live:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.live:
+            self.bar.stop()
+
+    def step(self, fields: dict[str, Any], progress: float) -> None:
+        if self.first_progress is None:
+            self.first_progress, self.begun = progress, time.perf_counter()
+        speed = fields["tokens_per_second"]
+        self.smooth = speed if self.smooth is None else 0.9 * self.smooth + 0.1 * speed
+        done = progress - self.first_progress
+        left = (time.perf_counter() - self.begun) / done * max(0.0, 1 - progress) if done > 0 else 0.0
+        of = f"/{self.steps}" if self.steps else ""
+        text = f"step {fields['step']}{of}  loss {fields['loss']:.3f}  {self.smooth:,.0f} tok/s  {_clock(left)} left"
+        if self.live:
+            self.bar.update(self.task, completed=min(progress, 1.0), description=text)
+        elif time.perf_counter() - self.last > EVERY:
+            self.last = time.perf_counter()
+            self.out.print(f"  {100 * min(progress, 1):3.0f} %  {text}", soft_wrap=True)
+
+    def validation(self, step: int, measures: dict[str, Any], samples: list[dict[str, str]]) -> None:
+        if not measures and not samples:
+            return
+        figures = "  ".join(
+            f"{name.removeprefix('val_')} {value:.3f}" for name, value in measures.items() if isinstance(value, float)
+        )
+        self.out.print(f"  step {step:>5}  [bold]validation[/]  {figures}" if figures else f"  step {step:>5}", soft_wrap=True)
+        for sample in samples:
+            line = " ".join((sample["prompt"] + "▸" + sample["text"]).split())
+            self.out.print(f"         {line[:110]}", style="dim", markup=False, soft_wrap=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,149 @@
+"""Encyclopaedia lines, talks between people of the world, riddles, and the same thing said in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fledge.world.facts import RELATIONS, SUBJECTS, Entity, Fact, World
+from fledge.world.grammar import Word, Writer
+from fledge.world.sentences import KINDS, PLAIN, a, clause, refer
+from fledge.world.stories import choose_subject, named, scene
+
+_AFTER = {"end": 6, "sentence": 3, "clause": 2}
+_MAX_CLAUSES = 4
+
+
+def choose_fact(w: Writer, facts: Sequence[Fact]) -> Fact:
+    """One of the facts of a subject by the weight of its relation."""
+    return w.draw.choose(facts, [RELATIONS[fact.relation].weight for fact in facts])
+
+
+def any_subject(w: Writer, world: World, without: tuple[str, ...] = ()) -> tuple[Entity, float]:
+    """A subject of any kind by its share of mentions, and its bits."""
+    kind, bits = w.pick(list(SUBJECTS), list(SUBJECTS.values()))
+    subject, more = choose_subject(w, world, kind, without)
+    return subject, bits + more
+
+
+def facts(w: Writer, world: World) -> None:
+    """One to four facts about one subject: "Mia lives in Lakeside and works as a baker. She was born in May."."""
+    subject, bits = any_subject(w, world)
+    left = world.told(subject.id, w.lang)
+    slots, how = refer(subject, w.lang, "name", bits), "name"
+    stop, space, joint = ("。", "", "，") if w.lang == "zh" else (".", " ", " and ")
+    joined = False
+    for clauses in range(1, _MAX_CLAUSES + 1):
+        fact = choose_fact(w, left)
+        left.remove(fact)
+        kind = clause(w, world, fact, slots, "v" if joined else KINDS[how], joined)
+        if not left or clauses == _MAX_CLAUSES:
+            break
+        options = [after for after in _AFTER if after != "clause" or (kind == "v" and not joined)]
+        after = w.draw.choose(options, [_AFTER[option] for option in options])
+        if after == "end":
+            break
+        joined = after == "clause"
+        if joined:
+            w.add(joint)
+        else:
+            w.add(stop + space)
+            how = w.draw.choose(["pronoun", "name"], [3, 1])
+            slots = refer(subject, w.lang, how)
+    w.add(stop)
+
+
+def _asked(world: World, subject: str, lang: str) -> list[Fact]:
+    return [fact for fact in world.told(subject, lang) if fact.asked]
+
+
+def talk(w: Writer, world: World) -> None:
+    """Two people greet, ask each other one to three questions, and end. Facts that are never asked are left out."""
+    one, s = named(w, world, "person")
+    two, t = named(w, world, "person", (one.id,))
+    colon = "：" if w.lang == "zh" else ": "
+
+    def turn(who: Entity, word: Word | None = None) -> None:
+        w.word(word or Word(who.name(w.lang), "state"))
+        w.add(colon)
+
+    stop = "。" if w.lang == "zh" else "."
+    if w.draw.choose([True, False]):
+        hello, reply = w.draw.choose([("hello", "back"), ("how", "fine")], [2, 1])
+        turn(one, s)
+        w.say(scene(w.lang, hello), t=t)
+        w.add("\n")
+        turn(two, t)
+        w.say(scene(w.lang, reply), s=Word(s.text, "state"))
+        w.add("\n")
+    for question in range(3):
+        asker, other = (one, two) if question % 2 == 0 else (two, one)
+        turn(asker, s if question == 0 else None)
+        mine = _asked(world, other.id, w.lang)
+        about_you = bool(mine) and w.draw.choose([True, False])
+        if about_you:
+            fact = choose_fact(w, mine)
+            clause(w, world, fact, refer(other, w.lang, "you"), KINDS["you"])
+        else:
+            kind, bits = w.pick(list(SUBJECTS), list(SUBJECTS.values()))
+            silent = tuple(thing.id for thing in world.of_kind(kind) if not _asked(world, thing.id, w.lang))
+            subject, more = choose_subject(w, world, kind, (one.id, two.id, *silent))
+            fact = choose_fact(w, _asked(world, subject.id, w.lang))
+            clause(w, world, fact, refer(subject, w.lang, "ask", bits + more), KINDS["ask"])
+        w.add("\n")
+        turn(other, t if question == 0 else None)
+        if about_you:
+            clause(w, world, fact, refer(other, w.lang, "I"), KINDS["I"])
+        else:
+            clause(w, world, fact, refer(world.entities[fact.subject], w.lang, "pronoun"), KINDS["pronoun"])
+        w.add(stop)
+        if question == 2 or w.draw.choose([True, False], [3, 2]):
+            break
+        w.add("\n")
+    if w.draw.choose([True, False]):
+        w.add("\n")
+        turn(asker)
+        w.say(scene(w.lang, "end"))
+
+
+def riddle(w: Writer, world: World) -> None:
+    """Two or three clues about an animal, who speaks them; then its name."""
+    animal, bits = choose_subject(w, world, "animal")
+    w.say(scene(w.lang, "riddle"))
+    name = Word(animal.zh if w.lang == "zh" else a(animal.en).capitalize(), "state", bits)
+    left = world.told(animal.id, w.lang)
+    stop, space = ("。", "") if w.lang == "zh" else (".", " ")
+    for clue in range(3):
+        if clue == 2 and w.draw.choose([True, False]):
+            break
+        fact = choose_fact(w, left)
+        left.remove(fact)
+        clause(w, world, fact, refer(animal, w.lang, "I"), KINDS["I"])
+        w.add(stop + space)
+    w.say(scene(w.lang, "answer"), one=name)
+
+
+def pair(w: Writer, world: World) -> None:
+    """A word, or a sentence about a fact, in one language and then in the other."""
+    first, second = (w.lang, "en" if w.lang == "zh" else "zh")
+    labels = {"zh": "中文：", "en": "English: "}
+    if w.draw.choose([True, False]):
+        kinds = sorted({thing.kind for thing in world.entities.values()})
+        kind, bits = w.pick(kinds)
+        thing, more = w.pick(world.of_kind(kind))
+        word = Word("", "name", bits + more)
+        for lang in (first, second):
+            w.add(labels[lang])
+            w.word(word.like(thing.name(lang)) if lang == first else Word(thing.name(lang), "state"))
+            if lang == first:
+                w.add("\n")
+        return
+    subject, bits = any_subject(w, world)
+    both = [fact for fact in world.told(subject.id, "en") if len(fact.languages) == 2]
+    fact = choose_fact(w, both)
+    for lang in (first, second):
+        w.add(labels[lang])
+        w.lang = lang
+        clause(w, world, fact, refer(subject, lang, "name", bits if lang == first else None), PLAIN)
+        w.add("。" if lang == "zh" else ".")
+        if lang == first:
+            w.add("\n")

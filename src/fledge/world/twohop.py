@@ -1,0 +1,54 @@
+"""Questions over two facts: "What is the job of Anna's husband?" No conversation asks them; half are tasks, half are probes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fledge.world.draw import Draw
+from fledge.world.facts import RELATIONS, Size, World
+from fledge.world.questions import forms, num_objects, spoken, subject_slots
+
+FIRST = {
+    **dict.fromkeys(("spouse", "father", "mother", "older", "younger"), {"zh": "{s}的{kin}", "en": "{s}'s {kin}"}),
+    "home": {"zh": "{s}住的地方", "en": "the town where {s} lives"},
+}
+SECOND = {"person": ("job", "food", "colour", "pet", "month"), "place": ("sight",)}
+
+
+@dataclass(frozen=True)
+class TwoHop:
+    """`answers` are the accepted names of `object`, an entity of kind `kind`; `chance` is a blind guess among its kind."""
+
+    text: str
+    answers: tuple[str, ...]
+    object: str
+    kind: str
+    chance: float
+
+
+def two_hop_questions(world: World, lang: str, *, held_out: bool) -> list[TwoHop]:
+    """All two-hop questions whose two facts are told in `lang` and asked alone; `held_out` picks the half kept for measuring."""
+    return _questions(world.size, world.seed, lang, held_out)
+
+
+@lru_cache(maxsize=16)
+def _questions(size: Size, seed: int, lang: str, held_out: bool) -> list[TwoHop]:
+    world = World.build(size, seed)  # size and seed are all that a world is
+    found = []
+    for fact in world.facts:
+        if fact.relation not in FIRST or not (fact.asked and lang in fact.languages):
+            continue
+        middle = world.entities[fact.object]
+        phrase = FIRST[fact.relation][lang].format(**subject_slots(world, world.entities[fact.subject], fact.relation, lang))
+        for relation in SECOND[middle.kind]:
+            second = world.fact(middle.id, relation)
+            if second is None or not (second.asked and lang in second.languages):
+                continue
+            if (Draw("two hop", world.seed, fact.subject, fact.relation, relation).below(2) == 0) != held_out:
+                continue
+            slots = subject_slots(world, middle, relation, lang) | {"s": phrase}
+            text = forms(relation, lang).seen[0].format(**slots)
+            kind, chance = RELATIONS[relation].object, 1 / num_objects(world, relation)
+            found.append(TwoHop(text, spoken(world, second, lang), second.object, kind, chance))
+    return found

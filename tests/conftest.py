@@ -1,0 +1,24 @@
+"""Shared fixtures. Real data is never shipped: tests that need it skip with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout (../shared/data)."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout: real data is not shipped with the project")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def isolated_runs(tmp_path, monkeypatch) -> None:
+    """Every test writes its runs into its own folder."""
+    monkeypatch.setenv("FLEDGE_RUNS", str(tmp_path / "runs"))

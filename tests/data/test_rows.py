@@ -1,0 +1,141 @@
+"""Every schema gives the same plain rows; what cannot be read says why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fledge.data.rows import BadRow, Chat, Judged, Preference, Task, Text, parse
+
+USER, ANSWER = {"role": "user", "content": "你好"}, {"role": "assistant", "content": "Hello!"}
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": 2}}}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"conversations": [USER, ANSWER]},
+        {"messages": [USER, ANSWER], "extra": 1},
+        {"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "Hello!"}]},
+        {"instruction": "你好", "input": "", "output": "Hello!"},
+        {"question": "你好", "answer": "Hello!"},
+        {"messages": [USER, ANSWER], "label": True},
+        {"messages": [{"role": "human", "content": [{"type": "text", "text": "你好"}]}, {**ANSWER, "tool_calls": None}]},
+    ],
+    ids=["minimind", "openai", "sharegpt", "alpaca", "question", "kto", "aliases"],
+)
+def test_chat_schemas_agree(raw):
+    assert parse(raw, "chat") == Chat([USER, ANSWER])
+
+
+def test_alpaca_input_system_and_history_come_before_the_answer():
+    raw = {"instruction": "Add.", "input": "1 2", "output": "3", "system": "Be brief.", "history": [["Hi", "Hello"]]}
+    roles = [(m["role"], m["content"]) for m in parse(raw, "chat").messages]
+    assert roles == [
+        ("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Add.\n1 2"), ("assistant", "3"),
+    ]  # fmt: skip
+
+
+MINIMIND_V3 = {
+    "conversations": [
+        {"role": "system", "content": "S", "reasoning_content": "", "tools": json.dumps([TOOL]), "tool_calls": ""},
+        {"role": "user", "content": "1+2?", "reasoning_content": "", "tools": "", "tool_calls": ""},
+        {"role": "assistant", "content": "", "tool_calls": '[{"name": "add", "arguments": {"a": 1, "b": 2}}]'},
+        {"role": "tool", "content": '{"result": 3}'},
+        {"role": "assistant", "content": "3", "reasoning_content": "easy"},
+    ]
+}
+MINIMIND_V25 = {
+    "conversations": [
+        {"role": "system", "content": "S", "functions": [TOOL["function"]]},
+        {"role": "user", "content": "1+2?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "add", "arguments": '{"a": 1, "b": 2}'}]},
+        {"role": "tool", "content": {"result": 3}},
+        {"role": "assistant", "content": "<think>\neasy\n</think>\n\n3"},
+    ]
+}
+SHAREGPT = {
+    "system": "S",
+    "tools": json.dumps([TOOL["function"]]),
+    "conversations": [
+        {"from": "human", "value": "1+2?"},
+        {"from": "function_call", "value": '{"name": "add", "arguments": {"a": 1, "b": 2}}'},
+        {"from": "observation", "value": '{"result": 3}'},
+        {"from": "gpt", "value": "<think>easy</think>3"},
+    ],
+}
+
+
+@pytest.mark.parametrize("raw", [MINIMIND_V3, MINIMIND_V25, SHAREGPT], ids=["v3", "v2.5", "sharegpt"])
+def test_tool_dialogues_agree(raw):
+    assert parse(raw, "chat") == Chat(
+        [
+            {"role": "system", "content": "S"},
+            {"role": "user", "content": "1+2?"},
+            {"role": "assistant", "content": "", "tool_calls": [CALL]},
+            {"role": "tool", "content": '{"result": 3}'},
+            {"role": "assistant", "content": "3", "reasoning_content": "easy"},
+        ],
+        [TOOL],
+    )
+
+
+def test_preference_pairs_are_split_where_they_part():
+    first = [USER, ANSWER, {"role": "user", "content": "more"}]
+    good, bad = {"role": "assistant", "content": "good"}, {"role": "assistant", "content": "bad"}
+    assert parse({"chosen": [*first, good], "rejected": [*first, bad]}, "preference") == Preference(first, [good], [bad])
+    assert parse({"prompt": "你好", "chosen": "good", "rejected": "bad"}, "preference") == Preference([USER], [good], [bad])
+
+
+def test_tasks_drop_the_placeholder_and_keep_the_truth():
+    rlaif = {"conversations": [USER, {"role": "assistant", "content": "无"}]}
+    assert parse(rlaif, "task") == Task([USER], [])
+    assert parse({**rlaif, "gt": ["59", 3]}, "task") == Task([USER], ["59", "3"])
+    assert parse({"question": "你好", "answer": "1+1=<<1+1=2>>2\n#### 2"}, "task") == Task([USER], ["2"])
+
+
+def test_judged_rows_keep_their_label_and_bad_answers_are_not_imitated():
+    raw = {"messages": [USER, ANSWER], "label": False}
+    assert parse(raw, "judged") == Judged([USER, ANSWER], False)
+    with pytest.raises(BadRow, match="marked as bad"):
+        parse(raw, "chat")
+
+
+def test_text_spans_are_kept():
+    assert parse({"text": "abc", "spans": [[0, 1, "name", 2.5]]}, "text") == Text("abc", ((0, 1, "name"),))
+
+
+@pytest.mark.parametrize(
+    "kind, raw, reason",
+    [
+        ("chat", {"mesages": [USER, ANSWER]}, r"no known schema has these keys: mesages .*Did you mean 'messages'\?"),
+        ("chat", {"conversations": [{"role": "asistant", "content": "x"}]}, r"unknown role 'asistant'.*'assistant'\?"),
+        ("chat", {"conversations": [{"content": "x"}]}, "Message 1 has no role"),
+        ("chat", {"conversations": [{"role": "user"}, ANSWER]}, r"Message 1 \(role user\) has no content"),
+        ("chat", {"conversations": [USER]}, "no assistant turn"),
+        ("chat", {"conversations": [USER, {"role": "assistant", "content": ""}]}, "every assistant turn is empty"),
+        ("chat", {"conversations": [USER, ANSWER], "gt": ["1"]}, "'gt' is a task"),
+        ("chat", {"conversations": []}, "'conversations' must be a list of messages"),
+        ("chat", {"conversations": ["hello"]}, "Message 1 must be an object"),
+        ("chat", {"instruction": "x", "output": ""}, "'output' is missing"),
+        ("chat", {"instruction": "x", "output": "y", "history": ["z"]}, "'history' must be"),
+        ("chat", {"instruction": 3, "output": "y"}, "'instruction' must be a string, it is a number"),
+        ("chat", {"text": "abc"}, "is text data, and chat rows are needed"),
+        ("chat", {"conversations": [USER, ANSWER], "tools": "[{"}, "not JSON"),
+        ("chat", ["a"], "this one is a list"),
+        ("text", {"text": 3}, "'text' must be a string"),
+        ("text", {"text": " \n"}, "'text' is empty"),
+        ("text", {"text": "abc", "spans": [[0, 9, "x"]]}, "'spans' must be"),
+        ("text", {"conversations": [USER, ANSWER]}, "is chat data, and text rows are needed"),
+        ("preference", {"chosen": [USER, ANSWER]}, "'rejected' is missing"),
+        ("preference", {"chosen": [USER, ANSWER], "rejected": [USER, ANSWER]}, "nothing to learn"),
+        ("preference", {"chosen": "a", "rejected": "b"}, "no prompt"),
+        ("preference", {"chosen": [USER, USER], "rejected": [USER, ANSWER]}, "differ first in an assistant turn"),
+        ("task", {"conversations": [ANSWER]}, "must have at least one message|no user turn"),
+    ],
+)
+def test_bad_rows_say_why(kind, raw, reason):
+    with pytest.raises(BadRow, match=reason):
+        parse(raw, kind)

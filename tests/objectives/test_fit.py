@@ -1,0 +1,157 @@
+"""The loop: it learns, it resumes exactly, any split of a batch gives the same step, and mistakes are one sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fledge.errors import UserError
+from fledge.model.folder import load_model
+from fledge.objectives.jobs import Material, run_job
+from fledge.records import Run
+from fledge.tokenizer import Tokenizer
+from fledge.train import loop
+from fledge.train.config import TrainConfig, job_config, parse_duration
+
+SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
+TEXTS = [f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")] * 10
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    Tokenizer.train(TEXTS, 320).save(folder)
+    return str(folder)
+
+
+def pretrain(tokenizer, **changes) -> Run:
+    settings = {"steps": 12, "seq_len": 48, "batch_size": 4, "tokenizer": tokenizer, "precision": "fp32", "set": SHAPE}
+    return run_job("pretrain", job_config("pretrain", **{**settings, **changes}), Material(TEXTS, TEXTS[:6]))
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_model(run.model_dir).state_dict()
+
+
+def equal(a: Run, b: Run) -> bool:
+    first, second = weights(a), weights(b)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_learns_and_leaves_a_record(tokenizer):
+    run = pretrain(tokenizer, steps=40, run="learns")
+    lines = run.metrics()
+    val = [line["val_bpb"] for line in lines if "val_bpb" in line]
+    assert abs(lines[0]["val_loss"] - run.info["landmarks"]["start"]) < 1e-3  # ln V at the start
+    assert val[-1] < 0.4 * val[0]
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, 41))
+    assert run.info["status"] == "done" and run.info["results"]["val_bpb"] == val[-1]
+    assert run.info["data"]["train"]["inputs"][0]["sha256"]
+    assert {"step", "prompt", "text"} <= set(run.samples()[0])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(tokenizer):
+    a, b, c = pretrain(tokenizer), pretrain(tokenizer), pretrain(tokenizer, seed=1)
+    assert equal(a, b) and not equal(a, c)
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(tokenizer, monkeypatch):
+    whole = pretrain(tokenizer, run="whole")
+    step = loop.Fit._step
+
+    def interrupt(self, progress):
+        if self.step == 7:
+            raise KeyboardInterrupt
+        step(self, progress)
+
+    monkeypatch.setattr(loop.Fit, "_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(tokenizer, run="cut")
+    assert Run.open("cut").info["status"] == "stopped"
+    monkeypatch.setattr(loop.Fit, "_step", step)
+    resumed = pretrain(tokenizer, run="cut", resume=True)
+    assert resumed.name == "cut" and equal(whole, resumed)
+    losses = [[m["loss"] for m in run.metrics() if "loss" in m] for run in (whole, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(tokenizer):
+    run = pretrain(tokenizer, run="damaged", save_every=6)
+    path = next(run.checkpoints_dir.glob("step-*/state.safetensors"))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match="no whole checkpoint"):
+        pretrain(tokenizer, run="damaged", resume=True)
+
+
+def test_accumulation_gives_the_step_of_the_whole_batch(tokenizer):
+    a = pretrain(tokenizer, steps=3, batch_size=4, accumulation_steps=1)
+    b = pretrain(tokenizer, steps=3, batch_size=1, accumulation_steps=4)
+    first, second = weights(a), weights(b)
+    for name in first:
+        assert torch.allclose(first[name], second[name], atol=2e-4), name
+
+
+def test_sft_trains_on_answers_only_and_starts_from_the_pretrained_model(tokenizer):
+    base = pretrain(tokenizer, run="base")
+    rows = [
+        {"conversations": [{"role": "user", "content": f"cat {a}?"}, {"role": "assistant", "content": "the red cat sat."}]}
+        for a in range(30)
+    ]
+    config = job_config("sft", model="base", steps=40, seq_len=64, batch_size=4, precision="fp32", run="tuned", head_lr=0.02)
+    run = run_job("sft", config, Material(rows, rows[:4]))
+    assert base.model_dir.exists()
+    first, last = (m["val_loss"] for m in (run.metrics()[0], run.metrics()[-1]))
+    assert last < 0.5 * first
+    assert run.info["data"]["train"]["targets"] < 0.8 * run.info["data"]["train"]["tokens"]
+
+
+def test_a_time_budget_ends_on_time_and_its_rate_falls_to_the_end(tokenizer):
+    run = pretrain(tokenizer, steps=None, budget="3s")
+    lines = [line for line in run.metrics() if "loss" in line]
+    assert 2.5 < lines[-1]["seconds"] < 6
+    assert lines[-1]["lr"] < 0.2 * max(line["lr"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"steps": 3, "budget": "1m"}, "one of --steps, --epochs and --budget"),
+        ({"batch_size": 0}, "--batch-size is 0"),
+        ({"steps": None, "budget": "soon"}, "write it like 90s, 10m or 2h"),
+        ({"seq_len": 100_000}, "longer than the model's context"),
+        ({"preset": "cpu-2n"}, "Did you mean 'cpu-2m'"),
+        ({"set": {"hiden_size": 64}}, "Did you mean 'hidden_size'"),
+    ],
+)
+def test_mistakes_are_one_sentence(tokenizer, changes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        pretrain(tokenizer, **changes)
+
+
+def test_no_data_no_model_unknown_names():
+    with pytest.raises(UserError, match="give `fledge train pretrain` files with --data"):
+        run_job("pretrain", TrainConfig())
+    with pytest.raises(UserError, match="starts from a trained model"):
+        run_job("sft", TrainConfig(data=["x.jsonl"]))
+    with pytest.raises(UserError, match="Did you mean 'pretrain'"):
+        job_config("pretrian")
+    with pytest.raises(UserError, match="Did you mean 'batch_size'"):
+        job_config("pretrain", batchsize=3)
+
+
+def test_tokenizer_of_another_model_is_refused(tokenizer, tmp_path):
+    pretrain(tokenizer, run="small-vocab")
+    Tokenizer.train(TEXTS + [f"word{i % 7}{chr(97 + i % 26)} " * 3 for i in range(200)], 400).save(tmp_path / "big")
+    config = job_config("pretrain", model="small-vocab", tokenizer=str(tmp_path / "big"), steps=1)
+    with pytest.raises(UserError, match="they do not belong together"):
+        run_job("pretrain", config, Material(TEXTS))
+
+
+def test_divergence_stops_with_advice(tokenizer, monkeypatch):
+    monkeypatch.setattr(loop.Fit, "_due", lambda *_: False)
+    with pytest.raises(UserError, match="the loss became nan at step"):
+        pretrain(tokenizer, lr=1e30, embed_lr=1e30, head_lr=1e30, norm_lr=1e30, warmup=0.0, grad_clip=0.0)
+
+
+def test_durations():
+    assert [parse_duration(t) for t in ("90s", "10m", "1.5h", "30")] == [90, 600, 5400, 30]
