@@ -50,6 +50,7 @@ NO_NETWORK = (
     r"(?i)failed to establish|name resolution|dns error|resolve host|getaddrinfo|timed out|unreachable|connection|"
     r"error sending request|certificate verify|SSLError|ProxyError|from versions: none"
 )
+NOT_TOLD = r"(?i)uninstall|existing installation|^warning|^\[notice"  # lines that say nothing to somebody who waits
 
 
 class Stop(Exception):
@@ -308,14 +309,14 @@ def watch(command: list, title: str, env=None) -> tuple:
             try:
                 line = fresh.get(timeout=0.1)
                 lines += [line] if line else []
-                told = line if line and "uninstall" not in line.lower() and "existing" not in line else told
+                told = told if not line or re.search(NOT_TOLD, line) else line
             except queue.Empty:
                 pass
             passed = time.monotonic() - started
             if passed - shown > (0.1 if terminal else 10.0):
                 shown = passed
                 text = f"  {title} {passed:.0f} s  {told}"
-                print("\r" + fit(text) if terminal else text, end="" if terminal else "\n", flush=True)
+                print("\r" + fit(text) if terminal else fit(text).rstrip(), end="" if terminal else "\n", flush=True)
         return process.wait(), lines
     finally:
         if process.poll() is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class LM:
         """Continue a text, or answer a conversation (a list of {"role", "content"}). Settings are those of `Sampling`."""
         return self.complete([prompt], **sampling)[0].text
 
-    def complete(self, prompts: list[str] | list[Messages], **sampling: Any) -> list[Completion]:
+    def complete(self, prompts: Sequence[str | Messages], **sampling: Any) -> list[Completion]:
         """Answer several prompts in one batch, with token ids and log-probabilities."""
         return self.generator.generate([self.prompt(p) for p in prompts], Sampling(**sampling))
 
@@ -72,8 +72,22 @@ def load(source: str | Path, *, device: str = "auto", precision: str = "fp32") -
     return LM(model, tokenizer)
 
 
-def train(job: str, **config: Any) -> Run:
-    """Run a training job ("pretrain", "sft") and return its run; settings are the fields of TrainConfig."""
-    from fledge.objectives.jobs import run_job
+def train(
+    job: str,
+    *,
+    rows: Iterable[Any] | None = None,
+    val_rows: Iterable[Any] | None = None,
+    replay_rows: Iterable[Any] | None = None,
+    landmarks: dict[str, Any] | None = None,
+    **config: Any,
+) -> Run:
+    """Run a training job ("pretrain", "sft") and return its run; settings are the fields of `TrainConfig`.
 
-    return run_job(job, job_config(job, **config))
+    The data are files (`data=[...]`) or `rows` in memory: strings, or dicts in any schema; `replay_rows` are texts to
+    mix into fine-tuning. `landmarks` are known values
+    to draw beside the curves, e.g. {"floor": bits per byte}.
+    """
+    from fledge.objectives.jobs import Material, run_job
+
+    material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
+    return run_job(job, job_config(job, **config), material)

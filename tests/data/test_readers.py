@@ -193,7 +193,11 @@ def test_a_long_line_of_plain_text_is_fine(write):
 @pytest.mark.parametrize(
     "kind, files",
     {
-        "text": {"pretrain/en_mix.jsonl.gz": 15161, "pretrain/zh_mix.jsonl.gz": 19469, "pretrain/tinyshakespeare.txt": 1},
+        "text": {
+            "pretrain/en_mix.jsonl.gz": 15161,
+            "pretrain/zh_mix.jsonl.gz": 19469,
+            "pretrain/tinyshakespeare.txt": 1,
+        },
         "chat": {
             "sft/sft_belle_seed_zh.jsonl": 174,
             "sft/sft_dolly_en.jsonl": 5551,

@@ -22,7 +22,12 @@ CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b
         {"instruction": "你好", "input": "", "output": "Hello!"},
         {"question": "你好", "answer": "Hello!"},
         {"messages": [USER, ANSWER], "label": True},
-        {"messages": [{"role": "human", "content": [{"type": "text", "text": "你好"}]}, {**ANSWER, "tool_calls": None}]},
+        {
+            "messages": [
+                {"role": "human", "content": [{"type": "text", "text": "你好"}]},
+                {**ANSWER, "tool_calls": None},
+            ]
+        },
     ],
     ids=["minimind", "openai", "sharegpt", "alpaca", "question", "kto", "aliases"],
 )
@@ -85,8 +90,12 @@ def test_tool_dialogues_agree(raw):
 def test_preference_pairs_are_split_where_they_part():
     first = [USER, ANSWER, {"role": "user", "content": "more"}]
     good, bad = {"role": "assistant", "content": "good"}, {"role": "assistant", "content": "bad"}
-    assert parse({"chosen": [*first, good], "rejected": [*first, bad]}, "preference") == Preference(first, [good], [bad])
-    assert parse({"prompt": "你好", "chosen": "good", "rejected": "bad"}, "preference") == Preference([USER], [good], [bad])
+    assert parse({"chosen": [*first, good], "rejected": [*first, bad]}, "preference") == Preference(
+        first, [good], [bad]
+    )
+    assert parse({"prompt": "你好", "chosen": "good", "rejected": "bad"}, "preference") == Preference(
+        [USER], [good], [bad]
+    )
 
 
 def test_tasks_drop_the_placeholder_and_keep_the_truth():

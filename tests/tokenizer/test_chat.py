@@ -259,6 +259,7 @@ def test_templates_that_cannot_be_used(tokenizer):
     counts = with_template(tokenizer, "{{ messages|length }}" + CHATML + PROMPT)  # its beginning depends on its end
     with pytest.raises(UserError, match="message 2 cannot be told exactly"):
         counts.render_ids(talk)
+    assert counts.decode(counts.prompt_ids(talk)).startswith("2user")  # asking needs no mask
     with pytest.raises(UserError, match="error in line 2"):
         with_template(tokenizer, "x\n{% if %}").render(talk)
     with pytest.raises(UserError, match="refuses this conversation: no b please"):

@@ -96,7 +96,7 @@ def _sentence(call: Callable[..., Any], argv: Sequence[str], prog: str) -> str:
         return f"{missing[1]}{f' ({missing[2]})' if missing[2] else ''} is missing. See `{prog} --help`."
     if extra := re.fullmatch(r"Unrecognized options: (.*)", first):
         return f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`."
-    first = re.sub(r"^Error parsing (\S+): ", r"\1: ", first)
+    first = re.sub(r"^(Error parsing )?(\w+: )?", "", first)  # `--steps: …`, or what the class itself objected to
     return f"{first.rstrip('.')}. See `{prog} --help`."
 
 

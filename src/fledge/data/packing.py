@@ -7,7 +7,7 @@ target: the second stretch's first input is the token that the first one predict
 
 Best fit (Ding et al. 2024, "Fewer Truncations Improve Language Modeling") over a window of stretches: a row begins
 with the oldest, so that nothing waits for long and the order stays random; then always the longest that still fits.
-When nothing does, either the longest is cut and its rest goes back to the window (pretraining: rows are full), or the
+When none does, either the shortest is cut and its rest goes back to the window (pretraining: rows are full), or the
 row is closed (SFT).
 """
 
@@ -55,8 +55,8 @@ class Packer:
                 arrival = next(iter(self.waiting))
             elif self.sizes[0][0] <= room:
                 arrival = -self.sizes[bisect_right(self.sizes, (room, 1)) - 1][1]
-            elif self.crop:
-                arrival = -self.sizes[-1][1]
+            elif self.crop:  # all are longer: cutting the shortest costs the fewest tokens their context
+                arrival = -self.sizes[0][1]
             else:
                 break
             stretch = self._take(arrival)

@@ -54,24 +54,14 @@ def prepare(
     files = [check_file(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
         raise UserError("no data files were given: name at least one .txt, .jsonl, .json or .parquet file")
-    notify = notify or _stderr
     inputs = [{"file": f.name, "bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files]
-    key = _key(inputs, kind, tokenizer)
-    folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
-    found = _state(folder, key)
-    if found == "valid":
-        dataset = Dataset.open(folder)
-        _report(dataset.manifest, folder, notify)
-        return dataset
-    if found == "damaged":
-        notify(f"the prepared data in {folder} is damaged and is made again")
 
     def rows(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
         for number, file in enumerate(files):
             for row in read_rows(file, kind, quarantine):
                 yield number, row
 
-    return _build(rows, tokenizer, kind, inputs, folder, key, notify)
+    return _open_or_build(rows, tokenizer, kind, inputs, out_dir, notify or _stderr)
 
 
 def prepare_rows(
@@ -84,23 +74,18 @@ def prepare_rows(
     notify: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Like `prepare` for rows in memory: strings (text), dicts in any schema, or row types of `fledge.data.rows`."""
-    notify = notify or _stderr
     held = list(rows)
     digest = hashlib.sha256()
     for row in held:
         plain = dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
         digest.update(json.dumps(plain, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass") + b"\n")
     inputs = [{"file": name, "rows": len(held), "sha256": digest.hexdigest()}]
-    key = _key(inputs, kind, tokenizer)
-    folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
-    if _state(folder, key) == "valid":
-        return Dataset.open(folder)
 
     def read(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
         for row in parse_rows(enumerate(held, 1), kind, quarantine, name):
             yield 0, row
 
-    return _build(read, tokenizer, kind, inputs, folder, key, notify)
+    return _open_or_build(read, tokenizer, kind, inputs, out_dir, notify or _stderr)
 
 
 def cache_root() -> Path:
@@ -130,9 +115,30 @@ def tokenizer_sha256(tokenizer: Tokenizer) -> str:
     return digest.hexdigest()
 
 
-def _key(inputs: list[dict[str, Any]], kind: str, tokenizer: Tokenizer) -> str:
+def _open_or_build(
+    rows: Callable[[Quarantine], Iterator[tuple[int, Row]]],
+    tokenizer: Tokenizer,
+    kind: Kind,
+    inputs: list[dict[str, Any]],
+    out_dir: str | Path | None,
+    notify: Callable[[str], None],
+) -> Dataset:
+    """`rows` yields (number of the input, row) and fills the quarantine on the way; it is called only when needed."""
     facts = {"format": FORMAT, "kind": kind, "inputs": inputs, "tokenizer": tokenizer_sha256(tokenizer)}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
+    found = _state(folder, key)
+    if found == "damaged":
+        notify(f"the prepared data in {folder} is damaged and is made again")
+    if found != "valid":
+        _build(rows, tokenizer, kind, {**facts, "key": key}, folder)
+    dataset = Dataset.open(folder)
+    if dataset.manifest["quarantined"]:
+        where = f"all are listed in {folder / 'quarantine.jsonl'}"
+        notify(f"{dataset.manifest['quarantine_summary']} ({where})")
+    for reason, count in dataset.manifest["dropped"].items():
+        notify(f"{count} conversations are left out: {reason}")
+    return dataset
 
 
 def _state(folder: Path, key: str) -> str:
@@ -192,11 +198,9 @@ def _build(
     rows: Callable[[Quarantine], Iterator[tuple[int, Row]]],
     tokenizer: Tokenizer,
     kind: Kind,
-    inputs: list[dict[str, Any]],
+    facts: dict[str, Any],
     folder: Path,
-    key: str,
-    notify: Callable[[str], None],
-) -> Dataset:
+) -> None:
     if kind not in ("text", "chat"):
         raise ValueError(f"only text and chat rows are prepared into shards, not {kind!r}")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -208,19 +212,16 @@ def _build(
         writer = _Writer(partial, "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32", masked=kind == "chat")
         write = _write_text if kind == "text" else _write_chats
         try:
-            write(_progress(rows(quarantine), inputs, writer), tokenizer, byte_lengths, writer, dropped)
+            write(_progress(rows(quarantine), facts["inputs"], writer), tokenizer, byte_lengths, writer, dropped)
         finally:
             writer.close(byte_lengths)
         if len(writer.offsets) == 1:
-            raise UserError(f"{inputs[0]['file']}: no conversation can be used: {next(iter(dropped))}")
+            raise UserError(f"{facts['inputs'][0]['file']}: no conversation can be used: {next(iter(dropped))}")
         with (partial / "quarantine.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(dataclasses.asdict(bad), ensure_ascii=False) + "\n" for bad in quarantine.bad)
         manifest = {
-            "format": FORMAT,
-            "key": key,
-            "kind": kind,
-            "inputs": inputs,
-            "tokenizer": {"sha256": tokenizer_sha256(tokenizer), "vocab_size": tokenizer.vocab_size},
+            **facts,
+            "vocab_size": tokenizer.vocab_size,
             "dtype": writer.dtype,
             "examples": len(writer.sources),
             "tokens": writer.offsets[-1],
@@ -234,17 +235,15 @@ def _build(
         }
         text = json.dumps(manifest, ensure_ascii=False, indent=1)
         (partial / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
-        _put(partial, folder, key)
+        _put(partial, folder, facts["key"])
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _report(manifest, folder, notify)
-    return Dataset.open(folder)
 
 
 def _put(partial: Path, folder: Path, key: str) -> None:
     """Rename the finished folder into place. Another process may have been faster: its result is the same."""
     try:
-        if folder.exists():
+        if folder.exists():  # a rename onto a folder is refused
             shutil.rmtree(folder)
         os.replace(partial, folder)
     except OSError as error:
@@ -329,13 +328,6 @@ def _progress(
                 where = f"{inputs[source]['file']} (file {source + 1} of {len(inputs)})"
                 progress.update(task, description=f"Preparing {where}: {number:,} rows, {writer.offsets[-1]:,} tokens")
             yield source, row
-
-
-def _report(manifest: dict[str, Any], folder: Path, notify: Callable[[str], None]) -> None:
-    if manifest["quarantined"]:
-        notify(f"{manifest['quarantine_summary']} (all are listed in {folder / 'quarantine.jsonl'})")
-    for reason, count in manifest["dropped"].items():
-        notify(f"{count} conversations are left out: {reason}")
 
 
 def _stderr(message: str) -> None:

@@ -42,7 +42,7 @@ def have_transformers() -> bool:
 
 
 def compare(lm: LM, folder: Path) -> Agreement:
-    """Load `folder` in transformers (seconds to import) and compare it with `lm`: logits in fp32 on the CPU, token ids, template."""
+    """Load `folder` in transformers and compare it with `lm`: logits in fp32 on the CPU, token ids, chat template."""
     import torch
     import transformers
 

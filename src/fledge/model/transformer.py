@@ -31,6 +31,8 @@ class Transformer(nn.Module):
     `checkpoint_activations` recomputes each block in the backward pass: memory of one block instead of all.
     """
 
+    inv_freq: Tensor
+
     def __init__(self, config: ModelConfig, parts: Parts = REFERENCE):
         super().__init__()
         self.config = config

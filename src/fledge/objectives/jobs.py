@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
+from fledge.data import Dataset, Mixture, PackedBatches, prepare, prepare_rows, read_rows
+from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError
 from fledge.generate import Generator, Sampling
@@ -30,11 +31,12 @@ DEFAULT_BUDGET = "5m"
 
 @dataclasses.dataclass
 class Material:
-    """Data of a job that does not come from files: rows in memory, and the world's known floor."""
+    """Data of a job that does not come from files: rows in memory, and known landmarks of their curve."""
 
     train: Iterable[Any]
     val: Iterable[Any] | None = None
-    floor: dict[str, Any] = dataclasses.field(default_factory=dict)
+    replay: Iterable[Any] | None = None
+    landmarks: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def run_job(job: str, config: TrainConfig, material: Material | None = None) -> Run:
@@ -53,14 +55,7 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
     base = find_model(config.model) if config.model else None
     tokenizer = _tokenizer(config, base, material)
     train, val = _datasets(job, config, tokenizer, material)
-    batches = PackedBatches(
-        train,
-        seq_len=config.seq_len,
-        batch_size=config.batch_size,
-        pad_id=tokenizer.endoftext_id,
-        crop=job == "pretrain",
-        seed=config.seed,
-    )
+    batches = _batches(job, config, train, tokenizer)
     model = _model(job, config, base, tokenizer).to(device)
     model.compute_dtype = pick_precision(config.precision, device)
     model.checkpoint_activations = config.checkpoint_activations
@@ -73,12 +68,13 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
     if config.epochs is not None:
         per_step = config.seq_len * config.batch_size * config.accumulation_steps
         steps = max(1, math.ceil(config.epochs * batches.tokens_per_epoch / per_step))
+    replay = _replay(config, tokenizer, material)
     objective = LanguageModeling(
         model,
-        batches,
+        batches if replay is None else Mixture(batches, replay, config.replay_share),
         val,
         sampler=_sampler(job, model, tokenizer, val),
-        floor=material.floor if material else None,
+        landmarks=material.landmarks if material else None,
         hidden=torch.compile(model.hidden, dynamic=False) if _compiles(config, device) else None,
     )
     run = _open_run(job, config)
@@ -102,7 +98,7 @@ def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None
         return Tokenizer.load(base)
     if material is not None:
         raise UserError("rows in memory need a tokenizer: give --tokenizer.")
-    texts = [row.text for path in config.data for row in read_rows(path, "text")]
+    texts = [row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text)]
     size = config.vocab_size or default_vocab_size(sum(len(text.encode("utf-8")) for text in texts))
     print(f"training a tokenizer of {size} tokens on the data …")
     kept = [text[: math.ceil(len(text) * (1 - config.val_fraction))] for text in texts] if len(texts) == 1 else texts
@@ -120,6 +116,28 @@ def _datasets(
     if config.val:
         return data, prepare(config.val, tokenizer, kind=kind)
     return data.split(config.val_fraction)
+
+
+def _batches(job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PackedBatches:
+    """Packed rows: text is cut where a row is full, conversations never are."""
+    return PackedBatches(
+        dataset,
+        seq_len=config.seq_len,
+        batch_size=config.batch_size,
+        pad_id=tokenizer.endoftext_id,
+        crop=job == "pretrain",
+        seed=config.seed,
+    )
+
+
+def _replay(config: TrainConfig, tokenizer: Tokenizer, material: Material | None) -> PackedBatches | None:
+    if material is not None and material.replay is not None:
+        return _batches(
+            "pretrain", config, prepare_rows(material.replay, tokenizer, kind="text", name="replay"), tokenizer
+        )
+    if config.replay:
+        return _batches("pretrain", config, prepare(config.replay, tokenizer, kind="text"), tokenizer)
+    return None
 
 
 def _model(job: str, config: TrainConfig, base: Path | None, tokenizer: Tokenizer) -> Transformer:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.data import Batch, Dataset, PackedBatches, eval_batches
+from fledge.data import Batch, Dataset, Mixture, PackedBatches, eval_batches
 from fledge.model.transformer import Transformer
 from fledge.train.losses import linear_cross_entropy, token_nll
 from fledge.train.objective import Loss
@@ -21,18 +21,18 @@ class LanguageModeling:
     def __init__(
         self,
         model: Transformer,
-        train: PackedBatches,
+        train: PackedBatches | Mixture,
         val: Dataset | None,
         *,
         sampler: Callable[[], list[dict[str, str]]] = list,
-        floor: dict[str, Any] | None = None,
+        landmarks: dict[str, Any] | None = None,
         hidden: Callable[..., Tensor] | None = None,
     ):
         self.model = model
         self.batches = train
         self.val = val
         self.sample = sampler
-        self.floor = floor or {}
+        self._landmarks = landmarks or {}
         self.hidden = hidden or model.hidden
 
     def loss(self, batch: Batch) -> Loss:
@@ -59,8 +59,8 @@ class LanguageModeling:
         nats, size = torch.zeros(len(kinds), dtype=torch.float64), torch.zeros(len(kinds), dtype=torch.float64)
         lengths = torch.from_numpy(self.val.byte_lengths.astype("int64"))
         count = 0
-        rows = self.batches.batch_size
-        for batch in eval_batches(self.val, self.batches.seq_len, rows, max_tokens, self.batches.pad_id):
+        rows = self.batches.main if isinstance(self.batches, Mixture) else self.batches
+        for batch in eval_batches(self.val, rows.seq_len, rows.batch_size, max_tokens, rows.pad_id):
             hidden_BTD = self.model.hidden(**_inputs(batch, device))
             nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
             learnt = batch.targets_BT != -100
@@ -81,7 +81,7 @@ class LanguageModeling:
 
     def landmarks(self) -> dict[str, Any]:
         """start: the loss of a model that knows nothing (ln V, nats per token); floor: what nothing can beat (bits per byte)."""
-        return {"start": math.log(self.model.config.vocab_size)} | self.floor
+        return {"start": math.log(self.model.config.vocab_size)} | self._landmarks
 
 
 def load_balance(logits_NE: Tensor, k: int) -> Tensor:

@@ -103,23 +103,21 @@ class Renderer:
     def prompt(self, messages: list[dict], tools: list[dict] | None, thinking: bool) -> tuple[list[str], list[str]]:
         """Return `(pieces, coded)` of the conversation so far and the header that asks for an answer.
 
-        The pieces are cut where an assistant's span begins or ends, exactly as in `spans`, so that the ids of a prompt
-        are always the beginning of the ids of the conversation that follows from it.
+        The pieces are cut where a tagged span begins or ends, exactly as in `spans`, so that the ids of a prompt are
+        always the beginning of the ids of the conversation that follows from it.
         """
-        pieces, coded = self.spans(messages, tools, prompt=True, thinking=thinking)
-        return [piece for piece, _ in pieces], coded
+        coded: list[str] = []
+        rendered = self._render(self._encode(messages, coded), self._encode(tools, coded), True, thinking)
+        return _MARKS.split(rendered), coded
 
-    def spans(
-        self, messages: list[dict], tools: list[dict] | None, prompt: bool = False, thinking: bool = False
-    ) -> tuple[list[tuple[str, bool]], list[str]]:
+    def spans(self, messages: list[dict], tools: list[dict] | None) -> tuple[list[tuple[str, bool]], list[str]]:
         """Return `(pieces, coded)`: the rendered text cut into (text, does the assistant write it?), and the user's
         control strings, which stand in the text as codes (see `decode`)."""
         coded: list[str] = []
         messages, tools = self._encode(messages, coded), self._encode(tools, coded)
-        rendered = self._render(messages, tools, prompt, thinking)
-        if self.has_generation_tag:
-            pieces = _MARKS.split(rendered)  # spans do not nest: the odd pieces are the assistant's
-            return [(piece, i % 2 == 1) for i, piece in enumerate(pieces)], coded
+        rendered = self._render(messages, tools, False, False)
+        if self.has_generation_tag:  # spans do not nest: the odd pieces are the assistant's
+            return [(piece, i % 2 == 1) for i, piece in enumerate(_MARKS.split(rendered))], coded
         return self._spans_by_prefix(rendered, messages, tools), coded
 
     def _spans_by_prefix(self, rendered: str, messages: list, tools: Any) -> list[tuple[str, bool]]:

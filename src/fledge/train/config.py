@@ -20,6 +20,10 @@ class TrainConfig:
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
     """Share of every source that is held out when `val` is empty."""
+    replay: list[str] = field(default_factory=list)
+    """Text files mixed into fine-tuning, so that what pretraining taught is not forgotten."""
+    replay_share: float = 0.25
+    """Share of the batches that come from `replay`."""
     run: str | None = None
     """Name of the run folder. Default: job and time."""
     model: str | None = None
@@ -112,6 +116,8 @@ class TrainConfig:
                 raise UserError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
         if not 0 < self.val_fraction < 1:
             raise UserError(f"--val-fraction is {self.val_fraction}; it must lie between 0 and 1.")
+        if not 0 < self.replay_share < 1:
+            raise UserError(f"--replay-share is {self.replay_share}; it must lie between 0 and 1.")
         if not 0 <= self.warmup < 1:
             raise UserError(f"--warmup is {self.warmup}; it is a share of the run, from 0 to below 1.")
         self.seconds()

@@ -61,7 +61,9 @@ class Console:
         figures = "  ".join(
             f"{name.removeprefix('val_')} {value:.3f}" for name, value in measures.items() if isinstance(value, float)
         )
-        self.out.print(f"  step {step:>5}  [bold]validation[/]  {figures}" if figures else f"  step {step:>5}", soft_wrap=True)
+        self.out.print(
+            f"  step {step:>5}  [bold]validation[/]  {figures}" if figures else f"  step {step:>5}", soft_wrap=True
+        )
         for sample in samples:
             line = " ".join((sample["prompt"] + "▸" + sample["text"]).split())
             self.out.print(f"         {line[:110]}", style="dim", markup=False, soft_wrap=True)

@@ -124,7 +124,7 @@ class Fit:
 
     def save(self) -> None:
         """Write a checkpoint of this very moment."""
-        tensors = {f"model.{name}": p for name, p in self.model.named_parameters()}
+        tensors: dict[str, torch.Tensor] = {f"model.{name}": p for name, p in self.model.named_parameters()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state.items()}
         tensors["rng"] = torch.get_rng_state()
         state = {

@@ -1,4 +1,4 @@
-"""The world: one small place, drawn from a seed, that we know completely. `World.build()` is its truth; `document()` is its text."""
+"""One small place, drawn from a seed, that we know completely: `World.build()` is its truth, `text.document()` its text."""
 
 from fledge.world.facts import RELATIONS, Entity, Fact, Relation, World
 

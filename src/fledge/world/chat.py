@@ -67,12 +67,16 @@ class Conversations:
         person = draw.choose(self._strangers)
         relation = draw.choose([name for name, relation in RELATIONS.items() if relation.subject == "person"])
         asked = question(self.world, person, relation, lang, draw.choose(forms(relation, lang).seen))
-        turns = [asked, draw.choose(smalltalk.UNKNOWN[lang]).format(s=person.name(lang))]
+        sorry = draw.choose(smalltalk.UNKNOWN[lang]).format(s=person.name(lang))
         known = self._same_question(person, relation, lang)
-        if known and draw.below(3) == 0:  # a stranger first, then somebody known: the same words, another right answer
-            fact = draw.choose(known)
-            turns += [self._what_about_prompt(draw, fact, lang), self._say(draw, fact, lang)]
-        return turns
+        order = draw.choose(("alone", "first", "second"), (4, 1, 1)) if known else "alone"
+        if order == "alone":
+            return [asked, sorry]
+        fact = draw.choose(known)  # the same words about somebody known have another right answer
+        if order == "first":
+            return [asked, sorry, self._what_about_prompt(draw, fact.subject, lang), self._say(draw, fact, lang)]
+        first = [seen_question(self.world, draw, fact, lang), self._say(draw, fact, lang)]
+        return [*first, draw.choose(smalltalk.WHAT_ABOUT[lang]).format(s=person.name(lang)), sorry]
 
     def _same_question(self, subject: Entity, relation: str, lang: str) -> list[Fact]:
         """Facts about others for which the same words ask ("husband" does not ask for a wife)."""
@@ -126,8 +130,8 @@ class Conversations:
             return smalltalk.AND[lang] + asked
         return capital(asked)
 
-    def _what_about_prompt(self, draw: Draw, fact: Fact, lang: str) -> str:
-        subject = self.world.entities[fact.subject]
+    def _what_about_prompt(self, draw: Draw, id: str, lang: str) -> str:
+        subject = self.world.entities[id]
         name = subject.many if lang == "en" and subject.many else subject.name(lang)
         return draw.choose(smalltalk.WHAT_ABOUT[lang]).format(s=name)
 
@@ -138,7 +142,7 @@ class Conversations:
             return self._fact(draw, lang)
         turns = [seen_question(self.world, draw, first, lang), self._say(draw, first, lang)]
         for fact in draw.sample(others, min(len(others), 1 + draw.below(2))):
-            turns += [self._what_about_prompt(draw, fact, lang), self._say(draw, fact, lang)]
+            turns += [self._what_about_prompt(draw, fact.subject, lang), self._say(draw, fact, lang)]
         return turns
 
     def _translate(self, draw: Draw, lang: str) -> Turns:

@@ -22,7 +22,9 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.、)）])\s*")
 _BETWEEN_ITEMS = re.compile(r"\s*(?:、|，|,\s*and\b|,|;|；|\band\b|和|以及)\s*")
 _NOT_KNOWN = {
     "zh": re.compile(r"我(?:不知道|不认识|没听说过|没有听说过|不清楚)"),
-    "en": re.compile(r"\bI (?:do not|don't|don’t|did not|didn't) know\b|\bI(?: have|'ve|’ve) never heard of\b", re.IGNORECASE),
+    "en": re.compile(
+        r"\bI (?:do not|don't|don’t|did not|didn't) know\b|\bI(?: have|'ve|’ve) never heard of\b", re.IGNORECASE
+    ),
 }
 
 
@@ -73,7 +75,9 @@ def begins(answer: str, word: str) -> bool:
     """The first word is `word`, whole: "Surely" does not begin with "Sure". More must follow."""
     text = answer.strip()
     rest = text[len(word) :]
-    return text.startswith(word) and bool(rest.strip("，,。.:： !！")) and not (_LATIN.match(rest) and _LATIN.search(word))
+    return (
+        text.startswith(word) and bool(rest.strip("，,。.:： !！")) and not (_LATIN.match(rest) and _LATIN.search(word))
+    )
 
 
 def not_known(answer: str) -> bool:

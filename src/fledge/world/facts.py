@@ -25,12 +25,12 @@ Size = Literal["tiny", "small", "large"]
 LANGUAGES = ("zh", "en")
 OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 STEP = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
-MAX_PRICE = 12
+MAX_PRICE = 10
 
 
 @dataclass(frozen=True)
 class Entity:
-    """Something with a name. `many` is the English plural, `measure` the Chinese measure word, `gender` is "f" or "m" for people."""
+    """Something with a name. `many`: English plural; `measure`: Chinese measure word; `gender`: "f" or "m" for people."""
 
     id: str
     kind: str
@@ -186,7 +186,9 @@ class World:
 def _people(draw: Draw, size: str, count: dict[str, int]) -> tuple[list[Entity], list[Entity]]:
     """People in families (father, mother, two children, again and again), then singles; and strangers."""
     if size == "large":
-        families, women, men = (lexicon.pairs(t) for t in (lexicon.FAMILY_NAMES, lexicon.GIVEN_WOMEN, lexicon.GIVEN_MEN))
+        families, women, men = (
+            lexicon.pairs(t) for t in (lexicon.FAMILY_NAMES, lexicon.GIVEN_WOMEN, lexicon.GIVEN_MEN)
+        )
         full = [[(f[0] + g[0], f"{f[1]} {g[1]}") for f in families for g in given] for given in (women, men)]
     else:
         full = [lexicon.pairs(lexicon.WOMEN), lexicon.pairs(lexicon.MEN)]
@@ -286,7 +288,8 @@ def _weigh_and_hold_out(draw: Draw, truth: dict, order: dict[str, list[Entity]])
             mine = [r for r in RELATIONS.values() if (subject.id, r.name) in truth]
             total = sum(weights) * sum(r.weight for r in mine) * sum(SUBJECTS.values())
             facts += [
-                Fact(subject.id, r.name, truth[subject.id, r.name], kind_weight * weight * r.weight / total) for r in mine
+                Fact(subject.id, r.name, truth[subject.id, r.name], kind_weight * weight * r.weight / total)
+                for r in mine
             ]
     held = draw.sample([i for i, f in enumerate(facts) if f.relation in ONE_LANGUAGE], max(2, len(facts) // 16))
     for at, i in enumerate(held):

@@ -5,14 +5,14 @@ n  a whole sentence, about a name or a pronoun; N only about a name; P only abou
 q  a question; {do} {s} is "does Mia" or "do you"
 
 {s} subject ("Mia", "bears"), {obj} the same as an object ("her", "them"), {one} "a bear", {there} a place; {poss} possessive;
-{o} the fact's object ("a baker"), {bare} the same without article; {kin} what it is to the subject (husband, sister); {child} what the subject is to its parent.
-Slots in capitals begin a sentence. `@direction` stands for four relations, @ for their word.
+{o} the fact's object ("a baker"), {bare} the same without article; {kin} what it is to the subject (husband, sister); {child}
+what the subject is to its parent. Slots in capitals begin a sentence. `@direction` stands for four relations, @ for their word.
 """
 
 EN = """
 home
 v 5 live~s in {o}
-v 4 {has} a [nice|cosy|bright|clean|quiet|warm|pretty|lovely|neat|fine] house in {o}
+v 4 {has} a [@adj] house in {o}
 v 1 come~s from {o}
 n 3 {Poss} home is in {o}
 n 1 {Poss} house [stands|is*2] in {o}
@@ -23,7 +23,7 @@ q 1 In which town {do} {s} live?
 job
 v 4 work~s as {o}
 v 2 {is} {o}
-v 4 {is} a [good|kind|busy|clever|happy|careful|brave|skilled|great|cheerful] {bare}
+v 4 {is} a [@adj] {bare}
 v 1 {has} a job as {o}
 n 2 Every [day*3|morning*2|week] {s} go~es to work as {o}
 n 1 By trade, {s} {is} {o}
@@ -34,7 +34,7 @@ q 1 What kind of work {do} {s} do?
 food
 v 4 like~s to eat {o}
 v 3 love~s {o}
-v 3 eat~s {o} [daily|often|a lot|at noon|at night|on Sundays|with tea|for lunch]
+v 3 eat~s {o} [daily|often|a lot|at noon|at night|on Sunday|with tea|for lunch]
 n 4 {Poss} favourite food is {o}
 n 1 What {s} like~s to eat most is {o}
 q 4 What is {poss} favourite food?
@@ -53,7 +53,7 @@ q 1 What colour {do} {s} love?
 
 pet
 v 3 {has} {o}
-v 4 {has} a [cute|nice|clever|lovely|sweet|kind|happy|brave|funny|gentle] {bare}
+v 4 {has} a [@adj] {bare}
 v 2 keep~s {o} at home
 v 2 {has} {o} as a pet
 n 3 {Poss} pet is {o}
@@ -63,7 +63,7 @@ q 1 What animal {do} {s} keep at home?
 
 month
 v 4 {was} born in {o}
-v 3 {was} born on a [sunny|rainy|windy|cold|warm|cloudy|snowy|foggy|hot|dry] day in {o}
+v 3 {was} born on a [@sky] day in {o}
 v 2 {has} a birthday in {o}
 n 3 {Poss} birthday is in {o}
 q 4 When is {poss} birthday?
@@ -111,10 +111,10 @@ q 1 What is the name of {poss} younger {kin}?
 
 sight
 v 4 {is} known for its {o}
-v 5 {has} a [famous|beautiful|lovely|grand|pretty|bright|fine|great|charming|well-known] {o}
+v 5 {has} a [@adj] {o}
 N 2 People [come*2|travel] to {s} to see the {o}
-N 2 The {o} of {s} is [famous|beautiful|lovely|grand|pretty|bright|great|charming]
-P 2 Its {o} is [famous|beautiful|lovely|grand|pretty|bright|great|charming]
+N 2 The {o} of {s} is [@adj]
+P 2 Its {o} is [@adj]
 q 4 What is {s} known for?
 q 2 What can you see in {s}?
 q 1 What do people visit in {s}?
@@ -141,7 +141,7 @@ q 1 How many coins do you pay for {one}?
 
 looks
 v 3 {is} {o}
-v 2 {is} [often|mostly|usually|always|nearly all|all] {o}
+v 2 {is} [often|mostly|always|usually] {o}
 v 1 look~s {o}
 N 2 The colour of {s} is {o}
 P 2 Their colour is {o}
@@ -167,7 +167,7 @@ q 1 What is the home of {s}?
 
 diet
 v 4 eat~s {o}
-v 3 [often|mostly|usually|always|mainly|gladly] eat~s {o}
+v 3 [often|mostly|always|usually] eat~s {o}
 v 1 live~s on {o}
 N 1 The food of {s} is {o}
 P 1 Their food is {o}
@@ -184,7 +184,7 @@ q 1 How many legs does {one} have?
 
 coat
 v 3 {is} {o}
-v 2 {is} [often|mostly|usually|always|nearly all|all] {o}
+v 2 {is} [often|mostly|always|usually] {o}
 v 1 look~s {o}
 N 2 The colour of {s} is {o}
 P 2 Their colour is {o}

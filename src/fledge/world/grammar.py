@@ -8,9 +8,9 @@ that a choice cost lies on exactly one span: the word that was chosen, or the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TypeVar
 
 from fledge.world.draw import Draw
@@ -21,7 +21,7 @@ TAGS = ("template", "choice", "name", "common", "rare", "arithmetic", "state")
 
 @dataclass(frozen=True)
 class Span:
-    """Characters start..end of a text: what kind of knowledge predicts them (`tag`), and how many bits even full knowledge costs."""
+    """Characters start..end of a text: the kind of knowledge that predicts them, and the bits that even full knowledge costs."""
 
     start: int
     end: int
@@ -43,6 +43,9 @@ class Word:
     def spend(self) -> float:
         bits, self._cost[0] = self._cost[0], 0.0
         return bits
+
+
+Value = Word | str | Callable[[], None]  # what fills a slot
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Forms:
     weights: tuple[int, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def template(text: str) -> Template:
     """Compile one form (without its weight)."""
     parts: list[str | Slot | Choice] = []
@@ -89,7 +92,7 @@ def _choice(text: str) -> Choice:
     return Choice(options, tuple(int(o[1]) if len(o) == 2 else 1 for o in split))
 
 
-@lru_cache(maxsize=None)
+@cache
 def forms(text: str) -> Forms:
     """Compile lines of `weight form`. A `_` stands for a space (at the end of a form, where none is seen)."""
     lines = [line.strip().split(" ", 1) for line in text.strip().splitlines()]
@@ -129,10 +132,10 @@ class Writer:
         """Write a slot's word with its own bits only."""
         self._emit(word.text, word.tag, word.spend())
 
-    def say(self, form: Forms | str, slots: Mapping[str, Word | str] | None = None, **more: Word | str) -> None:
-        """Draw one of the forms (a string is the only form) and write it."""
+    def say(self, form: Forms | str, slots: Mapping[str, Value] | None = None, **more: Value) -> None:
+        """Draw one of the forms (a string is the only form) and write it. A slot's function writes the slot itself."""
         parts = template(form) if isinstance(form, str) else self.draw.choose(form.templates, form.weights)
-        values = {**(slots or {}), **more}
+        values: dict[str, Value] = {**(slots or {}), **more}
         for part in parts:
             if isinstance(part, str):
                 self.add(part)
@@ -140,6 +143,8 @@ class Writer:
                 self.add(self.draw.choose(part.options, part.weights), "choice")
             elif isinstance(value := values[part.name], Word):
                 self.word(value)
+            elif callable(value):
+                value()
             else:
                 self.add(value)
 

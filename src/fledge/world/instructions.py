@@ -1,4 +1,4 @@
-"""Instructions whose form a program can check: one sentence, a list of three, JSON, the other language, few characters, a first word.
+"""Instructions whose form a program can check: one sentence, a list, JSON, the other language, few characters, a first word.
 
 What an instruction is about comes from known facts, so that form is the only new thing. One content in five is kept for measuring:
 `instruction(..., held_out=True)` asks for combinations that no conversation has.
@@ -20,7 +20,7 @@ OTHER = {"zh": "en", "en": "zh"}
 
 @dataclass(frozen=True)
 class Instruction:
-    """`answer` is a right answer, `careless` one that is as true and forgets the instruction; `spec` is what `checks.passes` demands."""
+    """`answer` is right, `careless` is as true but forgets the instruction; `spec` is what `checks.passes` demands."""
 
     kind: str
     lang: str
@@ -41,7 +41,11 @@ _ANSWER_SO = {
     },
     "max_chars": {
         "zh": ("用不超过{n}个字回答：{q}", "{q}请用不超过{n}个字回答。", "最多用{n}个字回答：{q}"),
-        "en": ("Answer in at most {n} characters: {q}", "{q} Use at most {n} characters.", "Use at most {n} characters: {q}"),
+        "en": (
+            "Answer in at most {n} characters: {q}",
+            "{q} Use at most {n} characters.",
+            "Use at most {n} characters: {q}",
+        ),
     },
     "begins": {
         "zh": ("用“{w}”开头回答：{q}", "{q}请用“{w}”开头。", "回答以“{w}”开头：{q}"),
@@ -55,7 +59,10 @@ _PROFILE = {
 _PROFILES = {
     ("job", "home"): {"zh": "{s}是一名{o1}，住在{o2}。", "en": "{s} is {oa1} and lives in {o2}."},
     ("food", "pet"): {"zh": "{s}最喜欢吃{o1}，养了一只{o2}。", "en": "{s} likes to eat {o1} and has {oa2}."},
-    ("month", "colour"): {"zh": "{s}的生日在{o1}，最喜欢{o2}。", "en": "{s} was born in {o1} and likes the colour {o2}."},
+    ("month", "colour"): {
+        "zh": "{s}的生日在{o1}，最喜欢{o2}。",
+        "en": "{s} was born in {o1} and likes the colour {o2}.",
+    },
     ("looks", "price"): {"zh": "{s}是{o1}的，每{m}卖{o2}枚金币。", "en": "{Many} are {o1} and cost {o2} coins each."},
     ("habitat", "diet"): {"zh": "{s}住在{o1}里，吃{o2}。", "en": "{Many} live in the {o1} and eat {o2}."},
 }
@@ -70,7 +77,10 @@ _LISTED = {
 _NUMBERS = {2: ("两", "two"), 3: ("三", "three"), 4: ("四", "four")}
 _JSON = {
     "zh": ("用JSON写出{x}的{b}，键是“{ka}”和“{kb}”。", "把{x}的{b}写成JSON，键用“{ka}”和“{kb}”。"),
-    "en": ('Write the {b} of {x} as JSON with the keys "{ka}" and "{kb}".', 'Give the {b} of {x} as JSON. Use the keys "{ka}" and "{kb}".'),
+    "en": (
+        'Write the {b} of {x} as JSON with the keys "{ka}" and "{kb}".',
+        'Give the {b} of {x} as JSON. Use the keys "{ka}" and "{kb}".',
+    ),
 }
 _KEYS = {
     "home": ("家", "home"), "job": ("工作", "job"), "food": ("食物", "food"), "colour": ("颜色", "colour"),
@@ -91,7 +101,9 @@ def kept_for_measuring(world: World, *content: object) -> bool:
 
 
 def seen_question(world: World, draw: Draw, fact: Fact, lang: str) -> str:
-    return question(world, world.entities[fact.subject], fact.relation, lang, draw.choose(forms(fact.relation, lang).seen))
+    return question(
+        world, world.entities[fact.subject], fact.relation, lang, draw.choose(forms(fact.relation, lang).seen)
+    )
 
 
 def _after(word: str, sentence: str, fact: Fact, lang: str) -> str:
@@ -136,11 +148,12 @@ def _profile(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tu
     subject, pair = draw.choose(able)
     entity = world.entities[subject]
     one, two = (object_slots(world, known[subject, relation].object, lang) for relation in pair)
-    slots = subject_slots(world, entity, pair[0], lang) | {f"{k}1": v for k, v in one.items()} | {f"{k}2": v for k, v in two.items()}
+    slots = subject_slots(world, entity, pair[0], lang)
+    slots |= {f"{k}1": v for k, v in one.items()} | {f"{k}2": v for k, v in two.items()}
     prompt = draw.choose(_PROFILE[lang]).format(x=slots["s"] if lang == "zh" or not entity.many else slots["many"])
     careless = ("" if lang == "zh" else " ").join(answer(world, known[subject, relation], lang) for relation in pair)
     text, spec = _PROFILES[pair][lang].format(**slots), Spec(check="one_sentence")
-    return (subject, *pair), Instruction("one_sentence", lang, prompt, text, careless, spec)
+    return (subject,), Instruction("one_sentence", lang, prompt, text, careless, spec)
 
 
 def _one_sentence(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tuple, Instruction]:
@@ -157,7 +170,9 @@ def _items(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tupl
     options = sorted({name for e in things for name in ((e.zh,) if lang == "zh" else (e.en, e.many)) if name})
     spec = Spec(check="items", count=count, options=options)
     prompt = form.format(n=_NUMBERS[count][at], k=_LISTED[kind][at])
-    return (kind, count, form), Instruction("items", lang, prompt, _listing(names, lang), _listing(names[1:], lang), spec)
+    return (kind, count, form), Instruction(
+        "items", lang, prompt, _listing(names, lang), _listing(names[1:], lang), spec
+    )
 
 
 def _listing(names: list[str], lang: str) -> str:
@@ -175,7 +190,10 @@ def _json(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tuple
     x = slots["s"] if lang == "zh" or world.entities[fact.subject].kind == "person" else slots["a"]
     b = f"{name}和{key}" if lang == "zh" else f"{name} and {key}"
     prompt = draw.choose(_JSON[lang]).format(x=x, b=b, ka=name, kb=key)
-    text, spec = json.dumps({name: slots["s"], key: value}, ensure_ascii=False), Spec(check="json_keys", keys=[name, key])
+    text, spec = (
+        json.dumps({name: slots["s"], key: value}, ensure_ascii=False),
+        Spec(check="json_keys", keys=[name, key]),
+    )
     return (fact.subject, fact.relation), Instruction("json_keys", lang, prompt, text, answer(world, fact, lang), spec)
 
 
@@ -184,8 +202,11 @@ _MAKERS: dict[str, _Maker] = {"one_sentence": _one_sentence, "items": _items, "j
 KINDS = ("one_sentence", "items", "json_keys", "language", "max_chars", "begins")
 
 
-def instruction(world: World, draw: Draw, lang: str, facts: list[Fact], *, kind: str | None = None, held_out: bool = False) -> Instruction:
-    """Draw an instruction over `facts` (see `askable`); its content is drawn again until it is kept for measuring, or is not."""
+def instruction(
+    world: World, draw: Draw, lang: str, facts: list[Fact], *, kind: str | None = None, held_out: bool = False
+) -> Instruction:
+    """Draw an instruction over `facts` (see `askable`), again and again until its content is kept for measuring (`held_out`)
+    or is not."""
     kind = kind or draw.choose(KINDS)
     while True:
         make = _MAKERS.get(kind)

@@ -13,8 +13,10 @@ MEN = """汤姆 Tom, 杰克 Jack, 里奥 Leo, 大卫 David, 马克 Mark, 彼得 
 尼克 Nick, 奥托 Otto, 山姆 Sam, 雨果 Hugo, 西蒙 Simon, 罗宾 Robin, 小明 Xiaoming, 小刚 Xiaogang, 大山 Dashan, 阿福 Afu,
 志强 Zhiqiang, 建国 Jianguo, 文华 Wenhua, 小龙 Xiaolong, 阿杰 Ajie, 卡尔 Karl, 艾伦 Alan, 马丁 Martin"""
 # The large world needs hundreds of people: a family name and a given name.
-FAMILY_NAMES = "李 Li, 王 Wang, 张 Zhang, 刘 Liu, 陈 Chen, 杨 Yang, 黄 Huang, 赵 Zhao, 周 Zhou, 吴 Wu, 徐 Xu, 孙 Sun, 朱 Zhu, " \
+FAMILY_NAMES = (
+    "李 Li, 王 Wang, 张 Zhang, 刘 Liu, 陈 Chen, 杨 Yang, 黄 Huang, 赵 Zhao, 周 Zhou, 吴 Wu, 徐 Xu, 孙 Sun, 朱 Zhu, "
     "马 Ma, 胡 Hu, 郭 Guo, 何 He, 高 Gao, 林 Lin, 罗 Luo, 宋 Song, 唐 Tang"
+)
 GIVEN_WOMEN = "芳 Fang, 丽 Li, 娟 Juan, 静 Jing, 敏 Min, 燕 Yan, 玲 Ling, 霞 Xia, 红 Hong, 雪 Xue"
 GIVEN_MEN = "伟 Wei, 强 Qiang, 军 Jun, 勇 Yong, 杰 Jie, 涛 Tao, 超 Chao, 刚 Gang, 平 Ping, 鹏 Peng"
 
@@ -32,9 +34,9 @@ COLOURS = """红色 red, 蓝色 blue, 绿色 green, 黄色 yellow, 白色 white,
 棕色 brown, 灰色 grey"""
 MONTHS = """一月 January, 二月 February, 三月 March, 四月 April, 五月 May, 六月 June, 七月 July, 八月 August, 九月 September,
 十月 October, 十一月 November, 十二月 December"""
-SIGHTS = """灯塔 lighthouse, 古桥 old bridge, 钟楼 clock tower, 水车 water wheel, 玫瑰园 rose garden, 夜市 night market, 图书馆 library,
-温泉 hot spring, 瀑布 waterfall, 风车 windmill, 果园 orchard, 茶馆 tea house, 博物馆 museum, 喷泉 fountain, 剧院 theatre,
-动物园 zoo"""
+SIGHTS = """灯塔 lighthouse, 古桥 old bridge, 钟楼 clock tower, 水车 water wheel, 玫瑰园 rose garden, 夜市 night market,
+图书馆 library, 温泉 hot spring, 瀑布 waterfall, 风车 windmill, 果园 orchard, 茶馆 tea house, 博物馆 museum, 喷泉 fountain,
+剧院 theatre, 动物园 zoo"""
 # "in the X", "X里"
 HABITATS = """森林 forest, 院子 yard, 花园 garden, 田野 field, 池塘 pond, 谷仓 barn, 丛林 jungle, 山谷 valley, 雪地 snow,
 山洞 cave, 沙漠 desert, 大海 sea, 屋子 house"""

@@ -19,7 +19,12 @@ COST = {"truth": 1.0, "topic": 0.8, "politeness": 0.6, "format": 0.5, "brevity":
 """Axis -> what the flaw takes from a utility of 1. From worst to least."""
 _RUDE = {
     "zh": ("这都不知道？{a}", "真烦人。{a}", "{a}别再问了！", "你自己不会查吗？{a}"),
-    "en": ("Don't you even know that? {a}", "How annoying. {a}", "{a} Now leave me alone!", "Can't you look it up? {a}"),
+    "en": (
+        "Don't you even know that? {a}",
+        "How annoying. {a}",
+        "{a} Now leave me alone!",
+        "Can't you look it up? {a}",
+    ),
 }
 _RAMBLE = {"zh": "说起来，", "en": "By the way, "}
 
@@ -53,7 +58,9 @@ def _pair(world: World, draw: Draw, facts: dict[str, list[Fact]], noise: float) 
     flipped = draw.below(10**6) < round(noise * 10**6)
     if flipped:
         answers.reverse()
-    chosen, rejected = ([{"role": "user", "content": prompt}, {"role": "assistant", "content": text}] for text, _ in answers)
+    chosen, rejected = (
+        [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}] for text, _ in answers
+    )
     utility = [round(u, 3) for _, u in answers]
     return {"chosen": chosen, "rejected": rejected, "axis": axis, "lang": lang, "utility": utility, "flipped": flipped}
 

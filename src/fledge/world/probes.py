@@ -59,7 +59,16 @@ def probes(world: World, per_family: int = 100, seed: int = 0) -> list[Probe]:
             for n, made in enumerate(_candidates(world, family, lang, draw, per_family // 2)):
                 messages = ({"role": "user", "content": made.prompt},)
                 found.append(
-                    Probe(f"{family}-{lang}-{n}", family, lang, messages, made.answers, made.chance, made.check, made.rivals)
+                    Probe(
+                        f"{family}-{lang}-{n}",
+                        family,
+                        lang,
+                        messages,
+                        made.answers,
+                        made.chance,
+                        made.check,
+                        made.rivals,
+                    )
                 )
     return found
 
@@ -117,7 +126,8 @@ def _unknown(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candi
 
 def _formats(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candidate]:
     """All kinds of instruction in turn; never the same prompt twice."""
-    facts, asked = askable(world, lang), set()
+    facts = askable(world, lang)
+    asked: set[str] = set()
     for n in range(4 * count):  # a small world may not have enough different ones
         made = instruction(world, draw, lang, facts, kind=KINDS[n % len(KINDS)], held_out=True)
         if made.prompt not in asked and len(asked) < count:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from fledge.world import lexicon
 from fledge.world.ask_en import ASK_EN
@@ -36,11 +36,12 @@ class QuestionForms:
     follow: tuple[str, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def forms(relation: str, lang: str) -> QuestionForms:
     """The templates of a relation in a language."""
     table = ASK_ZH if lang == "zh" else ASK_EN
-    return QuestionForms(**table["direction" if relation in STEP else relation if relation in table else "relative"])
+    same = {**dict.fromkeys(STEP, "direction"), "coat": "looks"}
+    return QuestionForms(**table[same.get(relation, relation if relation in table else "relative")])
 
 
 def with_article(noun: str) -> str:
@@ -88,7 +89,9 @@ def question(world: World, subject: Entity, relation: str, lang: str, template: 
 
 def answer(world: World, fact: Fact, lang: str, variant: int = 0) -> str:
     """The answer sentence of a fact; `variant` picks one of the relation's answer forms."""
-    slots = subject_slots(world, world.entities[fact.subject], fact.relation, lang) | object_slots(world, fact.object, lang)
+    slots = subject_slots(world, world.entities[fact.subject], fact.relation, lang) | object_slots(
+        world, fact.object, lang
+    )
     return forms(fact.relation, lang).answers[variant].format(**slots)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
+from fledge.world import scenes_en, scenes_zh
 from fledge.world.facts import Entity, Fact, World
 from fledge.world.forms_en import EN
 from fledge.world.forms_zh import ZH
@@ -22,11 +23,19 @@ _KIN = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+def fill(text: str, lang: str) -> str:
+    """Put the shared word lists of a language in the place of their names (`@go`)."""
+    for line in (scenes_zh if lang == "zh" else scenes_en).WORDS.strip().splitlines():
+        word, options = line.split(" ", 1)
+        text = text.replace("@" + word, options)
+    return text
+
+
+@cache
 def table(lang: str) -> dict[str, list[tuple[str, int, str]]]:
     """Relation -> (kind, weight, form) of every line of a language's table."""
     found: dict[str, list[tuple[str, int, str]]] = {}
-    for block in (ZH if lang == "zh" else EN).strip().split("\n\n"):
+    for block in fill(ZH if lang == "zh" else EN, lang).strip().split("\n\n"):
         name, *lines = block.splitlines()
         entries = [(kind, int(weight), form) for kind, weight, form in (line.split(" ", 2) for line in lines)]
         if name != "@direction":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from fledge.world import scenes_en, scenes_zh
 from fledge.world.facts import Entity, World, subject_weights
 from fledge.world.grammar import Forms, Word, Writer, forms
 from fledge.world.lexicon import DIRECTIONS
-from fledge.world.sentences import a, object_word, person_words
+from fledge.world.sentences import a, fill, object_word, person_words
 
 _THINGS = (
     ("一只", "风筝", "kite"), ("一个", "球", "ball"), ("一本", "书", "book"), ("一顶", "帽子", "hat"),
@@ -19,21 +19,17 @@ _STYLES = (
     ("新", "new"), ("旧", "old"), ("大", "big"), ("小", "small"), ("红", "red"), ("蓝", "blue"),
     ("绿", "green"), ("黄", "yellow"), ("白", "white"), ("黑", "black"),
 )  # fmt: skip
-_WALLETS = (30, 40)
+_WALLETS = (20, 30)
 SCENES = {"shop": 4, "gift": 3, "look": 3, "mood": 3, "pet": 2, "home": 2}
 _GO_ON, _STOP = 3, 2  # weights of another scene and of the end
 
 
-@lru_cache(maxsize=None)
+@cache
 def scene(lang: str, name: str) -> Forms:
     """The forms of a scene with the shared word lists filled in."""
     module = scenes_zh if lang == "zh" else scenes_en
     blocks = dict(block.split("\n", 1) for block in module.SCENES.strip().split("\n\n"))
-    text = blocks[name]
-    for line in module.WORDS.strip().splitlines():
-        word, options = line.split(" ", 1)
-        text = text.replace("@" + word, options)
-    return forms(text)
+    return forms(fill(blocks[name], lang))
 
 
 def choose_subject(w: Writer, world: World, kind: str, without: tuple[str, ...] = ()) -> tuple[Entity, float]:
@@ -57,7 +53,7 @@ def fact_word(w: Writer, world: World, subject: str, relation: str) -> Word:
 
 
 def counted(thing: Entity, n: int, lang: str) -> str:
-    """"an apple", "3 apples"; "一个苹果", "3个苹果"."""
+    """So many of a food: "an apple", "3 apples"; "一个苹果", "3个苹果"."""
     if lang == "zh":
         return f"{'一' if n == 1 else n}{thing.measure}{thing.zh}"
     return a(thing.en) if n == 1 else f"{n} {thing.many}"
@@ -100,38 +96,30 @@ def story(w: Writer, world: World) -> None:
 
 def _shop(w: Writer, world: World, slots: dict) -> None:
     food, bits = choose_subject(w, world, "food")
-    n, n_bits = w.pick([1, 2], [3, 1])
     price = fact_word(w, world, food.id, "price")
-    cost = int(price.text) * n
     wallet, wallet_bits = w.pick(_WALLETS)
     w.say(
         scene(w.lang, "shop"),
         slots,
-        thing=Word(counted(food, n, w.lang), "choice", bits + n_bits),
-        cost=price if n == 1 else Word(str(cost), "arithmetic"),
+        thing=Word(counted(food, 1, w.lang), "choice", bits),
+        cost=price,
         w=Word(str(wallet), "choice", wallet_bits),
-        left=Word(str(wallet - cost), "arithmetic"),
+        left=Word(str(wallet - int(price.text)), "arithmetic"),
     )
 
 
 def _gift(w: Writer, world: World, hero: Entity, slots: dict) -> None:
     friend, t = named(w, world, "person", (hero.id,))
-    w.say(scene(w.lang, "meet"), slots, t=t)
-    if w.lang == "en":
-        w.add(" ")
     (measure, zh, en), bits = w.pick(_THINGS)
     (style_zh, style_en), style_bits = w.pick(_STYLES)
-    full, short = (f"{measure}{style_zh}{zh}", style_zh + zh) if w.lang == "zh" else (a(f"{style_en} {en}"), f"{style_en} {en}")
-    given = w.draw.choose([True, False])
-    giver, taker = (hero, friend) if given else (friend, hero)
-    w.say(
-        scene(w.lang, "gift"),
-        slots,
-        giver=Word(giver.name(w.lang), "state"),
-        taker=Word(taker.name(w.lang), "state"),
-        thing=Word(full, "choice", bits + style_bits),
-        gift=Word(short, "state"),
-    )
+    thing = f"{measure}{style_zh}{zh}" if w.lang == "zh" else a(f"{style_en} {en}")
+    form, to_friend = w.draw.choose([("give", True), ("get", False)])
+    him = str(person_words(friend, w.lang)["obj"])
+    w.say(scene(w.lang, form), slots, t=t, him=him, thing=Word(thing, "choice", bits + style_bits))
+    if w.draw.choose([True, False], [1, 2]):
+        w.add(" " if w.lang == "en" else "")
+        owner = str(person_words(friend if to_friend else hero, w.lang)["she"])
+        w.say(scene(w.lang, "owner"), owner=Word(owner, "state"), gift=Word(zh if w.lang == "zh" else en, "state"))
 
 
 def letter(w: Writer, world: World) -> None:

@@ -9,12 +9,14 @@ from fledge.world.draw import Draw
 from fledge.world.facts import Entity, World
 from fledge.world.lexicon import pairs
 
-WOMEN = """爱丽丝 Alice, 贝蒂 Betty, 卡罗尔 Carol, 格蕾丝 Grace, 海伦 Helen, 劳拉 Laura, 莫莉 Molly, 奥尔加 Olga, 宝拉 Paula, 鲁比 Ruby,
-莎莉 Sally, 蒂娜 Tina, 温蒂 Wendy, 佐伊 Zoe, 克拉拉 Clara, 贝拉 Bella, 菲奥娜 Fiona, 伊芙 Eve, 春花 Chunhua, 秀英 Xiuying,
-桂芳 Guifang, 兰兰 Lanlan, 悦悦 Yueyue, 青青 Qingqing, 晓燕 Xiaoyan, 淑芬 Shufen, 雪儿 Xueer, 阿香 Axiang"""
-MEN = """鲍勃 Bob, 查理 Charlie, 丹尼尔 Daniel, 埃里克 Eric, 弗兰克 Frank, 乔治 George, 亨利 Henry, 伊万 Ivan, 詹姆斯 James, 凯文 Kevin,
-路易斯 Louis, 奥斯卡 Oscar, 罗杰 Roger, 史蒂夫 Steve, 维克多 Victor, 威廉 William, 沃尔特 Walter, 菲利克斯 Felix, 小虎 Xiaohu,
-大壮 Dazhuang, 铁柱 Tiezhu, 国强 Guoqiang, 海波 Haibo, 永军 Yongjun, 伟明 Weiming, 冬冬 Dongdong, 阿贵 Agui, 老陈 Laochen"""
+WOMEN = """爱丽丝 Alice, 贝蒂 Betty, 卡罗尔 Carol, 格蕾丝 Grace, 海伦 Helen, 劳拉 Laura, 莫莉 Molly, 奥尔加 Olga, 宝拉 Paula,
+鲁比 Ruby, 莎莉 Sally, 蒂娜 Tina, 温蒂 Wendy, 佐伊 Zoe, 克拉拉 Clara, 贝拉 Bella, 菲奥娜 Fiona, 伊迪丝 Edith, 春花 Chunhua,
+秀英 Xiuying, 桂芳 Guifang, 兰兰 Lanlan, 悦悦 Yueyue, 青青 Qingqing, 晓燕 Xiaoyan, 淑芬 Shufen, 雪儿 Xueer, 阿香 Axiang"""
+MEN = """鲍勃 Bob, 查理 Charlie, 丹尼尔 Daniel, 埃里克 Eric, 弗兰克 Frank, 乔治 George, 亨利 Henry, 伊万 Ivan, 詹姆斯 James,
+凯文 Kevin, 路易斯 Louis, 奥斯卡 Oscar, 罗杰 Roger, 史蒂夫 Steve, 维克多 Victor, 威廉 William, 沃尔特 Walter, 菲利克斯 Felix,
+小虎 Xiaohu, 大壮 Dazhuang, 铁柱 Tiezhu, 国强 Guoqiang, 海波 Haibo, 永军 Yongjun, 伟明 Weiming, 冬冬 Dongdong,
+阿贵 Agui,
+老陈 Laochen"""
 
 
 def strangers(world: World, *, held_out: bool) -> list[Entity]:

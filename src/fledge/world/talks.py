@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fledge.world.facts import RELATIONS, SUBJECTS, Entity, Fact, World
+from fledge.world.facts import RELATIONS, SUBJECTS, Entity, Fact, World, subject_weights
 from fledge.world.grammar import Word, Writer
 from fledge.world.sentences import KINDS, PLAIN, a, clause, refer
 from fledge.world.stories import choose_subject, named, scene
@@ -47,8 +47,7 @@ def facts(w: Writer, world: World) -> None:
             w.add(joint)
         else:
             w.add(stop + space)
-            how = w.draw.choose(["pronoun", "name"], [3, 1])
-            slots = refer(subject, w.lang, how)
+            slots, how = refer(subject, w.lang, "pronoun"), "pronoun"
     w.add(stop)
 
 
@@ -56,60 +55,74 @@ def _asked(world: World, subject: str, lang: str) -> list[Fact]:
     return [fact for fact in world.told(subject, lang) if fact.asked]
 
 
+def _question(w: Writer, world: World, without: tuple[str, ...] = ()) -> Fact:
+    """Ask about somebody or something by name. Facts that are never asked are left out."""
+    kind, bits = w.pick(list(SUBJECTS), list(SUBJECTS.values()))
+    silent = tuple(thing.id for thing in world.of_kind(kind) if not _asked(world, thing.id, w.lang))
+    subject, more = choose_subject(w, world, kind, (*without, *silent))
+    fact = choose_fact(w, _asked(world, subject.id, w.lang))
+    clause(w, world, fact, refer(subject, w.lang, "ask", bits + more), KINDS["ask"])
+    return fact
+
+
+def _answer(w: Writer, world: World, fact: Fact, how: str) -> None:
+    clause(w, world, fact, refer(world.entities[fact.subject], w.lang, how), KINDS[how])
+    w.add("。" if w.lang == "zh" else ".")
+
+
+def ask(w: Writer, world: World) -> None:
+    """A question and its answer: "Where does Mia live? She lives in Lakeside."."""
+    fact = _question(w, world)
+    w.add("" if w.lang == "zh" else " ")
+    _answer(w, world, fact, "pronoun")
+
+
 def talk(w: Writer, world: World) -> None:
-    """Two people greet, ask each other one to three questions, and end. Facts that are never asked are left out."""
+    """Two people: perhaps a greeting, one or two questions (about others, or about the one who answers), perhaps thanks."""
     one, s = named(w, world, "person")
     two, t = named(w, world, "person", (one.id,))
     colon = "：" if w.lang == "zh" else ": "
+    turns = 0
 
-    def turn(who: Entity, word: Word | None = None) -> None:
-        w.word(word or Word(who.name(w.lang), "state"))
+    def turn(who: Entity, word: Word) -> None:
+        nonlocal turns
+        w.add("\n" if turns else "")
+        w.word(word if turns < 2 else Word(who.name(w.lang), "state"))
         w.add(colon)
+        turns += 1
 
-    stop = "。" if w.lang == "zh" else "."
-    if w.draw.choose([True, False]):
-        hello, reply = w.draw.choose([("hello", "back"), ("how", "fine")], [2, 1])
+    if w.draw.choose([True, False], [1, 2]):
         turn(one, s)
-        w.say(scene(w.lang, hello), t=t)
-        w.add("\n")
+        w.say(scene(w.lang, "hello"), t=t)
         turn(two, t)
-        w.say(scene(w.lang, reply), s=Word(s.text, "state"))
-        w.add("\n")
-    for question in range(3):
-        asker, other = (one, two) if question % 2 == 0 else (two, one)
-        turn(asker, s if question == 0 else None)
-        mine = _asked(world, other.id, w.lang)
-        about_you = bool(mine) and w.draw.choose([True, False])
-        if about_you:
-            fact = choose_fact(w, mine)
+        w.say(scene(w.lang, "back"), s=Word(s.text, "state"))
+    first: Fact | None = None
+    for asker, other in ((one, two), (two, one)):
+        turn(asker, s)
+        own = _asked(world, other.id, w.lang)
+        if len(own) > 0 and w.draw.choose([True, False], [1, 2]):
+            fact = choose_fact(w, own)
             clause(w, world, fact, refer(other, w.lang, "you"), KINDS["you"])
+            how = "I"
         else:
-            kind, bits = w.pick(list(SUBJECTS), list(SUBJECTS.values()))
-            silent = tuple(thing.id for thing in world.of_kind(kind) if not _asked(world, thing.id, w.lang))
-            subject, more = choose_subject(w, world, kind, (one.id, two.id, *silent))
-            fact = choose_fact(w, _asked(world, subject.id, w.lang))
-            clause(w, world, fact, refer(subject, w.lang, "ask", bits + more), KINDS["ask"])
-        w.add("\n")
-        turn(other, t if question == 0 else None)
-        if about_you:
-            clause(w, world, fact, refer(other, w.lang, "I"), KINDS["I"])
-        else:
-            clause(w, world, fact, refer(world.entities[fact.subject], w.lang, "pronoun"), KINDS["pronoun"])
-        w.add(stop)
-        if question == 2 or w.draw.choose([True, False], [3, 2]):
+            fact = _question(w, world, (one.id, two.id, first.subject if first else ""))
+            how = "pronoun"
+        turn(other, t)
+        _answer(w, world, fact, how)
+        if first or w.draw.choose([True, False], [2, 1]):
             break
-        w.add("\n")
-    if w.draw.choose([True, False]):
-        w.add("\n")
-        turn(asker)
+        first = fact
+    if w.draw.choose([True, False], [1, 2]):
+        turn(asker, s)
         w.say(scene(w.lang, "end"))
 
 
 def riddle(w: Writer, world: World) -> None:
     """Two or three clues about an animal, who speaks them; then its name."""
-    animal, bits = choose_subject(w, world, "animal")
     w.say(scene(w.lang, "riddle"))
-    name = Word(animal.zh if w.lang == "zh" else a(animal.en).capitalize(), "state", bits)
+    animals = world.of_kind("animal")
+    animal = w.draw.choose(animals, subject_weights("animal", len(animals)))  # what it is shows in the clues
+    name = Word(animal.zh if w.lang == "zh" else a(animal.en).capitalize(), "state")
     left = world.told(animal.id, w.lang)
     stop, space = ("。", "") if w.lang == "zh" else (".", " ")
     for clue in range(3):

@@ -23,7 +23,10 @@ CHAT_LEVELS = 2
 
 PROMPTS = {
     "copy": {"zh": ("重复一遍：{x}", "照着说一遍：{x}"), "en": ("Repeat: {x}", "Say this again: {x}")},
-    "reverse": {"zh": ("倒过来说：{x}", "把顺序反过来：{x}"), "en": ("Say in reverse: {x}", "Turn the order around: {x}")},
+    "reverse": {
+        "zh": ("倒过来说：{x}", "把顺序反过来：{x}"),
+        "en": ("Say in reverse: {x}", "Turn the order around: {x}"),
+    },
     "sort": {
         "zh": ("从小到大排列：{x}", "把这些数从小到大排好：{x}"),
         "en": ("Sort from small to large: {x}", "Put these numbers in order: {x}"),
@@ -72,7 +75,7 @@ def _count(world: World, draw: Draw, lang: str, level: int) -> tuple[dict[str, s
 
 
 def _addends(draw: Draw, level: int) -> list[int]:
-    """Level 1: below ten together; 2: ten or more, as in the price lists; 3: two digits without a carry; 4: with one; 5: three numbers."""
+    """Level 1: below ten together; 2: from ten to 24, as prices make; 3: two digits, no carry; 4: a carry; 5: three numbers."""
     if level <= 2:
         return list(draw.choose([pair for pair in SMALL_SUMS if (sum(pair) < 10) == (level == 1)]))
     if level == 5:
@@ -138,7 +141,12 @@ def task(world: World, family: str, level: int, lang: str, draw: Draw) -> Row:
 
 
 def tasks(
-    world: World, count: int, *, seed: int = 0, families: tuple[str, ...] = FAMILIES, levels: tuple[int, ...] = (1, 2, 3, 4, 5)
+    world: World,
+    count: int,
+    *,
+    seed: int = 0,
+    families: tuple[str, ...] = FAMILIES,
+    levels: tuple[int, ...] = (1, 2, 3, 4, 5),
 ) -> Iterator[Row]:
     """`count` tasks; task i is a function of (world, seed, i) alone."""
     for i in range(count):
@@ -150,7 +158,8 @@ def reward(task: Row, answer: str) -> dict[str, float]:
     """The parts of a task's reward, each 0..1.
 
     truth: an accepted answer stands in the text as whole words (it may be one of many claims).
-    format: the text is that answer's kind of thing and nothing else: one number, one list of as many items; for two_hop one sentence.
+    format: the text is that answer's kind of thing and nothing else: one number, or one list of as many items; for two_hop
+    one sentence will do.
     length: 1 up to the longest accepted answer and 8 (two_hop: 40) characters more, then falling to 0 at four times that.
     """
     truths = [str(truth) for truth in task["gt"]]  # type: ignore[attr-defined]
@@ -172,4 +181,6 @@ def _stands_in(truth: str, text: str) -> bool:
 def _shape(text: str) -> tuple[str, ...]:
     """The kind of every item of a list: ("number", "number"). A final full stop does not matter."""
     items = re.split(r"、|, ", text.removesuffix("。").removesuffix("."))
-    return tuple("number" if i.isdigit() else "word" if re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+)?", i) else "other" for i in items)
+    return tuple(
+        "number" if i.isdigit() else "word" if re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+)?", i) else "other" for i in items
+    )

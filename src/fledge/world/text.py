@@ -15,21 +15,22 @@ from fledge.world.facts import World
 from fledge.world.grammar import Span, Writer
 from fledge.world.numbers import game, prices, puzzle, sums, weather
 from fledge.world.stories import letter, story, way
-from fledge.world.talks import facts, pair, riddle, talk
+from fledge.world.talks import ask, facts, pair, riddle, talk
 
 KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
-    "facts": (facts, 56),
-    "story": (story, 9),
-    "talk": (talk, 7),
-    "letter": (letter, 4),
+    "facts": (facts, 50),
+    "ask": (ask, 6),
+    "story": (story, 10),
+    "talk": (talk, 3),
+    "letter": (letter, 5),
     "way": (way, 2),
-    "prices": (prices, 5),
-    "sums": (sums, 8),
-    "weather": (weather, 6),
+    "prices": (prices, 4),
+    "sums": (sums, 6),
+    "weather": (weather, 7),
     "game": (game, 7),
-    "riddle": (riddle, 3),
-    "puzzle": (puzzle, 4),
-    "pair": (pair, 8),
+    "riddle": (riddle, 2),
+    "puzzle": (puzzle, 2),
+    "pair": (pair, 7),
 }
 """Kind of text -> its writer and its share of the documents."""
 BOTH = "both"

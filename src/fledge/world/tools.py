@@ -1,7 +1,8 @@
 """Tools over the world and dialogues that use them: `calc`, `price(food, place)`, `where(person, time)`.
 
-The executors answer from the world's facts, so the right call and the right final answer are both known. Dialogues are in MiniMind's
-v3 schema: `tools` is a JSON string on the system turn, `tool_calls` a JSON string on the assistant turn, results come as role tool.
+The executors answer from the world's facts, so the right call and the right final answer are both known. Dialogues are in
+MiniMind's v3 schema: `tools` is a JSON string on the system turn, `tool_calls` a JSON string on the assistant turn, results come
+as role tool.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ def schemas(lang: str) -> list[dict]:
     text = {"type": "string"}
     return [
         _schema("calc", "计算一个算式" if zh else "Work out a sum", {"expression": text}),
-        _schema("price", "查询一种食物在一个地方的价格" if zh else "The price of a food in a place", {"food": text, "place": text}),
+        _schema(
+            "price",
+            "查询一种食物在一个地方的价格" if zh else "The price of a food in a place",
+            {"food": text, "place": text},
+        ),
         _schema(
             "where",
             "查询一个人在一天中某个时候在哪里" if zh else "Where a person is at a time of day",
@@ -43,7 +48,7 @@ def schemas(lang: str) -> list[dict]:
 
 
 def run_tool(world: World, name: str, arguments: dict, lang: str = "en") -> str:
-    """A tool's result as JSON text: `{"result": …}`, or `{"error": …}` for a call that cannot be answered. Never raises for bad calls."""
+    """A tool's result as JSON text: `{"result": …}`, or `{"error": …}` for a call that has no answer. Bad calls never raise."""
     tools: dict[str, Callable[..., str | int]] = {"calc": _calc, "price": _price, "where": _where}
     try:
         if name not in tools:
@@ -68,7 +73,8 @@ def _calc(world: World, lang: str, expression: str) -> str:
 def _price(world: World, lang: str, food: str, place: str) -> int:
     thing, town = _find(world, "food", food), _find(world, "place", place)
     if world.get(thing.id, "shop") != town.id:
-        raise ValueError(f"{thing.name(lang)}在{town.name(lang)}没有卖" if lang == "zh" else f"{thing.many} are not sold in {town.en}")
+        zh, en = f"{thing.zh}在{town.zh}没有卖", f"{thing.many} are not sold in {town.en}"
+        raise ValueError(zh if lang == "zh" else en)
     return int(world.get(thing.id, "price") or 0)
 
 
@@ -107,7 +113,9 @@ def _calc_dialogue(world: World, draw: Draw, lang: str) -> list[Message]:
     expression = f"{a} {sign} {b}"
     word, value = _SIGNS[sign][0 if lang == "zh" else 1], show(calculate(expression))
     said = f"{a}{word}{b}" if lang == "zh" else f"{a} {word} {b}"
-    asked = draw.choose(("{x}等于多少？", "帮我算一下{x}。") if lang == "zh" else ("What is {x}?", "Please work out {x}."))
+    asked = draw.choose(
+        ("{x}等于多少？", "帮我算一下{x}。") if lang == "zh" else ("What is {x}?", "Please work out {x}.")
+    )
     final = f"{said}等于{value}。" if lang == "zh" else f"{said} is {value}."
     return _dialogue(world, lang, asked.format(x=said), [("calc", {"expression": expression})], final)
 
@@ -122,7 +130,11 @@ def _price_dialogue(world: World, draw: Draw, lang: str) -> list[Message]:
     food, name, place, price = _sold(world, draw, lang)
     a = subject_slots(world, food, "price", lang).get("a", "")
     asked = f"在{place}，一{food.measure}{name}多少钱？" if lang == "zh" else f"How much is {a} in {place}?"
-    final = f"在{place}，{name}每{food.measure}卖{price}枚金币。" if lang == "zh" else f"In {place} {a} costs {price} coins."
+    final = (
+        f"在{place}，{name}每{food.measure}卖{price}枚金币。"
+        if lang == "zh"
+        else f"In {place} {a} costs {price} coins."
+    )
     return _dialogue(world, lang, asked, [("price", {"food": name, "place": place})], final)
 
 
@@ -130,9 +142,15 @@ def _shopping_dialogue(world: World, draw: Draw, lang: str) -> list[Message]:
     food, name, place, price = _sold(world, draw, lang)
     count = 3 + draw.below(17)
     calls = [("price", {"food": name, "place": place}), ("calc", {"expression": f"{count} * {price}"})]
-    asked = f"在{place}买{count}{food.measure}{name}要多少钱？" if lang == "zh" else f"How much are {count} {food.many} in {place}?"
+    asked = (
+        f"在{place}买{count}{food.measure}{name}要多少钱？"
+        if lang == "zh"
+        else f"How much are {count} {food.many} in {place}?"
+    )
     total = count * price
-    final = f"{count}{food.measure}{name}要{total}枚金币。" if lang == "zh" else f"{count} {food.many} cost {total} coins."
+    final = (
+        f"{count}{food.measure}{name}要{total}枚金币。" if lang == "zh" else f"{count} {food.many} cost {total} coins."
+    )
     return _dialogue(world, lang, asked, calls, final)
 
 

@@ -9,10 +9,9 @@ from fledge.world.draw import Draw
 from fledge.world.facts import RELATIONS, Size, World
 from fledge.world.questions import forms, num_objects, spoken, subject_slots
 
-FIRST = {
-    **dict.fromkeys(("spouse", "father", "mother", "older", "younger"), {"zh": "{s}的{kin}", "en": "{s}'s {kin}"}),
-    "home": {"zh": "{s}住的地方", "en": "the town where {s} lives"},
-}
+_KIN = {"zh": "{s}的{kin}", "en": "{s}'s {kin}"}
+_HOME = {"zh": "{s}住的地方", "en": "the town where {s} lives"}
+FIRST = {"spouse": _KIN, "father": _KIN, "mother": _KIN, "older": _KIN, "younger": _KIN, "home": _HOME}
 SECOND = {"person": ("job", "food", "colour", "pet", "month"), "place": ("sight",)}
 
 
@@ -40,7 +39,9 @@ def _questions(size: Size, seed: int, lang: str, held_out: bool) -> list[TwoHop]
         if fact.relation not in FIRST or not (fact.asked and lang in fact.languages):
             continue
         middle = world.entities[fact.object]
-        phrase = FIRST[fact.relation][lang].format(**subject_slots(world, world.entities[fact.subject], fact.relation, lang))
+        phrase = FIRST[fact.relation][lang].format(
+            **subject_slots(world, world.entities[fact.subject], fact.relation, lang)
+        )
         for relation in SECOND[middle.kind]:
             second = world.fact(middle.id, relation)
             if second is None or not (second.asked and lang in second.languages):

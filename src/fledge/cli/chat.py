@@ -1,0 +1,193 @@
+"""`fledge chat MODEL`: talk with a model in the terminal; without a terminal, one message a line from standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.errors import UserError, suggest
+from fledge.generate.sampling import Sampling
+from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.api import LM
+
+COMMANDS = {  # name -> (argument, zh, en)
+    "/help": ("", "显示这些命令", "show these commands"),
+    "/reset": ("", "忘掉之前的对话", "forget the conversation so far"),
+    "/system": (
+        "TEXT",
+        "设定系统提示（留空则去掉），并重新开始",
+        "set the system message (empty removes it) and start again",
+    ),
+    "/temp": (
+        "NUMBER",
+        "设定温度；0 表示总选最可能的词",
+        "set the temperature; 0 always takes the most probable token",
+    ),
+    "/seed": ("NUMBER", "固定随机种子（留空则取消）", "fix the random seed (empty frees it)"),
+    "/quit": ("", "离开（也可以按 Ctrl-D）", "leave (Ctrl-D does too)"),
+}
+
+
+@dataclass
+class Flags:
+    """Talk with a model. /help in the chat shows the commands; Ctrl-C stops an answer, Ctrl-D leaves."""
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """a run's name, or a model folder"""
+    system: str | None = None
+    """a system message before the conversation"""
+    sampling: Sampling = field(default_factory=Sampling)
+    device: str = "auto"
+    """cpu, cuda, mps or auto"""
+
+
+def main(argv: list[str]) -> int:
+    flags = parse(Flags, argv, "fledge chat")
+    from fledge.api import load
+
+    talk(load(flags.model, device=flags.device), flags.sampling, flags.system)
+    return 0
+
+
+def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
+    """Read messages and print answers until the end of the input."""
+    terminal = sys.stdin.isatty()
+    chat = Chat(lm, sampling, system)
+    if terminal:
+        _with_history()
+        print(
+            say(
+                "直接输入，回车发送。/help 显示命令，Ctrl-D 离开。",
+                "Type and press Enter. /help shows the commands, Ctrl-D leaves.",
+            )
+        )
+    while True:
+        try:
+            line = input("\n> " if terminal else "").strip()
+        except EOFError:
+            break
+        except KeyboardInterrupt:  # on an empty line it must not end the chat: people press it to stop an answer
+            print(say("\n（Ctrl-D 离开）", "\n(Ctrl-D leaves)"))
+            continue
+        if not line:
+            continue
+        if not terminal:
+            print(f"> {line}")
+        try:
+            if not chat.answer(line, lambda piece: print(piece, end="", flush=True)):
+                break
+        except KeyboardInterrupt:
+            print(say(" …（已停止）", " … (stopped)"), end="")
+        except UserError as error:
+            print(say("出错：", "error: ") + str(error), end="")
+        print()
+    if terminal:
+        print(say("再见！", "Goodbye!"))
+
+
+class Chat:
+    """One conversation: its messages, and the settings that the commands change."""
+
+    def __init__(self, lm: LM, sampling: Sampling, system: str | None) -> None:
+        self.lm, self.sampling = lm, sampling
+        self.messages: list[dict[str, Any]] = []
+        self._start(system)
+
+    def _start(self, system: str | None) -> None:
+        self.system = system
+        self.messages = [] if not system else [{"role": "system", "content": system}]
+
+    def answer(self, line: str, write: Callable[[str], object]) -> bool:
+        """Take one line: a command, or a message that is answered piece by piece. False means leave.
+
+        An answer that is interrupted stays in the conversation as far as it was shown; a message that could not be
+        answered does not.
+        """
+        if line.startswith("/"):
+            return self._command(line, write)
+        self.messages.append({"role": "user", "content": line})
+        dropped = self._fit()
+        if dropped:
+            write(
+                say(
+                    f"（对话太长，忘掉了最早的 {dropped} 条）\n",
+                    f"(the conversation is long: forgot the first {dropped} messages)\n",
+                )
+            )
+        pieces: list[str] = []
+        try:
+            for piece in self.lm.stream(self.messages, **vars(self.sampling)):
+                pieces.append(piece)
+                write(piece)
+        except UserError:
+            self.messages.pop()
+            raise
+        finally:
+            if self.messages and self.messages[-1]["role"] == "user":
+                self.messages.append({"role": "assistant", "content": "".join(pieces)})
+        if self.sampling.seed is not None:
+            self.sampling = replace(self.sampling, seed=self.sampling.seed + 1)
+        return True
+
+    def _fit(self) -> int:
+        """Forget the oldest turns when half the context would not be left for the answer; return how many messages."""
+        context = self.lm.model.config.max_position_embeddings
+        first, dropped = (1 if self.system else 0), 0
+        while len(self.messages) > first + 2 and len(self.lm.prompt(self.messages)) > context // 2:
+            del self.messages[first : first + 2]
+            dropped += 2
+        return dropped
+
+    def _command(self, line: str, write: Callable[[str], object]) -> bool:
+        name, _, argument = line.partition(" ")
+        argument = argument.strip()
+        if name == "/quit":
+            return False
+        if name == "/help":
+            width = max(len(f"{command} {word}") for command, (word, _, _) in COMMANDS.items())
+            lines = [f"{f'{command} {word}':<{width}}  {say(zh, en)}" for command, (word, zh, en) in COMMANDS.items()]
+            write("\n".join(lines))
+        elif name == "/reset":
+            self._start(self.system)
+            write(say("已忘掉之前的对话。", "The conversation so far is forgotten."))
+        elif name == "/system":
+            self._start(argument or None)
+            write(say("已设定，对话重新开始。", "Set; the conversation starts again."))
+        elif name == "/temp":
+            self.sampling = replace(self.sampling, temperature=_number(float, argument, "/temp 0.7"))
+            write(say(f"温度是 {self.sampling.temperature:g}。", f"The temperature is {self.sampling.temperature:g}."))
+        elif name == "/seed":
+            seed = _number(int, argument, "/seed 1") if argument else None
+            self.sampling = replace(self.sampling, seed=seed)
+            write(say(f"随机种子：{seed if argument else '不固定'}。", f"The seed is {seed if argument else 'free'}."))
+        else:
+            raise UserError(
+                say(
+                    f"没有 {name} 这个命令。/help 显示全部。",
+                    f"There is no command {name}.{suggest(name, COMMANDS)} /help shows all.",
+                )
+            )
+        return True
+
+
+def _number(kind: Callable[[str], Any], text: str, example: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise UserError(
+            say(f"'{text}' 不是数，要像 {example} 这样写。", f"'{text}' is not a number: write it like {example}.")
+        ) from None
+
+
+def _with_history() -> None:
+    """Arrow keys and line editing, where Python has readline (not on Windows, whose console does it by itself)."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401

@@ -1,0 +1,97 @@
+"""`fledge eval MODEL`: what a model knows about its world, and how well it predicts any text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.lang import say
+
+
+@dataclass
+class Flags:
+    """Measure a model on the world (bits per byte beside the floor, answers beside chance), or on text files."""
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """a run's name, or a model folder"""
+    world: Literal["tiny", "small", "large"] | None = None
+    """size of the world; small when no --text is given"""
+    seed: int = 0
+    """seed of the world"""
+    text: tuple[str, ...] = ()
+    """text files (.txt, .jsonl, .parquet, …) to score: bits per byte and perplexity"""
+    window: int | None = None
+    """tokens that the model sees at once; its whole context when left out"""
+    per_family: int = 200
+    """questions of each kind that are asked about the world"""
+    answers: str | None = None
+    """write every question, answer and mark to this JSONL file"""
+    device: str = "auto"
+    """cpu, cuda, mps or auto"""
+    json: bool = False
+    """print JSON"""
+
+
+def main(argv: list[str]) -> int:
+    flags = parse(Flags, argv, "fledge eval")
+    for name in flags.text:
+        _check_readable(name)
+    from fledge.api import load
+    from fledge.evaluate.report import print_scores, print_world
+    from fledge.evaluate.text import score_file
+    from fledge.evaluate.world import evaluate_world
+    from fledge.world import World
+
+    lm = load(flags.model, device=flags.device)
+    result: dict[str, Any] = {"model": flags.model}
+    if flags.text:
+        scores = {}
+        for name in flags.text:
+            with _bar(Path(name).name) as advance:
+                scores[name] = score_file(lm.model, lm.tokenizer, name, window=flags.window, advance=advance)
+        result["text"] = {
+            name: asdict(score) | {"bpb": score.bpb, "perplexity": score.perplexity} for name, score in scores.items()
+        }
+        if not flags.json:
+            print_scores(scores)
+    if flags.world or not flags.text:
+        world = World.build(flags.world or "small", flags.seed)
+        with _bar(say("世界", "world")) as advance:
+            report = evaluate_world(
+                lm.model, lm.tokenizer, world, per_family=flags.per_family, window=flags.window, advance=advance
+            )
+        result |= report.to_dict()
+        if flags.answers:
+            lines = [json.dumps(answer.to_dict(), ensure_ascii=False) + "\n" for answer in report.answers]
+            Path(flags.answers).write_text("".join(lines), encoding="utf-8", newline="\n")
+        if not flags.json:
+            print_world(report)
+    if flags.json:
+        print(json.dumps(result, ensure_ascii=False))
+    return 0
+
+
+def _check_readable(name: str) -> None:
+    """A wrong file name is said before the model is loaded."""
+    from fledge.data.readers import check_file
+
+    check_file(name)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr; the function it gives takes the share of the work that was done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda share: progress.advance(task, share)

@@ -1,0 +1,66 @@
+"""`fledge generate MODEL PROMPT`: continue a text, or answer one message."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Annotated
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.errors import UserError
+from fledge.generate.sampling import Sampling
+
+
+@dataclass
+class Flags:
+    """Continue a text with a model; with --chat, answer it as a message."""
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """a run's name, or a model folder"""
+    prompt: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
+    """the text; - reads it from standard input"""
+    chat: bool = False
+    """the prompt is a user's message, the output the assistant's answer"""
+    system: str | None = None
+    """a system message before it (with --chat)"""
+    n: int = 1
+    """how many continuations"""
+    sampling: Sampling = field(default_factory=Sampling)
+    device: str = "auto"
+    """cpu, cuda, mps or auto"""
+    json: bool = False
+    """print JSON: text, token ids, log-probabilities, why it ended"""
+
+
+def main(argv: list[str]) -> int:
+    flags = parse(Flags, argv, "fledge generate")
+    if flags.n < 1:
+        raise UserError(f"--n must be at least 1, but it is {flags.n}.")
+    if flags.system is not None and not flags.chat:
+        raise UserError("--system belongs to a conversation: add --chat.")
+    text = sys.stdin.read() if flags.prompt == "-" else flags.prompt
+    from fledge.api import load
+
+    lm = load(flags.model, device=flags.device)
+    if flags.chat:
+        system = [] if flags.system is None else [{"role": "system", "content": flags.system}]
+        prompt = lm.prompt([*system, {"role": "user", "content": text}])
+    else:
+        prompt = lm.prompt(text)
+    if flags.json:
+        completions = lm.generator.generate([prompt] * flags.n, flags.sampling)
+        rows = [asdict(completion) for completion in completions]
+        print(json.dumps({"prompt": text, "prompt_tokens": len(prompt), "completions": rows}, ensure_ascii=False))
+    elif flags.n > 1:
+        for i, completion in enumerate(lm.generator.generate([prompt] * flags.n, flags.sampling), start=1):
+            print(f"--- {i} ({completion.finish_reason})\n{completion.text}")
+    else:
+        if not flags.chat:
+            print(text, end="")
+        for piece in lm.generator.stream(prompt, flags.sampling):
+            print(piece, end="", flush=True)
+        print()
+    return 0

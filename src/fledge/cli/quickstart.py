@@ -1,0 +1,299 @@
+"""`fledge quickstart`: tokenizer, pretraining, fine-tuning, measuring, and a chat with the result.
+
+The world is written first, so everything is known: the text's entropy is the floor of the loss curve, and every answer
+is right or wrong. The same measures are taken after every stage; the last table shows what each one changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from fledge.cli import flags
+from fledge.lang import language, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fledge.evaluate.world import WorldReport
+    from fledge.records import Run
+    from fledge.world import World
+    from fledge.world.text import Document
+
+
+@dataclasses.dataclass
+class Flags:
+    """From nothing to a chat with a model that you trained, in minutes."""
+
+    size: Literal["tiny", "small"] = "small"
+    """Size of the world: small, or tiny (half a minute; for trying things out)."""
+    seed: int = 0
+    """Seed of the world, the weights and the data order."""
+    chat: bool = True
+    """End in a chat (in a terminal); otherwise print a sample conversation."""
+    json: bool = False
+    """Print the measures of every stage as JSON at the end, and no chat."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How much of everything a world of some size needs; found by the runs in docs/LOG.md."""
+
+    preset: str
+    vocab_size: int
+    text_bytes: int
+    pretrain_steps: int
+    conversations: int
+    sft_steps: int
+    probes: int
+    shape: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+RECIPES = {
+    "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
+    "small": Recipe("cpu-2m", 1536, 2_500_000, 450, 12_000, 160, 100),
+}
+
+# One conversation about the world: who are you, facts, a form, and a person who does not exist.
+QUESTIONS = {
+    "zh": (
+        "你好！你是谁？",
+        "{person}住在哪里？",
+        "那{person}的职业是什么？",
+        "写出三种水果。",
+        "用英语回答：{food}多少钱？",
+        "伊万住在哪里？",
+    ),
+    "en": (
+        "Hello! Who are you?",
+        "Where does {person} live?",
+        "What is {person}'s job?",
+        "List three animals.",
+        "Answer in Chinese: Where does {person} live?",
+        "Where does Ivan live?",
+    ),
+}
+
+
+STAGES = {"pretrain": ("预训练之后", "after pretraining"), "sft": ("微调之后", "after SFT")}
+
+
+def main(argv: list[str]) -> int:
+    chosen = flags.parse(Flags, argv, "fledge quickstart")
+    from fledge.world import World
+
+    begun = time.perf_counter()
+    recipe = RECIPES[chosen.size]
+    world = World.build(chosen.size, chosen.seed)
+    documents = _write_world(world, recipe)
+    _train_tokenizer(world, recipe, documents)
+    pretrained = _pretrain(recipe, world, documents, chosen.seed)
+    tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed)
+    reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned})
+    seconds = time.perf_counter() - begun
+    stages = {name: report.to_dict() for name, report in reports.items()}
+    tuned.update(results={"quickstart_seconds": round(seconds, 1), "stages": stages})
+    _closing_table(reports, tuned, seconds)
+    if chosen.json:
+        print(json.dumps({"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}, ensure_ascii=False))
+    elif chosen.chat and sys.stdin.isatty() and sys.stdout.isatty():
+        _chat(tuned)
+    else:
+        _sample_conversation(world, tuned)
+    return 0
+
+
+def _heading(zh: str, en: str) -> None:
+    console().print(f"\n[bold cyan]■ {say(zh, en)}[/]")
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _write_world(world: World, recipe: Recipe) -> list[dict[str, Any]]:
+    """The world's text as rows with tagged spans."""
+    from fledge.world.text import documents
+
+    _heading(
+        f"第 1 步 · 世界：{len(world.facts)} 个事实，写成中英文短文",
+        f"Step 1 · The world: {len(world.facts)} facts, written down in Chinese and English",
+    )
+    found = list(documents(world, num_bytes=recipe.text_bytes))
+    for document in found[:6]:
+        print(f"    {document.text.splitlines()[0]}")
+    size = sum(len(document.text.encode("utf-8")) for document in found)
+    print(
+        say(f"  共 {len(found):,} 篇，{size / 1e6:.1f} MB", f"  {len(found):,} documents, {size / 1e6:.1f} MB in all")
+    )
+    return [_row(document) for document in found]
+
+
+def _row(document: Document) -> dict[str, Any]:
+    return {"text": document.text, "spans": [(span.start, span.end, span.tag) for span in document.spans]}
+
+
+def _train_tokenizer(world: World, recipe: Recipe, documents: list[dict[str, Any]]) -> None:
+    """Byte-level BPE on the text and on some conversations, so that the template's words are single tokens."""
+    from fledge.cli.tokenizer_view import token_view
+    from fledge.tokenizer import Tokenizer
+    from fledge.world.chat import conversations
+
+    _heading("第 2 步 · 分词器：把文字切成词元", "Step 2 · Tokenizer: cutting text into tokens")
+    chats = [
+        "\n".join(f"{m['role']}\n{m['content']}" for m in row["conversations"]) for row in conversations(world, 2000)
+    ]
+    tokenizer = Tokenizer.train([row["text"] for row in documents] + chats, recipe.vocab_size)
+    tokenizer.save(_tokenizer_folder())
+    for row in documents[:2]:
+        console().print(token_view(tokenizer, tokenizer.encode(row["text"])[:24], width=110))
+
+
+def _tokenizer_folder() -> str:
+    from fledge.records import runs_root
+
+    return str(runs_root() / "quickstart-tokenizer")
+
+
+def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int) -> Run:
+    """Next-token prediction on the world's text; the floor of the curve is known."""
+    from fledge.api import train
+    from fledge.world.text import documents as write
+
+    _heading("第 3 步 · 预训练：学会接着写下去", "Step 3 · Pretraining: learning to go on writing")
+    val = list(write(world, recipe.probes * 15, split="validation"))
+    size = sum(len(document.text.encode("utf-8")) for document in val)
+    floor = sum(document.bits for document in val) / size
+    line = f"{floor:.3f}"
+    print(
+        say(
+            f"  验证集的熵下限是每字节 {line} 比特（bpb）：任何模型都不可能更低。",
+            f"  The validation text has an entropy floor of {line} bits per byte (bpb): no model can be below it.",
+        )
+    )
+    return train(
+        "pretrain",
+        rows=documents,
+        val_rows=[_row(document) for document in val],
+        landmarks={"floor": floor},
+        run="quickstart-pretrain",
+        tokenizer=_tokenizer_folder(),
+        preset=recipe.preset,
+        steps=recipe.pretrain_steps,
+        seq_len=128,
+        batch_size=16,
+        val_tokens=6_000,
+        seed=seed,
+        set=recipe.shape,
+    )
+
+
+def _fine_tune(recipe: Recipe, world: World, documents: list[dict[str, Any]], pretrained: Run, seed: int) -> Run:
+    """Conversations: the loss counts the assistant's words only."""
+    from fledge.api import train
+    from fledge.world.chat import conversations
+
+    _heading("第 4 步 · 指令微调（SFT）：学会回答", "Step 4 · Supervised fine-tuning (SFT): learning to answer")
+    rows = list(conversations(world, recipe.conversations))
+    held_out = recipe.conversations // 50
+    return train(
+        "sft",
+        rows=rows[held_out:],
+        val_rows=rows[:held_out],
+        replay_rows=documents,
+        run="quickstart-sft",
+        model=pretrained.name,
+        steps=recipe.sft_steps,
+        seq_len=128,
+        batch_size=16,
+        val_tokens=3_000,
+        seed=seed,
+    )
+
+
+def _measure(world: World, recipe: Recipe, stages: dict[str, Run]) -> dict[str, WorldReport]:
+    """The same questions and the same text for the model of every stage."""
+    from fledge.api import load
+    from fledge.evaluate.world import evaluate_world
+
+    _heading("第 5 步 · 测量：每个阶段改变了什么", "Step 5 · Measuring what each stage changed")
+    reports = {}
+    for name, run in stages.items():
+        lm = load(run.name)
+        reports[name] = evaluate_world(
+            lm.model, lm.tokenizer, world, num_bytes=recipe.probes * 1_000, per_family=recipe.probes
+        )
+    return reports
+
+
+MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination")
+
+
+def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:
+    from rich.table import Table
+
+    from fledge.evaluate.report import FAMILIES
+
+    first = next(iter(reports.values()))
+    table = Table(title=say("每个阶段之后的同一组测量", "The same measures after every stage"))
+    table.add_column("")
+    for name in reports:
+        table.add_column(say(*STAGES[name]), justify="right")
+    table.add_column(say("下限 / 瞎猜", "floor / chance"), justify="right")
+    bits = [f"{report.bits['all'].bpb:.3f}" for report in reports.values()]
+    table.add_row(
+        say("每字节比特数（越低越好）", "bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}"
+    )
+    for family in MEASURES:
+        rates = [report.rates[family] for report in reports.values()]
+        shown = [f"{rate.value:.0%}" for rate in rates]
+        table.add_row(say(*FAMILIES[family]), *shown, f"{rates[0].chance:.0%}")
+    console().print(table)
+    n, last = first.rates["fact_seen_form"].n, reports["sft"].rates["fact_seen_form"].interval
+    print(
+        say(
+            f"  每格约 {n} 道题；例如事实一行最后一格的 95% 置信区间是 {last[0]:.0%}–{last[1]:.0%}。完整报告：fledge eval {tuned.name}",
+            f"  About {n} questions a cell; the 95 % interval of the last fact cell is {last[0]:.0%} to {last[1]:.0%}. "
+            f"The whole report: fledge eval {tuned.name}",
+        )
+    )
+    print(say(f"  一共用了 {seconds / 60:.1f} 分钟。", f"  All of this took {seconds / 60:.1f} minutes."))
+
+
+def _sample_conversation(world: World, run: Run) -> None:
+    """Without a terminal: one conversation, and how to have another."""
+    from fledge.api import load
+
+    _heading("对话样例", "A sample conversation")
+    lm = load(run.name)
+    lang = language()
+    person, food = world.of_kind("person")[0].name(lang), world.of_kind("food")[0].name(lang)
+    for question in QUESTIONS[lang]:
+        asked = question.format(person=person, food=food)
+        print(
+            f"  > {asked}\n    {lm.generate([{'role': 'user', 'content': asked}], temperature=0.0, max_new_tokens=64)}"
+        )
+    _what_next(run)
+
+
+def _chat(run: Run) -> None:
+    from fledge.cli import chat
+
+    _what_next(run)
+    chat.main([run.name, "--temperature", "0.3"])
+
+
+def _what_next(run: Run) -> None:
+    print(
+        say(
+            f"\n  再聊一次：fledge chat {run.name}\n  画出曲线：fledge runs plot quickstart-pretrain --by-kind\n"
+            "  用你自己的文字：fledge train pretrain --data 你的文件.txt --budget 5m",
+            f"\n  chat again:    fledge chat {run.name}\n  see the curve: fledge runs plot quickstart-pretrain --by-kind\n"
+            "  your own text: fledge train pretrain --data yours.txt --budget 5m",
+        )
+    )

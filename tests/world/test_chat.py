@@ -1,0 +1,164 @@
+"""Conversations, preferences, tool dialogues: the same bytes for the same seed, and true."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from fledge.world.calc import MAX_LENGTH, calculate, show
+from fledge.world.chat import MIX, Conversations, conversations
+from fledge.world.checks import not_known, passes
+from fledge.world.draw import Draw
+from fledge.world.facts import World
+from fledge.world.instructions import KINDS, askable, instruction
+from fledge.world.preferences import COST, preferences
+from fledge.world.strangers import strangers
+from fledge.world.tools import run_tool, schemas, tool_dialogues
+
+WORLD = World.build("small")
+ROWS = list(conversations(WORLD, 4000))
+
+
+def test_rows_alternate_and_are_short():
+    for row in ROWS:
+        roles = [m["role"] for m in row["conversations"]]
+        assert roles == ["user", "assistant"] * (len(roles) // 2) and 2 <= len(roles) <= 6
+        for message in row["conversations"]:
+            assert message["content"].strip() == message["content"] != "" and len(message["content"]) <= 160
+            assert "{s}" not in message["content"] and "{o" not in message["content"]
+
+
+def test_every_kind_comes_as_often_as_the_mix_says_in_both_languages():
+    kinds = Counter(row["kind"] for row in ROWS)
+    assert sum(MIX.values()) == 100
+    for kind, share in MIX.items():
+        assert abs(kinds[kind] / len(ROWS) - share / 100) < 0.03, kind
+    assert 0.45 < sum(row["lang"] == "zh" for row in ROWS) / len(ROWS) < 0.55
+
+
+def test_row_is_a_pure_function_of_its_index():
+    backwards = Conversations(World.build("small"), 0)
+    assert [backwards[i] for i in (3999, 17, 0)] == [ROWS[3999], ROWS[17], ROWS[0]]
+    assert [row["conversations"] for row in conversations(WORLD, 20, seed=1)] != [r["conversations"] for r in ROWS[:20]]
+
+
+def test_same_seed_same_bytes():
+    world = World.build("tiny")
+    made = [list(conversations(world, 200)), list(preferences(world, 50, noise=0.2)), list(tool_dialogues(world, 50))]
+    text = json.dumps(made, ensure_ascii=False)
+    assert hashlib.sha256(text.encode("utf-8")).hexdigest() == "6e914510c6c8bea3d1b16783480777be540b3218b68548ef3f8f1a54d4a8a4c0"
+
+
+@pytest.mark.parametrize("size", ["tiny", "small"])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_instructions_are_kept_by_their_answer_and_broken_by_the_careless_one(size, held_out):
+    world = World.build(size)
+    for lang in ("zh", "en"):
+        facts = askable(world, lang)
+        for kind in KINDS:
+            for n in range(60):
+                made = instruction(world, Draw("test", n), lang, facts, kind=kind, held_out=held_out)
+                assert passes(made.answer, made.spec), made
+                assert not passes(made.careless, made.spec), made
+
+
+def test_strangers_are_refused_by_name_and_nobody_known_is():
+    names = {lang: [p.name(lang) for p in strangers(WORLD, held_out=False)] for lang in ("zh", "en")}
+    known = {lang: [e.name(lang) for e in WORLD.of_kind("person")] for lang in ("zh", "en")}
+    assert not {n for lang in names for n in names[lang]} & {n for lang in known for n in known[lang]}
+    refused = 0
+    for row in ROWS:
+        texts = [m["content"] for m in row["conversations"]]
+        for asked, said in zip(texts[::2], texts[1::2]):
+            if not_known(said):
+                refused += 1
+                name = max((n for n in names[row["lang"]] if n in asked), key=len)
+                assert name in said
+    assert 200 < refused < 500
+
+
+def test_stranger_halves_are_disjoint_and_hold_both_genders():
+    used, kept = (strangers(WORLD, held_out=held_out) for held_out in (False, True))
+    assert len(kept) >= 15 and len(used) >= 45
+    for at in (lambda p: p.zh, lambda p: p.en):
+        assert not {at(p) for p in used} & {at(p) for p in kept}
+    assert {p.gender for p in kept} == {"f", "m"} == {p.gender for p in used}
+
+
+def test_preferences_put_the_better_answer_first_unless_flipped():
+    rows = list(preferences(WORLD, 1500, noise=0.2))
+    assert {row["axis"] for row in rows} == set(COST)
+    assert 0.16 < sum(row["flipped"] for row in rows) / len(rows) < 0.24
+    assert not any(row["flipped"] for row in preferences(WORLD, 200))
+    for row in rows:
+        chosen, rejected = row["chosen"], row["rejected"]
+        assert chosen[0] == rejected[0] and chosen[1]["content"] != rejected[1]["content"]
+        assert (row["utility"][0] < row["utility"][1]) == row["flipped"]
+        assert row["utility"][0] != row["utility"][1]
+
+
+def test_a_wrong_answer_differs_from_the_right_one_only_in_its_object():
+    rows = [row for row in preferences(WORLD, 600) if row["axis"] == "truth" and row["utility"] == [1.0, 0.0]]
+    assert len(rows) > 50
+    for row in rows:
+        right, wrong = row["chosen"][1]["content"], row["rejected"][1]["content"]
+        assert right != wrong and (right[:2] == wrong[:2] or right.split()[-1] == wrong.split()[-1])
+
+
+def test_tool_dialogues_hold_real_calls_and_end_with_what_the_tools_said():
+    for row in tool_dialogues(WORLD, 300):
+        system, *turns = row["conversations"]
+        assert json.loads(system["tools"]) == schemas(row["lang"])
+        results = []
+        for call, result in pairwise(turns):
+            if "tool_calls" in call:
+                (made,) = json.loads(call["tool_calls"])
+                assert call["content"] == "" and result["role"] == "tool"
+                assert run_tool(WORLD, made["name"], made["arguments"], row["lang"]) == result["content"]
+                results.append(json.loads(result["content"]))
+        assert bool(results) == (row["kind"] != "none")
+        assert all(("error" in result) == (row["kind"] == "missing") for result in results)
+        if results and "result" in results[-1]:
+            assert str(results[-1]["result"]) in turns[-1]["content"]
+
+
+@pytest.mark.parametrize(
+    "name, arguments, part",
+    [
+        ("calc", {"expression": "__import__('os')"}, "unexpected"),
+        ("calc", {"expression": "1/0"}, "zero"),
+        ("calc", {}, "argument"),
+        ("price", {"food": "moon dust", "place": "Suncity"}, "no food"),
+        ("where", {"person": "Tom", "time": "midnight"}, "time must be"),
+        ("fly", {}, "no tool"),
+    ],
+)
+def test_bad_tool_calls_are_answered_with_an_error(name, arguments, part):
+    assert part in json.loads(run_tool(WORLD, name, arguments))["error"]
+
+
+@pytest.mark.parametrize(
+    "expression, value",
+    [
+        ("1+2*3", "7"),
+        ("(1+2)*3", "9"),
+        ("-4/3", "-1.3333"),
+        ("2 × (3 − 1) ÷ 4", "1"),
+        ("1.5*2", "3"),
+        ("10-2-3", "5"),
+        ("8/2/2", "2"),
+        ("--2", "2"),
+    ],
+)
+def test_calculate(expression, value):
+    assert show(calculate(expression)) == value
+
+
+@pytest.mark.parametrize("expression", ["", "1+", "(1", "1)", "1 2", "a", "1//2", "2**3", "*1", "(" * (MAX_LENGTH + 1)])
+def test_calculate_refuses_what_is_not_arithmetic(expression):
+    with pytest.raises(ValueError):
+        calculate(expression)
