@@ -10,11 +10,16 @@ from typing import Any
 from fledge import device
 from fledge.records import command_line, git_commit, write_atomic
 
-RESULTS = Path(__file__).resolve().parent / "results"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
 
 
-def record(name: str, **numbers: Any) -> Path:
-    """Write `numbers` to bench/results/`name`.json, print them, and return the file."""
+def record(name: str, *, smoke: bool = False, **numbers: Any) -> None:
+    """Print `numbers` and write them to bench/results/`name`.json; a smoke run only prints."""
+    print(json.dumps(numbers, ensure_ascii=False, indent=1))
+    if smoke:
+        print("smoke run: nothing written")
+        return
     RESULTS.mkdir(exist_ok=True)
     result = {
         "name": name,
@@ -26,6 +31,10 @@ def record(name: str, **numbers: Any) -> Path:
     }
     path = RESULTS / f"{name}.json"
     write_atomic(path, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
-    print(json.dumps(numbers, ensure_ascii=False, indent=1))
-    print(f"wrote {path.relative_to(RESULTS.parent.parent).as_posix()}")
-    return path
+    print(f"wrote {path.relative_to(ROOT).as_posix()}")
+
+
+def bar(value: float | None, limit: float, *, at_least: bool = False) -> dict[str, Any]:
+    """A number beside what it must reach; None (never measured, never reached) does not meet any."""
+    met = value is not None and (value >= limit if at_least else value <= limit)
+    return {"value": value, "at_least" if at_least else "at_most": limit, "met": met}

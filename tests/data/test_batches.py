@@ -9,12 +9,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import chat
 
 from fledge.data import PackedBatches, eval_batches, prepare_rows
 from fledge.data.packing import Packer, Stretch
 from fledge.data.rows import Text
 from fledge.errors import UserError
+from tests.data.conftest import chat
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import json
 import re
 
 import pytest
-from conftest import chat
 
 from fledge.cli import main
 from fledge.data.check import check
 from fledge.data.shards import prepare
 from fledge.tokenizer import Tokenizer
+from tests.data.conftest import chat
 
 LONG = "the cat sat on the mat and the dog sat on the log\n" * 40
 

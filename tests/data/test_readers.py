@@ -8,10 +8,10 @@ import sys
 import tracemalloc
 
 import pytest
-from conftest import chat
 
 from fledge.data.readers import MAX_LINE, Bad, Quarantine, read_rows
 from fledge.errors import UserError
+from tests.data.conftest import chat
 
 TEXTS = ["first 一", "second 二", "third 三"]
 ROWS = [{"text": text} for text in TEXTS]

@@ -8,12 +8,12 @@ import random
 
 import numpy as np
 import pytest
-from conftest import ByteTokenizer, chat
 
 from fledge.data import Dataset, prepare, prepare_rows
 from fledge.data.encode import split_text
 from fledge.data.rows import Text
 from fledge.errors import UserError
+from tests.data.conftest import ByteTokenizer, chat
 
 
 def no_message(text):

@@ -23,7 +23,7 @@ def fingerprint(world: World) -> str:
     return hashlib.sha256("\n".join(rows).encode("utf-8")).hexdigest()[:16]
 
 
-GOLDEN = {"tiny": "a04403bbc50cb5ad", "small": "f0222313082f1b8b", "large": "c491512f5ec4bc7a"}
+GOLDEN = {"tiny": "801cc32b1542c036", "small": "ae90121076043727", "large": "5df4efd58461e647"}
 
 
 def test_the_same_seed_gives_the_same_world_everywhere(world):
@@ -110,7 +110,7 @@ def test_held_out_parts(world):
         assert world.get(fact.subject, fact.relation) not in (None, fact.object)
     pairs = [(a, b) for a in range(MAX_PRICE) for b in range(MAX_PRICE)]
     assert all(world.held_out_sum(a, b) == world.held_out_sum(b, a) for a, b in pairs)
-    assert 0 < sum(world.held_out_sum(a, b) for a, b in pairs) < len(pairs) / 4
+    assert 0 < sum(world.held_out_sum(a, b) for a, b in pairs) < len(pairs) / 3
 
 
 def test_draws_are_even_and_their_bits_exact():

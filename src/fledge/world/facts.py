@@ -179,8 +179,8 @@ class World:
         return [person.name(lang) for person in self.unknown]
 
     def held_out_sum(self, a: int, b: int) -> bool:
-        """Whether the text never says what a + b is (one pair in eight, the same for b + a)."""
-        return Draw("held out sum", self.seed, min(a, b), max(a, b)).below(8) == 0
+        """Whether the text never says what a + b is (one pair in six, the same for b + a)."""
+        return Draw("held out sum", self.seed, min(a, b), max(a, b)).below(6) == 0
 
 
 def _people(draw: Draw, size: str, count: dict[str, int]) -> tuple[list[Entity], list[Entity]]:

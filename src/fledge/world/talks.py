@@ -139,7 +139,7 @@ def pair(w: Writer, world: World) -> None:
     """A word, or a sentence about a fact, in one language and then in the other."""
     first, second = (w.lang, "en" if w.lang == "zh" else "zh")
     labels = {"zh": "中文：", "en": "English: "}
-    if w.draw.choose([True, False]):
+    if w.draw.choose([True, False], [1, 2]):
         kinds = sorted({thing.kind for thing in world.entities.values()})
         kind, bits = w.pick(kinds)
         thing, more = w.pick(world.of_kind(kind))

@@ -18,19 +18,19 @@ from fledge.world.stories import letter, story, way
 from fledge.world.talks import ask, facts, pair, riddle, talk
 
 KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
-    "facts": (facts, 50),
-    "ask": (ask, 6),
+    "facts": (facts, 48),
+    "ask": (ask, 5),
     "story": (story, 10),
-    "talk": (talk, 3),
-    "letter": (letter, 5),
+    "talk": (talk, 2),
+    "letter": (letter, 6),
     "way": (way, 2),
     "prices": (prices, 4),
     "sums": (sums, 6),
-    "weather": (weather, 7),
-    "game": (game, 7),
+    "weather": (weather, 10),
+    "game": (game, 8),
     "riddle": (riddle, 2),
-    "puzzle": (puzzle, 2),
-    "pair": (pair, 7),
+    "puzzle": (puzzle, 1),
+    "pair": (pair, 5),
 }
 """Kind of text -> its writer and its share of the documents."""
 BOTH = "both"
