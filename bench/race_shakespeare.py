@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
         return facts | {"seconds_to_2.72": first_at_most(facts["curve"], RECIPE_BPB)}
 
     runs = [ours("12s" if chosen.smoke else "5m", seed) for seed in chosen.seeds]
-    quarter = ours(f"{peer['seconds'] / 4:.0f}s", chosen.seeds[0])  # all of our schedule in a quarter of its time
+    quarter = ours(f"{peer['seconds'] / 4:.1f}s", chosen.seeds[0])  # all of our schedule in a quarter of its time
     reached = first_at_most(runs[0]["curve"], max(peer["bpb"], RECIPE_BPB))
     more = {}
     if len(runs) > 1:

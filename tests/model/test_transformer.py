@@ -16,7 +16,9 @@ from fledge.objectives.language import load_balance
 from fledge.parts import REFERENCE
 from fledge.train.losses import linear_cross_entropy
 
-TINY = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, head_dim=16)
+TINY = dict(
+    vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, head_dim=16
+)
 
 
 def tiny(**changes) -> Transformer:

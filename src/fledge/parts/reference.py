@@ -38,9 +38,32 @@ def attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | Non
     `mask` None means causal when T == S, and attend to everything when T == 1 (one new token over a cache); else a
     bool or additive mask that broadcasts to [B, H, T, S] (bool True = may attend).
     """
-    causal = mask is None and q_BHTD.shape[2] > 1
+    T = q_BHTD.shape[2]
+    causal = mask is None and T > 1
+    if q_BHTD.requires_grad and q_BHTD.dtype == torch.bfloat16 and q_BHTD.device.type == "cpu" and T <= 512:
+        # Here the fused kernel's backward pass is slow: written out, a training step takes half to two thirds of its time.
+        return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(T, q_BHTD) if causal else mask)
     grouped = q_BHTD.shape[1] != k_BHSD.shape[1]
     return F.scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+
+
+def explicit_attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:
+    """The formula itself, softmax(q k^T / sqrt(D) + mask) v, with an additive mask. G key heads, each read by H/G query heads."""
+    B, H, T, D = q_BHTD.shape
+    G, S = k_BGSD.shape[1:3]
+    q_BGRD = (q_BHTD * D**-0.5).reshape(
+        B, G, H // G * T, D
+    )  # the query heads of a group become more rows of one product
+    scores = (q_BGRD @ k_BGSD.mT).view(B, G, H // G, T, S)
+    if mask is not None:
+        scores = scores + mask[:, :, None]
+    weights = scores.softmax(-1).view(B, G, -1, S)
+    return (weights @ v_BGSD).view(B, H, T, D)
+
+
+def causal_mask(T: int, like: Tensor) -> Tensor:
+    """Additive [1, 1, T, T]: 0 where a position may look (itself and before), -inf where it may not."""
+    return torch.full((1, 1, T, T), float("-inf"), dtype=like.dtype, device=like.device).triu(1)
 
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
