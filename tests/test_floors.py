@@ -13,7 +13,7 @@ from fledge.cli import VERBS
 
 SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
-    {"lang", "errors", "records", "trackers", "device", "world"},
+    {"lang", "errors", "settings", "records", "trackers", "device", "world"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
     {"train", "data", "plan", "generate"},
     {"objectives", "evaluate", "serve"},

@@ -83,11 +83,17 @@ def train(
 ) -> Run:
     """Run a training job ("pretrain", "sft") and return its run; settings are the fields of `TrainConfig`.
 
-    The data are files (`data=[...]`) or `rows` in memory: strings, or dicts in any schema; `replay_rows` are texts to
-    mix into fine-tuning. `landmarks` are known values
-    to draw beside the curves, e.g. {"floor": bits per byte}.
+    The data are files (`data=[...]`) or `rows` in memory: strings, or dicts in any schema; `val_rows` to validate on,
+    `replay_rows` to mix into fine-tuning, and `landmarks`, known values to draw beside the curves (e.g. {"floor": bits
+    per byte}), go with `rows`.
     """
     from fledge.objectives.jobs import Material, run_job
 
+    if rows is None and (val_rows is not None or replay_rows is not None or landmarks):
+        raise UserError(
+            "val_rows, replay_rows and landmarks go with rows: give those, or name files with data, val and replay."
+        )
+    if rows is not None and (config.get("data") or config.get("val") or config.get("replay")):
+        raise UserError("give rows in memory, or files with data, val and replay, not both.")
     material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
     return run_job(job, job_config(job, **config), material)

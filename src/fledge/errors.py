@@ -12,5 +12,9 @@ class UserError(Exception):
 
 def suggest(word: str, options: Iterable[str]) -> str:
     """Return `" Did you mean 'x'?"` for the nearest of `options`, or an empty string when nothing is near."""
-    near = difflib.get_close_matches(word, list(options), n=1, cutoff=0.5)
+    options = list(options)
+    begun = [
+        option for option in options if len(word.strip("-")) > 2 and option.startswith(word)
+    ]  # --temp: an abbreviation
+    near = begun or difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""

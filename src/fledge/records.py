@@ -72,13 +72,9 @@ class Run:
     ) -> Run:
         """Make a new run folder and write its run.json. A taken name gets -2, -3, …; UserError for a name that is no
         folder name, or a tracker in `config` that is not installed."""
-        from fledge import trackers
-
-        trackers.require(config)
+        cls.check(config, name)
         started = datetime.now().astimezone()
         name = name or f"{job}-{started:%Y%m%d-%H%M%S}"
-        if name != Path(name).name or name.startswith("."):
-            raise UserError(f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).")
         path = _new_folder(Path(root or runs_root()), name)
         info = {
             "name": path.name,
@@ -99,6 +95,15 @@ class Run:
         }
         write_atomic(path / "run.json", _dumps(info, indent=1) + "\n")
         return cls(path)
+
+    @staticmethod
+    def check(config: dict[str, Any], name: str | None = None) -> None:
+        """Refuse what `create` would refuse; long work asks before it begins."""
+        from fledge import trackers
+
+        trackers.require(config)
+        if name and (name != Path(name).name or name.startswith(".")):
+            raise UserError(f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).")
 
     @classmethod
     def open(cls, name_or_path: str | Path) -> Run:

@@ -53,7 +53,11 @@ def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge chat")
     from fledge.api import load
 
-    talk(load(flags.model, device=flags.device), flags.sampling, flags.system)
+    lm = load(flags.model, device=flags.device)
+    lm.prompt(
+        [{"role": "user", "content": ""}]
+    )  # a model without a chat template is refused here, not at every message
+    talk(lm, flags.sampling, flags.system)
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from fledge.cli.flags import parse
+from fledge.errors import UserError
 from fledge.lang import say
 
 
@@ -41,8 +42,7 @@ class Flags:
 
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge eval")
-    for name in flags.text:
-        _check_readable(name)
+    _check(flags)
     from fledge.api import load
     from fledge.evaluate.report import print_scores, print_world
     from fledge.evaluate.text import score_file
@@ -78,11 +78,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _check_readable(name: str) -> None:
-    """A wrong file name is said before the model is loaded."""
+def _check(flags: Flags) -> None:
+    """What cannot work is said before the model is loaded and minutes of measuring are lost."""
     from fledge.data.readers import check_file
 
-    check_file(name)
+    for name in flags.text:
+        check_file(name)
+    if flags.per_family < 1:
+        raise UserError(f"--per-family is {flags.per_family}; it must be at least 1.")
+    if flags.answers and not Path(flags.answers).absolute().parent.is_dir():
+        raise UserError(f"'{flags.answers}' cannot be written: make its folder first.")
 
 
 @contextmanager

@@ -58,9 +58,10 @@ def main(argv: list[str]) -> int:
         for i, completion in enumerate(lm.generator.generate([prompt] * flags.n, flags.sampling), start=1):
             print(f"--- {i} ({completion.finish_reason})\n{completion.text}")
     else:
-        if not flags.chat:
-            print(text, end="")
-        for piece in lm.generator.stream(prompt, flags.sampling):
+        pieces = lm.generator.stream(prompt, flags.sampling)
+        first = next(pieces, "")  # a prompt that cannot be continued is refused here, before anything is printed
+        print(first if flags.chat else text + first, end="", flush=True)
+        for piece in pieces:
             print(piece, end="", flush=True)
         print()
     return 0

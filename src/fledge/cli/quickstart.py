@@ -163,13 +163,13 @@ def _tokenizer_folder() -> str:
 def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int) -> Run:
     """Next-token prediction on the world's text; the floor of the curve is known."""
     from fledge.api import train
+    from fledge.world.stats import floor as entropy_floor
     from fledge.world.text import documents as write
 
     _heading("第 3 步 · 预训练：学会接着写下去", "Step 3 · Pretraining: learning to go on writing")
     val = list(write(world, recipe.probes * 15, split="validation"))
-    size = sum(len(document.text.encode("utf-8")) for document in val)
-    floor = sum(document.bits for document in val) / size
-    line = f"{floor:.3f}"
+    floor = entropy_floor(val)
+    line = f"{floor.total.floor:.3f}"
     print(
         say(
             f"  验证集的熵下限是每字节 {line} 比特（bpb）：任何模型都不可能更低。",
@@ -180,7 +180,10 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
         "pretrain",
         rows=documents,
         val_rows=[_row(document) for document in val],
-        landmarks={"floor": floor},
+        landmarks={
+            "floor": floor.total.floor,
+            "floor_by_kind": {tag: share.floor for tag, share in floor.tags.items()},
+        },
         run="quickstart-pretrain",
         tokenizer=_tokenizer_folder(),
         preset=recipe.preset,

@@ -77,6 +77,10 @@ def main(argv: list[str]) -> int:
 
 
 def train(flags: TrainFlags) -> int:
+    if flags.out.is_file():
+        raise UserError(f"'{flags.out}' is a file, and a tokenizer is a folder: give --out another name.")
+    if (flags.out / "config.json").exists():
+        raise UserError(f"'{flags.out}' holds a model, which would lose its own tokenizer: give --out another folder.")
     from fledge.tokenizer import Tokenizer
 
     sample = _Sample(flags.data, flags.max_mb)
@@ -118,8 +122,6 @@ def compare(flags: CompareFlags) -> int:
     loaded = [(folder.name or str(folder), Tokenizer.load(folder)) for folder in flags.tokenizers]
     sample = _Sample(flags.data, flags.max_mb)
     texts = list(sample)
-    if not texts:
-        raise UserError("There is no text to measure on; name at least one file after --data.")
     rows = measure(texts, loaded, flags.preset)
     if flags.json:
         print(json.dumps(rows, ensure_ascii=False))
@@ -180,6 +182,10 @@ class _Sample:
     """The texts of files, an equal share of `max_mb` from each; counts what it gave (once it has been read through)."""
 
     def __init__(self, paths: Sequence[Path], max_mb: float):
+        if not paths:
+            raise UserError("there is no text to read: name at least one file after --data.")
+        if not max_mb > 0:
+            raise UserError(f"--max-mb is {max_mb:g}; it must be above 0.")
         self.paths = paths
         self.limit = max_mb * 1e6 / max(len(paths), 1)
         self.documents = self.bytes = 0

@@ -38,24 +38,23 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
         )
-    settings = _recipe(rest)
-    shape = settings.pop("set", {})
-    defaults = Flags(
-        **dataclasses.asdict(job_config(job, **settings)) | {"set": [f"{k}={v}" for k, v in shape.items()]}
-    )
-    chosen = flags.parse(Flags, rest, f"fledge train {job}", default=defaults)
+    defaults = dataclasses.asdict(job_config(job, **_beneath(rest)))
+    shape = [f"{key}={json.dumps(value)}" for key, value in defaults["set"].items()]
+    chosen = flags.parse(Flags, rest, f"fledge train {job}", default=Flags(**defaults | {"set": shape}))
     fields = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(TrainConfig)}
+    lengths = ("steps", "epochs", "budget")  # they exclude each other: a flag replaces whichever stands beneath
+    if any(_value_of(f"--{name}", rest) is not None for name in lengths):
+        fields |= {name: None for name in lengths if _value_of(f"--{name}", rest) is None}
     config = TrainConfig(**fields | {"set": dict(_pair(word) for word in chosen.set)})
     config.check()
     from fledge.api import train
 
     try:
         run = train(job, **dataclasses.asdict(config))
-    except KeyboardInterrupt:
-        words = [word for word in rest if word != "--resume"]
-        print(f"\nstopped and saved. To go on: fledge train {job} {' '.join(words)} --resume", file=sys.stderr)
-        if not config.run:
-            print("(give --run with the name of the run shown above)", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        if not stop.args:  # before the first step: there is nothing to go on with
+            raise
+        print(f"\nstopped and saved. To go on: fledge train {job} --run {stop.args[0]} --resume", file=sys.stderr)
         return 130
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
@@ -66,22 +65,40 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _recipe(argv: list[str]) -> dict[str, Any]:
-    """Settings of the YAML file that --recipe names."""
-    for i, word in enumerate(argv):
-        if word == "--recipe" or word.startswith("--recipe="):
-            name = word.partition("=")[2] or (argv[i + 1] if i + 1 < len(argv) else "")
-            import yaml
+def _beneath(argv: list[str]) -> dict[str, Any]:
+    """The settings that the flags change: those of --recipe, or with --resume those of the run itself."""
+    settings: dict[str, Any] = {}
+    if (name := _value_of("--recipe", argv)) is not None:
+        settings = _recipe(name)
+    if "--resume" in argv and (run := _value_of("--run", argv)):
+        settings |= {"resume": True, "run": run}
+    return settings
 
-            try:
-                with open(name, encoding="utf-8") as file:
-                    data = yaml.safe_load(file)
-            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-                raise UserError(f"the recipe '{name}' cannot be read: {str(error).splitlines()[0]}.") from None
-            if not isinstance(data, dict):
-                raise UserError(f"the recipe '{name}' is not a list of `setting: value` lines.")
-            return {str(key).replace("-", "_"): value for key, value in data.items()}
-    return {}
+
+def _value_of(flag: str, argv: list[str]) -> str | None:
+    """The value that follows a flag; None when the flag is not there."""
+    for i, word in enumerate(argv):
+        if word == flag or word.startswith(f"{flag}="):
+            return word.partition("=")[2] or (argv[i + 1] if i + 1 < len(argv) else "")
+    return None
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    """Settings of a YAML file."""
+    import yaml
+
+    try:
+        with open(name, encoding="utf-8") as file:
+            data = yaml.safe_load(file)
+    except OSError as error:
+        raise UserError(f"the recipe '{name}' cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise UserError(f"the recipe '{name}' is not valid YAML{where}: write one `setting: value` a line.") from None
+    if not isinstance(data, dict):
+        raise UserError(f"the recipe '{name}' is not a list of `setting: value` lines.")
+    return {str(key).replace("-", "_"): value for key, value in data.items()}
 
 
 def _pair(word: str) -> tuple[str, Any]:

@@ -189,7 +189,7 @@ class Generator:
         if len(prompt) >= context:
             raise UserError(
                 f"The prompt is {len(prompt)} tokens long, and the model's context of {context} leaves no room for an "
-                "answer: shorten the prompt."
+                "answer: shorten the prompt, or take a model with a longer context."
             )
         return min(sampling.max_new_tokens, context - len(prompt))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError, suggest
+from fledge.settings import fit_types
 
 ARCHITECTURES = {
     "qwen3": "Qwen3ForCausalLM",
@@ -52,8 +53,15 @@ class ModelConfig:
     router_aux_loss_coef: float = 0.001
 
     def __post_init__(self) -> None:
+        fit_types(self)
+        sizes = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
+        for name in (*sizes, "num_key_value_heads", "max_position_embeddings"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.head_dim is None:
             self.head_dim = self.hidden_size // self.num_attention_heads
+        if self.head_dim < 2 or self.head_dim % 2:
+            raise UserError(f"head_dim is {self.head_dim}; it must be even, because RoPE turns pairs of numbers.")
         if self.model_type not in ARCHITECTURES:
             raise UserError(
                 f"model_type '{self.model_type}' is not one of {', '.join(ARCHITECTURES)}."
@@ -95,12 +103,14 @@ class ModelConfig:
         if scaling:
             scaling = {("rope_type" if k == "type" else k): v for k, v in scaling.items()}
             data["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
+        if data.get("num_key_value_heads") is None and data.get("num_attention_heads"):
+            data["num_key_value_heads"] = data["num_attention_heads"]  # Llama 1: no grouped queries
         if not data.get("num_experts") and data.get("num_local_experts"):
             data["num_experts"] = data["num_local_experts"]
         if data.get("hidden_act", "silu") != "silu":
-            raise UserError(f"config.json asks for hidden_act '{data['hidden_act']}'; only silu models can be loaded.")
+            raise UserError(f"hidden_act is '{data['hidden_act']}'; only silu models can be loaded.")
         if data.get("use_sliding_window"):
-            raise UserError("config.json sets use_sliding_window, which is not supported for Qwen3; set it to false.")
+            raise UserError("use_sliding_window is not supported for Qwen3; set it to false.")
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
         eos = data.get("eos_token_id")
@@ -116,9 +126,15 @@ class ModelConfig:
         if not path.is_file():
             raise UserError(f"{folder} has no config.json, so it is not a model folder.")
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            data = json.loads(path.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not valid JSON ({error}); copy the model folder again.") from None
+        if not isinstance(data, dict):
+            raise UserError(f"{path} holds no JSON object; copy the model folder again.")
+        try:
+            return cls.from_dict(data)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """config.json for transformers v4 and v5 alike: both spellings of the RoPE and expert fields are written."""

@@ -42,7 +42,7 @@ def save_model(model: Transformer, folder: str | Path) -> None:
 
 
 def load_model(folder: str | Path, *, device: str | torch.device = "cpu", parts: Parts = REFERENCE) -> Transformer:
-    """Load a model folder strictly, in fp32. A mismatch names the first wrong tensor and the likely cause."""
+    """Load a model folder strictly, in fp32. A mismatch, or a weight that is no number, names the first wrong tensor."""
     folder = Path(folder)
     config = ModelConfig.load(folder)
     with torch.device("meta"):
@@ -83,7 +83,11 @@ def assign_weights(model: Transformer, tensors: dict[str, Tensor], where: str) -
         if tensors[name].shape != slot.shape:
             raise UserError(
                 f"{where}: tensor '{name}' has shape {list(tensors[name].shape)} but config.json says {list(slot.shape)};"
-                f" the weights belong to another {'vocabulary' if 'embed' in name or 'lm_head' in name else 'model size'}."
+                f" {_other_size(name, tensors[name], slot)}."
+            )
+        if not tensors[name].isfinite().all():
+            raise UserError(
+                f"{where}: tensor '{name}' holds nan or infinity: the run that wrote it diverged; train it again."
             )
     for name in tensors:
         if name not in expected:
@@ -95,6 +99,15 @@ def assign_weights(model: Transformer, tensors: dict[str, Tensor], where: str) -
         model.lm_head.weight = model.model.embed_tokens.weight
 
 
+def _other_size(name: str, tensor: Tensor, slot: Tensor) -> str:
+    """Which of the two is wrong when shapes differ."""
+    if ("embed_tokens" in name or "lm_head" in name) and tensor.shape[1:] == slot.shape[1:]:
+        return (
+            f"the weights are for a vocabulary of {tensor.shape[0]}: use the config.json and tokenizer they came with"
+        )
+    return "the weights are of another model size: use the config.json they came with"
+
+
 def _likely(name: str, tensors: dict[str, Tensor]) -> str:
     has_qk_norm = any("q_norm" in key for key in tensors)
     if "q_norm" in name or "k_norm" in name:
@@ -103,13 +116,17 @@ def _likely(name: str, tensors: dict[str, Tensor]) -> str:
             if has_qk_norm
             else " The weights have no QK-norm, so they are Llama's: set model_type to llama."
         )
-    if ".experts." in name:
+    if ".mlp." in name and _is_expert(name) != any(map(_is_expert, tensors)):
         return " One of the two is a mixture of experts and the other is not: check model_type and num_experts."
     if ".layers." in name:
         return " Check num_hidden_layers in config.json."
     if name == "lm_head.weight":
         return " Check tie_word_embeddings in config.json."
     return ""
+
+
+def _is_expert(name: str) -> bool:
+    return ".mlp.experts." in name or ".mlp.gate.weight" in name
 
 
 def _write_json(path: Path, data: dict) -> None:

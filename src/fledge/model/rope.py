@@ -18,13 +18,16 @@ def rope_frequencies(config: ModelConfig) -> tuple[Tensor, float]:
     scaling = config.rope_scaling
     if not scaling:
         return inv_freq, 1.0
-    kind = scaling["rope_type"]
-    if kind == "linear":
-        return inv_freq / scaling["factor"], 1.0
-    if kind == "llama3":
-        return _llama3(inv_freq, scaling), 1.0
-    if kind == "yarn":
-        return _yarn(inv_freq, config, scaling)
+    kind = scaling.get("rope_type")
+    try:
+        if kind == "linear":
+            return inv_freq / scaling["factor"], 1.0
+        if kind == "llama3":
+            return _llama3(inv_freq, scaling), 1.0
+        if kind == "yarn":
+            return _yarn(inv_freq, config, scaling)
+    except KeyError as missing:
+        raise UserError(f"rope_scaling of type '{kind}' needs {missing}: add it beside rope_type.") from None
     raise UserError(f"rope_scaling type '{kind}' is not supported; use linear, llama3 or yarn.")
 
 

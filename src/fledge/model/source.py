@@ -11,6 +11,8 @@ from fledge.records import Run
 
 def find_model(source: str | Path) -> Path:
     """The folder with config.json that `source` means."""
+    if not str(source):
+        raise UserError("no model was named: give a run or a model folder (`fledge runs list` shows the runs).")
     path = Path(source)
     if (path / "config.json").is_file():
         return path
@@ -18,6 +20,8 @@ def find_model(source: str | Path) -> Path:
         return path / "model"
     if path.is_dir() and not (path / "run.json").is_file():
         raise UserError(f"{source} has no config.json, so it is not a model folder.")
+    if path.is_file():
+        raise UserError(f"'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.")
     try:
         run = Run.open(source)
     except UserError:

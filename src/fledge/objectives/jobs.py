@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from fledge.data import Dataset, Mixture, PackedBatches, prepare, prepare_rows, read_rows
+from fledge.data.readers import check_file
 from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError
 from fledge.generate import Generator, Sampling
+from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
 from fledge.model.presets import preset
 from fledge.model.source import find_model
@@ -50,20 +52,16 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
         raise UserError(
             f"`fledge train {job}` starts from a trained model: give it with --model (a run or a model folder)."
         )
+    base = find_model(config.model) if config.model else None
+    _refuse_early(config, base)
     set_threads()
     device = pick_device(config.device)
-    base = find_model(config.model) if config.model else None
     tokenizer = _tokenizer(config, base, material)
+    model = _model(config, base, tokenizer).to(device)
     train, val = _datasets(job, config, tokenizer, material)
     batches = _batches(job, config, train, tokenizer)
-    model = _model(job, config, base, tokenizer).to(device)
     model.compute_dtype = pick_precision(config.precision, device)
     model.checkpoint_activations = config.checkpoint_activations
-    if model.config.num_experts and model.config.num_experts_per_tok == 1 and model.config.norm_topk_prob:
-        raise UserError(
-            "a router that picks one expert and normalises its weight to 1 learns nothing from the loss: "
-            "set num_experts_per_tok=2 with --set, or norm_topk_prob=false."
-        )
     steps = config.steps
     if config.epochs is not None:
         per_step = config.seq_len * config.batch_size * config.accumulation_steps
@@ -77,18 +75,45 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
         landmarks=material.landmarks if material else None,
         hidden=torch.compile(model.hidden, dynamic=False) if _compiles(config, device) else None,
     )
-    run = _open_run(job, config)
-    run.update(
-        data={"train": train.describe(), "val": val.describe() if val else None, "batches": batches.report()},
-        model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
-        precision=str(model.compute_dtype).removeprefix("torch."),
-    )
-    print(_banner(run, model, tokenizer, train, config, steps))
+    if config.resume:  # its record stands
+        run = Run.open(config.run or "")
+    else:
+        run = Run.create(job, dataclasses.asdict(config), config.run)
+        run.update(
+            data={"train": train.describe(), "val": val.describe() if val else None, "batches": batches.report()},
+            model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
+            precision=str(model.compute_dtype).removeprefix("torch."),
+        )
+    print(_banner(run, model, tokenizer, train, config, steps, batches))
     results = fit(objective, config, run, steps)
     save_model(model, run.model_dir)
     tokenizer.save(run.model_dir)
     run.finish("done", **results)
     return run
+
+
+def _refuse_early(config: TrainConfig, base: Path | None) -> None:
+    """What cannot work is said before minutes go into a tokenizer and into preparing data."""
+    for path in (*config.data, *config.val, *config.replay):
+        check_file(path)
+    if not config.resume:
+        Run.check(dataclasses.asdict(config), config.run)
+    shape = ModelConfig.load(base) if base else _new_shape(config)
+    if config.seq_len > shape.max_position_embeddings:
+        raise UserError(
+            f"--seq-len {config.seq_len} is longer than the model's context of {shape.max_position_embeddings} tokens: "
+            f"make it shorter{'' if base else ', or raise max_position_embeddings with --set'}."
+        )
+    if shape.model_type == "qwen3_moe" and shape.num_experts_per_tok == 1 and shape.norm_topk_prob:
+        raise UserError(
+            "a router that picks one expert and normalises its weight to 1 learns nothing from the loss: "
+            "set num_experts_per_tok=2 with --set, or norm_topk_prob=false."
+        )
+
+
+def _new_shape(config: TrainConfig, **vocabulary: int) -> ModelConfig:
+    name = config.preset or ("small-34m" if pick_device(config.device).type == "cuda" else "cpu-4m")
+    return preset(name, **{**vocabulary, **config.set})
 
 
 def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None) -> Tokenizer:
@@ -140,28 +165,19 @@ def _replay(config: TrainConfig, tokenizer: Tokenizer, material: Material | None
     return None
 
 
-def _model(job: str, config: TrainConfig, base: Path | None, tokenizer: Tokenizer) -> Transformer:
+def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer) -> Transformer:
     if base is not None:
         model = load_model(base)
-        if tokenizer.vocab_size > model.config.vocab_size:
-            raise UserError(
-                f"the tokenizer has {tokenizer.vocab_size} tokens but the model in {base} only {model.config.vocab_size}: "
-                "they do not belong together; leave --tokenizer out to use the model's own."
-            )
-        shape = model.config
     else:
-        name = config.preset or ("small-34m" if pick_device(config.device).type == "cuda" else "cpu-4m")
-        ids = {
-            "bos_token_id": tokenizer.endoftext_id,
-            "eos_token_id": tokenizer.im_end_id,
-            "pad_token_id": tokenizer.endoftext_id,
-        }
-        shape = preset(name, **{"vocab_size": tokenizer.vocab_size, **ids, **config.set})
-        model = Transformer(shape).init_weights(config.seed)
-    if config.seq_len > shape.max_position_embeddings:
+        end = tokenizer.endoftext_id
+        ids = {"bos_token_id": end, "eos_token_id": tokenizer.im_end_id, "pad_token_id": end}
+        model = Transformer(_new_shape(config, vocab_size=tokenizer.vocab_size, **ids)).init_weights(config.seed)
+    if tokenizer.vocab_size > model.config.vocab_size:
+        whose = f"the model in {base}" if base else "--set vocab_size"
+        advice = "leave --tokenizer out to use the model's own" if base else "leave it out of --set"
         raise UserError(
-            f"--seq-len {config.seq_len} is longer than the model's context of {shape.max_position_embeddings} tokens; "
-            "make it shorter, or raise max_position_embeddings with --set."
+            f"the tokenizer has {tokenizer.vocab_size} tokens but {whose} only {model.config.vocab_size}: "
+            f"they do not belong together; {advice}."
         )
     return model
 
@@ -197,19 +213,22 @@ def _sampler(
     return sample
 
 
-def _open_run(job: str, config: TrainConfig) -> Run:
-    if not config.resume:
-        return Run.create(job, dataclasses.asdict(config), config.run)
-    if not config.run:
-        raise UserError("--resume needs the run's name: give it with --run.")
-    return Run.open(config.run)
-
-
 def _banner(
-    run: Run, model: Transformer, tokenizer: Tokenizer, train: Dataset, config: TrainConfig, steps: int | None
+    run: Run,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    train: Dataset,
+    config: TrainConfig,
+    steps: int | None,
+    batches: PackedBatches,
 ) -> str:
+    """What is about to be trained on what, and what of the data is not used."""
     shape, sizes = model.config, model.config.num_parameters()
     length = f"{steps} steps" if steps else f"{config.budget}"
+    lost = ""
+    if batches.truncated or batches.dropped:
+        lost = f"\n  longer than {config.seq_len} tokens: {batches.truncated} conversations are cut at the end"
+        lost += f", {batches.dropped} are left out because no answer remains (--seq-len)" if batches.dropped else ""
     active = f" ({sizes['active'] / 1e6:.2f}M active)" if sizes["active"] != sizes["total"] else ""
     return (
         f"run {run.name}: {shape.model_type} {shape.hidden_size}×{shape.num_hidden_layers}, "
@@ -217,5 +236,5 @@ def _banner(
         f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB"
         f" ({train.num_bytes / max(1, train.num_targets):.2f} bytes a token)"
         f" · vocabulary {tokenizer.vocab_size} · {config.batch_size}×{config.seq_len}×{config.accumulation_steps} tokens a step"
-        f" · {str(model.compute_dtype).removeprefix('torch.')} on {model.device} · {length}"
+        f" · {str(model.compute_dtype).removeprefix('torch.')} on {model.device} · {length}{lost}"
     )

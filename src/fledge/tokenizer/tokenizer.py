@@ -126,7 +126,9 @@ class Tokenizer:
             text = path.read_text(encoding="utf-8")
             core = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise UserError(f"{path} cannot be read as a tokenizer: {error}") from None
+            raise UserError(
+                f"{path} cannot be read as a tokenizer ({error}); copy the tokenizer folder again."
+            ) from None
         content = json.loads(text)
         if content["model"].get("type") != "BPE" or '"ByteLevel"' not in json.dumps(content.get("decoder")):
             raise UserError(
@@ -254,7 +256,8 @@ class Tokenizer:
     def _renderer(self) -> Renderer:
         if self.chat_template is None:
             raise UserError(
-                "This tokenizer has no chat template (a base model?); put a chat_template.jinja into its folder."
+                "This tokenizer has no chat template (a base model?): put a chat_template.jinja into its folder, or use "
+                "`fledge generate`, which continues a text."
             )
         keys = ("bos_token", "eos_token", "pad_token", "unk_token")
         constants = {key: name for key in keys if (name := _named(self.config, key))}
@@ -312,6 +315,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
+        raise UserError(f"{path} is not valid JSON ({error}); copy the tokenizer folder again.") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path} holds no JSON object; copy the tokenizer folder again.")
+    return data

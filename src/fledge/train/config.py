@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fledge.errors import UserError, suggest
+from fledge.records import Run
+from fledge.settings import fit_types
 
 
 @dataclass
@@ -31,7 +33,7 @@ class TrainConfig:
     tokenizer: str | None = None
     """Tokenizer folder. Default: the model's own, else one trained on the data."""
     preset: str | None = None
-    """Shape of a new model, e.g. cpu-2m. Default: chosen for the budget."""
+    """Shape of a new model, e.g. cpu-2m. Default: cpu-4m, on a GPU small-34m."""
     vocab_size: int | None = None
     """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
     steps: int | None = None
@@ -87,17 +89,20 @@ class TrainConfig:
     sample_every: int | None = None
     """Steps between samples. Default: with every validation."""
     save_every: int | None = None
-    """Steps between checkpoints. Default: only at the end and when interrupted."""
+    """Steps between checkpoints. Default: only when interrupted."""
     keep: int = 1
     """Checkpoints kept."""
     resume: bool = False
-    """Go on from the newest checkpoint of `run`."""
+    """Go on from the newest checkpoint of `run`, with the settings it was started with."""
     tensorboard: bool = False
     """Also write TensorBoard files into the run folder."""
     track: Literal["wandb", "swanlab"] | None = None
     """Also report to Weights & Biases or SwanLab."""
     set: dict[str, Any] = field(default_factory=dict)
-    """Changes to the model's shape by HF field name, e.g. num_hidden_layers=6."""
+    """Changes to the shape of a new model by HF field name, e.g. num_hidden_layers=6."""
+
+    def __post_init__(self) -> None:
+        fit_types(self, _flag)
 
     def seconds(self) -> float | None:
         """`budget` in seconds."""
@@ -109,11 +114,15 @@ class TrainConfig:
             raise UserError("Give one of --steps, --epochs and --budget, not several.")
         for name in ("seq_len", "batch_size", "accumulation_steps"):
             if getattr(self, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1.")
+                raise UserError(f"{_flag(name)} is {getattr(self, name)}; it must be at least 1.")
         for name in ("steps", "epochs", "val_every", "save_every"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise UserError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
+                raise UserError(f"{_flag(name)} is {value}; it must be above 0.")
+        if self.model and (self.preset or self.set):
+            raise UserError(
+                "--preset and --set shape a new model, and --model names one that has its shape: give one of the two."
+            )
         if not 0 < self.val_fraction < 1:
             raise UserError(f"--val-fraction is {self.val_fraction}; it must lie between 0 and 1.")
         if not 0 < self.replay_share < 1:
@@ -130,8 +139,26 @@ JOB_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# What may differ when a run goes on; any other setting would make it another run.
+CHANGEABLE = {
+    "run",
+    "resume",
+    "steps",
+    "epochs",
+    "budget",
+    "device",
+    "compile",
+    "checkpoint_activations",
+    "tensorboard",
+}
+CHANGEABLE |= {"track", "keep", "val_every", "val_tokens", "sample_every", "save_every"}
+
+
 def job_config(job: str, **changes: Any) -> TrainConfig:
-    """The job's defaults with `changes`; an unknown name is refused with the nearest one."""
+    """The job's defaults with `changes`; an unknown name is refused with the nearest one.
+
+    With `resume` the defaults are what the run was started with, and only settings in CHANGEABLE may differ from them.
+    """
     if job not in JOB_DEFAULTS:
         raise UserError(
             f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
@@ -140,7 +167,30 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
     for name in changes:
         if name not in known:
             raise UserError(f"Training has no setting '{name}'.{suggest(name, known)}")
-    return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+    if not changes.get("resume"):
+        return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+    if not changes.get("run"):
+        raise UserError("--resume needs the run's name: give it with --run.")
+    run = Run.open(changes["run"])
+    if run.info["job"] != job:
+        raise UserError(
+            f"run '{run.name}' is a {run.info['job']} run: resume it with `fledge train {run.info['job']}`."
+        )
+    begun = {name: value for name, value in run.info["config"].items() if name in known}
+    if any(changes.get(name) is not None for name in ("steps", "epochs", "budget")):
+        begun |= {"steps": None, "epochs": None, "budget": None}
+    config = TrainConfig(**{**begun, **changes})
+    for name in begun.keys() - CHANGEABLE:
+        if getattr(config, name) != begun[name]:
+            raise UserError(
+                f"run '{run.name}' was started with {_flag(name)} {begun[name]}, not {getattr(config, name)}: leave "
+                f"{_flag(name)} out to go on, or start another run without --resume."
+            )
+    return config
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def parse_duration(text: str) -> float:

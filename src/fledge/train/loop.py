@@ -141,7 +141,16 @@ class Fit:
     def load(self) -> None:
         """Go back to the newest whole checkpoint of the run."""
         tensors, state = load_checkpoint(self.run.checkpoints_dir)
+        if state["data"].keys() != self.objective.batches.state_dict().keys():
+            raise UserError(
+                f"run '{self.run.name}' cannot resume with other data: give it the replay texts it was started with."
+            )
+        self.objective.batches.load_state_dict(state["data"])
         for name, parameter in self.model.named_parameters():
+            if tensors[f"model.{name}"].shape != parameter.shape:
+                raise UserError(
+                    f"run '{self.run.name}' cannot resume: the model it was started from has changed since."
+                )
             parameter.copy_(tensors[f"model.{name}"])
         self.optimizer.load_state_dict(
             {
@@ -151,16 +160,17 @@ class Fit:
         )
         torch.set_rng_state(tensors["rng"])
         self.scaler.load_state_dict(state["scaler"])
-        self.objective.batches.load_state_dict(state["data"])
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.started = time.perf_counter()
         self.run.rewind(self.step)
+        self.run.update(status="running", finished=None)
 
 
 def fit(objective: Objective, config: TrainConfig, run: Run, steps: int | None = None) -> dict[str, Any]:
     """Train until `steps` (or `config.budget`) is used up; return the last validation.
 
-    An interruption (Ctrl-C) saves a checkpoint and marks the run as stopped before it goes on up.
+    An interruption (Ctrl-C) saves a checkpoint and marks the run as stopped before it goes on up, with the run's name
+    as its argument.
     """
     state = Fit(objective, config, run, steps)
     if config.resume:
@@ -172,7 +182,7 @@ def fit(objective: Objective, config: TrainConfig, run: Run, steps: int | None =
         except KeyboardInterrupt:
             state.save()
             run.finish("stopped", step=state.step, **state.last_val)
-            raise
+            raise KeyboardInterrupt(run.name) from None
         except BaseException as error:
             run.finish("failed", step=state.step, error=str(error))
             raise

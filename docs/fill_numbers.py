@@ -1,0 +1,153 @@
+"""Write the figures of the READMEs from bench/results/*.json; no figure there is typed by hand.
+
+    python docs/fill_numbers.py            list what is out of date (exit code 1 when something is)
+    python docs/fill_numbers.py --write    put the right values in
+
+A figure stands between two comments that name its source: a result file, the way through its JSON, and how to write it.
+
+    <!--num race_shakespeare/numbers/ours/bpb as .2f-->2.05<!--/num-->
+    <!--num quickstart/numbers/seconds as .1f in minutes-->4.6<!--/num-->
+
+A whole table or conversation stands between <!--block NAME LANGUAGE--> and <!--/block-->; `BLOCKS` makes it. What has not
+been measured yet is written `?`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+READMES = ("README.md", "README.zh-CN.md")
+UNITS = {"minutes": 60, "millions": 1e6, "thousands": 1e3, "hundreds": 100, "GiB": 2**30}
+UNKNOWN = "?"
+
+NUM = re.compile(r"<!--num (?P<path>.+?) as (?P<format>\S+)(?: in (?P<unit>\w+))?-->(?P<shown>.*?)<!--/num-->")
+BLOCK = re.compile(r"<!--block (?P<name>\w+) (?P<lang>\w+)-->\n(?P<shown>.*?)<!--/block-->", re.DOTALL)
+
+
+class Missing(Exception):
+    """The result file is not there yet; its name is the argument."""
+
+
+def lookup(path: str, folder: Path = RESULTS) -> Any:
+    """The value at FILE/key/key/…; an item of a list is named by its number. KeyError names what is not there."""
+    name, *keys = path.split("/")
+    file = folder / f"{name}.json"
+    if not file.exists():
+        raise Missing(file.name)
+    value = json.loads(file.read_text(encoding="utf-8"))
+    for key in keys:
+        try:
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        except (LookupError, TypeError, ValueError):
+            raise KeyError(f"{file.name} has no '{key}' on the way '{path}'") from None
+    return value
+
+
+def show(path: str, format: str, unit: str | None = None, folder: Path = RESULTS) -> str:
+    """The value at `path` as the README shows it; None (never reached) is a dash, a missing result file `?`."""
+    try:
+        value = lookup(path, folder)
+    except Missing:
+        return UNKNOWN
+    if value is None:
+        return "–"
+    return f"{value / UNITS[unit] if unit else value:{format}}"
+
+
+def stages(lang: str, folder: Path) -> str:
+    """The table that the quickstart ends with."""
+    from fledge.cli.quickstart import MEASURES, STAGES
+    from fledge.evaluate.report import FAMILIES
+
+    say = 0 if lang == "zh" else 1
+    at = "quickstart/numbers/stages"
+    head = ["", *(names[say] for names in STAGES.values()), ("下限 / 瞎猜", "floor / chance")[say]]
+    bits = [show(f"{at}/{stage}/bits/all/bpb", ".3f", folder=folder) for stage in STAGES]
+    floor = show(f"{at}/sft/bits/all/floor", ".3f", folder=folder)
+    rows = [[("每字节比特数(越低越好)", "bits per byte (lower is better)")[say], *bits, floor]]
+    for family in MEASURES:
+        cells = [show(f"{at}/{stage}/rates/{family}/value", ".0%", folder=folder) for stage in STAGES]
+        chance = show(f"{at}/sft/rates/{family}/chance", ".0%", folder=folder)
+        rows.append([FAMILIES[family][say], *cells, chance])
+    return table(head, rows)
+
+
+def conversation(lang: str, folder: Path) -> str:
+    """Questions and the model's answers, as a quotation."""
+    try:
+        turns = lookup(f"quickstart/numbers/conversation/{lang}", folder)
+    except Missing:
+        turns = [[UNKNOWN, UNKNOWN]]
+    return "".join(f"> **{question}**<br>\n> {answer}\n>\n" for question, answer in turns).removesuffix(">\n")
+
+
+def races(lang: str, folder: Path) -> str:
+    """Ours beside its peers, bits per byte on the same validation text."""
+    zh = lang == "zh"
+    head = ["文本", "谁", "参数", "训练时间", "每字节比特"] if zh else ["text", "who", "parameters", "training", "bits per byte"]
+    texts = {
+        "race_shakespeare": "tinyshakespeare",
+        "race_mix": "英文与中文的书、百科等" if zh else "English and Chinese books, encyclopedia, …",
+    }
+    rows = []
+    for race, runs in (("race_shakespeare", ("ours", "nanogpt")), ("race_mix", ("ours", "nanochat"))):
+        for run in runs:
+            at = f"{race}/numbers/{run}"
+            name = {"ours": "**Fledge**", "nanogpt": "nanoGPT", "nanochat": "nanochat (d4)"}[run]
+            seconds = show(f"{at}/seconds", ".0f", folder=folder)
+            cells = [show(f"{at}/parameters", ".1f", "millions", folder) + " M", f"{seconds} {'秒' if zh else 's'}"]
+            bpb = "bpb_without_document_ends" if (race, run) == ("race_mix", "ours") else "bpb"
+            rows.append([texts[race], name, *cells, show(f"{at}/{bpb}", ".3f", folder=folder)])
+    return table(head, rows)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned to the right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [head, rule, *rows])
+
+
+BLOCKS: dict[str, Callable[[str, Path], str]] = {"stages": stages, "conversation": conversation, "races": races}
+
+
+def fill(text: str, folder: Path = RESULTS) -> str:
+    """`text` with every figure and block as the result files say."""
+
+    def number(found: re.Match[str]) -> str:
+        shown = show(found["path"], found["format"], found["unit"], folder)
+        return found[0][: found.start("shown") - found.start()] + shown + "<!--/num-->"
+
+    def block(found: re.Match[str]) -> str:
+        made = BLOCKS[found["name"]](found["lang"], folder)
+        return f"<!--block {found['name']} {found['lang']}-->\n\n{made}\n<!--/block-->"
+
+    return NUM.sub(number, BLOCK.sub(block, text))
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the right values in")
+    write = parser.parse_args(argv).write
+    stale = 0
+    for name in READMES:
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        new = fill(old)
+        changed = [line for line in new.splitlines() if line not in old.splitlines()]
+        stale += len(changed)
+        print(f"{name}: {len(changed)} lines {'changed' if write else 'out of date'}, {new.count('>?<')} figures unknown")
+        if write and new != old:
+            path.write_text(new, encoding="utf-8", newline="\n")
+    return int(bool(stale) and not write)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
