@@ -43,7 +43,10 @@ def batches(found: list[tuple[list[int], list[int]]], size: int) -> Iterator[tup
 
 def main(tag: str, result: str, *files: str) -> None:
     model, tokenizer, meta = load_model("base", torch.device("cpu"), "eval", model_tag=tag)
-    texts = [json.loads(line)["text"] for name in files for line in Path(name).open(encoding="utf-8")]
+    texts = []
+    for name in files:
+        with Path(name).open(encoding="utf-8") as file:
+            texts += [json.loads(line)["text"] for line in file]
     documents, bos = tokenizer.encode(texts), tokenizer.get_bos_token_id()
     size, token_bytes = meta["model_config"]["sequence_len"], get_token_bytes()
     bits = {}

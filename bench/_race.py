@@ -22,9 +22,7 @@ def train_ours(words: list[str], runs: Path) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", "fledge", "train", "pretrain", *words]
     print("$ fledge", *command[3:], flush=True)
-    subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"FLEDGE_RUNS": str(runs)}, stdin=subprocess.DEVNULL, check=True
-    )
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"FLEDGE_RUNS": str(runs)}, stdin=subprocess.DEVNULL, check=True)
     run = list_runs(runs)[0]
     results, model, metrics = run.info["results"], run.info["model"], run.metrics()
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fledge.records import command_line, git_commit, write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge}
 
 
 def record(name: str, *, smoke: bool = False, **numbers: Any) -> None:
@@ -34,7 +36,10 @@ def record(name: str, *, smoke: bool = False, **numbers: Any) -> None:
     print(f"wrote {path.relative_to(ROOT).as_posix()}")
 
 
-def bar(value: float | None, limit: float, *, at_least: bool = False) -> dict[str, Any]:
-    """A number beside what it must reach; None (never measured, never reached) does not meet any."""
-    met = value is not None and (value >= limit if at_least else value <= limit)
-    return {"value": value, "at_least" if at_least else "at_most": limit, "met": met}
+def bar(value: float | None, relation: str, limit: float) -> dict[str, Any]:
+    """A number beside what it must reach; None (never measured, never reached) meets nothing."""
+    return {
+        "value": value,
+        "bar": f"{relation} {limit:.4g}",
+        "met": value is not None and RELATIONS[relation](value, limit),
+    }

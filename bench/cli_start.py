@@ -38,8 +38,8 @@ def main(argv: list[str] | None = None) -> None:
         verb_help_seconds=verbs,
         slowest_seconds=max(help_seconds, *verbs.values()),
         bars={
-            "seconds of fledge --help": bar(help_seconds, 0.5),
-            "seconds of the slowest fledge VERB --help": bar(max(verbs.values()), 0.5),
+            "seconds of fledge --help": bar(help_seconds, "<", 0.5),
+            "seconds of the slowest fledge VERB --help": bar(max(verbs.values()), "<", 0.5),
         },
     )
 

@@ -23,6 +23,7 @@ RECIPE = (
     "--block_size=64 --batch_size=12 --n_layer=4 --n_head=4 --n_embd=128 --max_iters=2000 --lr_decay_iters=2000 "
     "--dropout=0.0"
 )
+STEP = r"iter \d+: loss .*?, time ([\d.]+)ms"  # of the lines that it prints
 A100_BPB = 2.12  # what nanoGPT's README reaches on an A100: 1.4697 nats a character
 RECIPE_BPB = 2.72  # where its recipe for a CPU ends: 1.88 nats a character
 
@@ -40,7 +41,7 @@ def nanogpt(source: str, text: Path, smoke: bool) -> dict[str, Any]:
         follow([sys.executable, "data/shakespeare_char/prepare.py"], folder)
         words = RECIPE.split() + (["--max_iters=20", "--eval_interval=10", "--warmup_iters=5"] if smoke else [])
         printed = follow([sys.executable, *words], folder)
-        steps = step_seconds(printed, r"iter \d+: loss .*?, time ([\d.]+)ms")
+        steps = step_seconds(printed, STEP)
         usual = statistics.median(steps)
         every = 10 if smoke else 250  # eval_interval of its config
         seconds = sum(usual if i % every == 0 else step for i, step in enumerate(steps))
@@ -82,7 +83,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/pretrain/tinyshakespeare.txt")
     parser.add_argument(
-        "--nanogpt", default="https://github.com/karpathy/nanoGPT", help="what `git clone` takes: a folder or an address"
+        "--nanogpt",
+        default="https://github.com/karpathy/nanoGPT",
+        help="what `git clone` takes: a folder or an address",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of ours; the first one is the race")
     parser.add_argument("--smoke", action="store_true", help="seconds instead of minutes, and no result file")
@@ -112,11 +115,11 @@ def main(argv: list[str] | None = None) -> None:
         nanogpt=peer,
         ratio=None if reached is None else reached / peer["seconds"],
         bars={
-            "bits per byte after five minutes": bar(runs[0]["bpb"], A100_BPB),
+            "bits per byte after five minutes": bar(runs[0]["bpb"], "<=", A100_BPB),
             "share of the recipe's time to pass its end, during the five minutes": bar(
-                None if reached is None else reached / peer["seconds"], 0.25
+                None if reached is None else reached / peer["seconds"], "<=", 0.25
             ),
-            "bits per byte of a run of a quarter of its time": bar(quarter["bpb"], peer["bpb"]),
+            "bits per byte of a run of a quarter of its time": bar(quarter["bpb"], "<=", peer["bpb"]),
         },
         **more,
     )

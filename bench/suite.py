@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> None:
         fast=fast,
         whole=whole,
         bars={
-            "seconds of the fast part": bar(fast["seconds"], 240),
-            "seconds of all tests": bar(whole["seconds"], 720),
-            "failures": bar(fast["exit_code"] + whole["exit_code"], 0),
+            "seconds of the fast part": bar(fast["seconds"], "<=", 240),
+            "seconds of all tests": bar(whole["seconds"], "<=", 720),
+            "failures": bar(fast["exit_code"] + whole["exit_code"], "<=", 0),
         },
     )
 

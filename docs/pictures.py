@@ -33,12 +33,14 @@ from fledge.world import World
 from fledge.world.text import Document, documents
 
 IMAGES = Path(__file__).resolve().parent / "images"
-DRAWN = ("choice", "arithmetic", "rare", "common")  # what a curve is drawn of: pure chance, and three kinds of knowledge
+DRAWN = (
+    "choice",
+    "arithmetic",
+    "rare",
+    "common",
+)  # what a curve is drawn of: pure chance, and three kinds of knowledge
 FONTS = ("DejaVu Sans", "Arial", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC")
-SENTENCE = {
-    "zh": "小雨住在红岩镇,她家有一只猫。Hello!",
-    "en": "Lucy lives in Seaport and has a hamster. 你好!",
-}
+WIDTH = 88
 # What rich would fetch from a font server is left out: a README shows no foreign files.
 SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
     "Fira Code, monospace", "Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -51,73 +53,81 @@ def main() -> None:
     if report is None:
         raise UserError(f"'{tuned.path}' has not been measured: let `fledge quickstart` run to its end.")
     world = World.build(**report["world"])
-    tokenizer = Tokenizer.load(runs_root() / "quickstart-tokenizer")
-    IMAGES.mkdir(exist_ok=True)
+    folder = runs_root() / "quickstart-tokenizer"
+    pictures = {"tokens": draw_terminal("fledge tokenizer show", paint_tokens(Tokenizer.load(folder), world))}
     for lang in ("zh", "en"):
         os.environ["FLEDGE_LANG"] = lang
-        pictures = {
-            "loss-by-kind": draw_loss(pretrained, report),
-            "world": draw_lines(paint_world(world, lang), say("世界里的几篇短文", "Texts of the world")),
-            "tokens": draw_lines(
-                token_view(tokenizer, tokenizer.encode(SENTENCE[lang]), 96), say("分词器看到的一句话", "A text as tokens")
-            ),
-        }
-        for name, svg in pictures.items():
-            path = IMAGES / f"{name}-{lang}.svg"
-            write_atomic(path, re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE))
-            print(f"wrote docs/images/{path.name}, {path.stat().st_size / 1000:.0f} kB")
+        pictures[f"world-{lang}"] = draw_terminal("fledge world show", paint_world(world, lang))
+        pictures[f"loss-by-kind-{lang}"] = draw_loss(pretrained, report["bits"]["all"]["bpb"])
+    IMAGES.mkdir(exist_ok=True)
+    for name, svg in pictures.items():
+        path = IMAGES / f"{name}.svg"
+        write_atomic(path, re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE))
+        print(f"wrote docs/images/{path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 
-def draw_loss(run: Run, report: dict[str, Any]) -> str:
+def draw_loss(run: Run, bpb: float) -> str:
     """Bits per byte of the validation text during pretraining: all of it, and by kind, each beside its floor.
 
-    `report` is what was measured at the end: its floors are drawn, and its number is written into the file, so that a
-    test can tell a picture of another run.
+    `bpb`, what the pretrained model was measured at, is written into the file, so that a test can tell a picture of
+    another run.
     """
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not here are the reader's
-    settings = {
-        "font.family": list(FONTS),
-        "svg.fonttype": "none",
-        "svg.hashsalt": "fledge",
-    }
+    settings = {"font.family": list(FONTS), "svg.fonttype": "none", "svg.hashsalt": "fledge"}
+    marks = run.info["landmarks"]
+    floors = {None: marks["floor"], **marks["floor_by_kind"]}
+    names = {None: say("全部文字", "the whole text")} | {kind: say(*TAGS[kind]) for kind in DRAWN}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         axes = figure.subplots()
-        lines = [(None, say("全部文字", "the whole text"), report["bits"]["all"]["floor"], "black")]
-        lines += [(kind, say(*TAGS[kind]), report["bits_by_tag"][kind]["floor"], f"C{at}") for at, kind in enumerate(DRAWN)]
-        for kind, label, floor, colour in lines:
+        for number, (kind, name) in enumerate(names.items()):
             seconds, bits = points(run, "seconds", "val_bits_by_kind" if kind else "val_bpb", kind)
-            label = say(f"{label}(下限 {floor:.2f})", f"{label} (floor {floor:.2f})")
-            axes.plot([s / 60 for s in seconds], bits, color=colour, marker=".", lw=1.5 if kind else 2.5, label=label)
-            if floor > 0:
-                axes.axhline(floor, color=colour, linestyle=":" if kind else "--", linewidth=1)
+            label = say(f"{name}（下限 {floors[kind]:.2f}）", f"{name} (floor {floors[kind]:.2f})")
+            style: dict[str, Any] = (
+                {"color": f"C{number - 1}", "linewidth": 1.5} if kind else {"color": "black", "linewidth": 2.5}
+            )
+            axes.plot([s / 60 for s in seconds], bits, marker=".", label=label, **style)
+            if floors[kind] > 0:
+                axes.axhline(floors[kind], color=style["color"], linestyle=":" if kind else "--", linewidth=1)
         axes.set_ylim(0, 4)
-        axes.set_xlabel(say("预训练的时间(分钟)", "minutes of pretraining"))
-        axes.set_ylabel(say("验证集:每字节多少比特", "validation text: bits per byte"))
+        axes.set_xlabel(say("预训练的时间（分钟）", "minutes of pretraining"))
+        axes.set_ylabel(say("验证集：每字节多少比特", "validation text: bits per byte"))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")
         out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Description": f"bpb {report['bits']['all']['bpb']:.6f}"})
+        figure.savefig(out, format="svg", metadata={"Date": None, "Description": f"bpb {bpb:.6f}"})
     return out.getvalue()
 
 
 def paint_world(world: World, lang: str) -> Text:
-    """Six short documents in one language, coloured by kind of knowledge, and what the colours mean."""
-    found: list[Document] = []
-    for document in documents(world, 400):
-        fresh = document.kind not in [other.kind for other in found]
-        if document.lang == lang and fresh and len(document.text) < (90 if lang == "zh" else 190) and len(found) < 6:
-            found.append(document)
-    text = Text("\n").join([paint(document) for document in found])
+    """Six short documents of different kinds in one language, coloured by kind of knowledge, and what the colours mean."""
+    shown: dict[str, Document] = {}
+    for document in short_documents(world, lang):
+        shown.setdefault(document.kind, document)
+    text = Text("\n").join([paint(document) for document in [*shown.values()][:6]])
     legend = [Text(say(*TAGS[tag]), style=colour) for tag, colour in COLOURS.items()]
     return Text("\n\n").join([text, Text("   ").join(legend)])
 
 
-def draw_lines(text: Text, title: str) -> str:
+def paint_tokens(tokenizer: Tokenizer, world: World) -> Text:
+    """A sentence in each language, token by token."""
+    views = [
+        token_view(tokenizer, tokenizer.encode(short_documents(world, lang)[0].text), WIDTH) for lang in ("zh", "en")
+    ]
+    return Text("\n\n").join(views)
+
+
+def short_documents(world: World, lang: str) -> list[Document]:
+    """One-line documents of the first few hundred."""
+    limit = WIDTH // 2 if lang == "zh" else WIDTH  # a Chinese character is two columns wide
+    return [d for d in documents(world, 400) if d.lang == lang and len(d.text) < limit and "\n" not in d.text]
+
+
+def draw_terminal(title: str, text: Text) -> str:
     """What a terminal would show, as SVG."""
-    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(text)
     return console.export_svg(title=title, code_format=SVG_FORMAT, unique_id="fledge")
 

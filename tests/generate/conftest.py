@@ -9,6 +9,7 @@ import torch
 
 from fledge.model.config import ModelConfig
 from fledge.model.transformer import Transformer
+from fledge.parts import REFERENCE
 
 
 class ByteTokenizer:
@@ -30,6 +31,7 @@ class ScriptedModel(torch.nn.Module):
     def __init__(self, script: list[int], context: int = 1000):
         super().__init__()
         self.config = SimpleNamespace(num_hidden_layers=1, sliding_window=None, max_position_embeddings=context)
+        self.parts = REFERENCE
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.script = torch.tensor(script)
         self.shapes: list[tuple[int, ...]] = []

@@ -7,15 +7,17 @@ import math
 import pytest
 import torch
 
-from fledge.generate.sampler import draw, processed, sample
+from fledge.generate.sampler import penalised, sample
 from fledge.generate.sampling import Sampling
+from fledge.parts.sampling import draw, filtered
 
 PROBS = torch.tensor([[0.4, 0.3, 0.15, 0.1, 0.05]])
 LOGITS = PROBS.log()
 
 
 def kept(**wishes) -> list[int]:
-    return processed(LOGITS, Sampling(temperature=1.0, **wishes)).isfinite()[0].nonzero()[:, 0].tolist()
+    wishes = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, **wishes}
+    return filtered(LOGITS, **wishes).isfinite()[0].nonzero()[:, 0].tolist()
 
 
 def test_filters_keep_what_their_definitions_say():
@@ -60,8 +62,7 @@ def test_reported_is_the_log_probability_at_the_temperature_whatever_the_filters
 def test_the_penalty_makes_seen_tokens_less_likely_whatever_the_sign_of_their_logit():
     logits = torch.tensor([[2.0, 1.9, -1.0, -1.1]])
     seen = torch.tensor([[True, False, True, False]])
-    out = processed(logits, Sampling(temperature=0, repetition_penalty=2.0), seen)
-    assert out.tolist() == [[1.0, pytest.approx(1.9), -2.0, pytest.approx(-1.1)]]
+    assert penalised(logits, 2.0).tolist() == [[1.0, pytest.approx(0.95), -2.0, pytest.approx(-2.2)]]
     assert sample(logits, Sampling(temperature=0, repetition_penalty=2.0), None, seen)[0].tolist() == [1]
 
 
@@ -104,6 +105,12 @@ def test_the_same_tokens_and_probabilities_as_transformers(wishes):
     if sampling.min_p:
         expected = hf.MinPLogitsWarper(sampling.min_p)(history, expected)
     seen = torch.zeros(64, 300, dtype=torch.bool).scatter_(1, history, True)
-    ours = processed(logits, sampling, seen)
+    ours = filtered(
+        torch.where(seen, penalised(logits, sampling.repetition_penalty), logits),
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
+        min_p=sampling.min_p,
+    )
     assert ours.isfinite().equal(expected.isfinite())
     torch.testing.assert_close(ours.softmax(-1), expected.softmax(-1), atol=1e-7, rtol=1e-6)

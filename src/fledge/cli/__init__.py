@@ -54,14 +54,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fledge runs list | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC or os.environ.get("FLEDGE_DEBUG"):
+    except (OSError, MemoryError, RuntimeError) as error:
+        sentence = _outside(error)
+        if not sentence or os.environ.get("FLEDGE_DEBUG"):
             raise
-        print(
-            f"error: the disk is full ({error.filename or 'while writing'}): make room and run the command again.",
-            file=sys.stderr,
-        )
+        print(f"error: {sentence}", file=sys.stderr)
         return 2
+
+
+def _outside(error: Exception) -> str:
+    """What is wrong with the machine and not with the program, in one sentence; "" for a bug."""
+    where = getattr(error, "filename", None) or "while writing"
+    if isinstance(error, PermissionError):
+        return f"there is no permission to use '{where}': mend its rights, or name another place."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({where}): make room and run the command again."
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+        return "there is not enough memory: use a smaller model, --batch-size or --seq-len."
+    return ""
 
 
 def overview() -> str:

@@ -91,9 +91,11 @@ def _sentence(call: Callable[..., Any], argv: Sequence[str], prog: str) -> str:
             near = suggest(flag, [name for name in known if name.startswith("--")])
             return f"'{word.split('=')[0]}' is not a flag of `{prog}`.{near or f' See `{prog} --help`.'}"
     body = [line.strip() for line in _said(call, argv).splitlines()[2:]]  # after the title and its rule
-    first = " ".join(body[: next((i for i, line in enumerate(body) if not line or line.startswith("---")), len(body))])
-    if missing := re.fullmatch(r"Missing from .*?: (\S+) ?(.*?) ?(\(required\))?", first):
-        return f"{missing[1]}{f' ({missing[2]})' if missing[2] else ''} is missing. See `{prog} --help`."
+    body = body[: next((i for i, line in enumerate(body) if not line or line.startswith("---")), len(body))]
+    if body[0].startswith("Missing from"):  # then the flag with the kind of its value, and its help
+        help = " ".join(body[2:]).partition("(required)")[0].strip().rstrip(".")
+        return f"{body[1].split()[0]}{f' ({help})' if help else ''} is missing. See `{prog} --help`."
+    first = " ".join(body)
     if extra := re.fullmatch(r"Unrecognized options: (.*)", first):
         return f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`."
     first = re.sub(r"^(Error parsing )?(\w+: )?", "", first)  # `--steps: …`, or what the class itself objected to

@@ -108,7 +108,7 @@ class Generator:
             step = 0
             while True:
                 uniform_B = None if uniform_BN is None else uniform_BN[:, step]
-                ids_B, logprobs_B = sample(logits_BV, sampling, uniform_B, seen_BV)
+                ids_B, logprobs_B = sample(logits_BV, sampling, uniform_B, seen_BV, self.model.parts)
                 for row, token, logprob in zip(rows, ids_B.tolist(), logprobs_B.tolist()):
                     self._append(row, token, logprob, stops)
                 yield rows

@@ -1,6 +1,8 @@
 """Named shapes. Widths of ours are multiples of 256, which llama.cpp's K-quants need; MiniMind's are its own.
 
-Sizes in the names are for the vocabulary given beside them; `num_parameters()` is the exact count for yours.
+Sizes in the names are for the vocabulary given beside them; `num_parameters()` is the exact count for yours. The cpu-*
+names count what computes (blocks and head) and leave out the embedding, which is a table to look things up in: with an
+untied head it costs memory and no time, and a small model learns faster (bench/README.md, docs/LOG.md).
 """
 
 from __future__ import annotations
@@ -48,16 +50,16 @@ def _shape(vocab: int, hidden: int, inter: int, layers: int, heads: int, kv: int
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "cpu-2m": _shape(2048, 256, 512, 3, 4, 2),
+    "cpu-2m": _shape(2048, 256, 512, 3, 4, 2, tie_word_embeddings=False),
     "cpu-4m": _shape(512, 256, 768, 5, 4, 2, tie_word_embeddings=False),
-    "cpu-6m": _shape(4096, 256, 768, 6, 4, 2),
-    "small-34m": _shape(8192, 512, 1536, 8, 8, 4, max_position_embeddings=4096),
+    "cpu-6m": _shape(4096, 256, 768, 6, 4, 2, tie_word_embeddings=False),
+    "small-34m": _shape(8192, 512, 1536, 8, 8, 4, max_position_embeddings=4096, tie_word_embeddings=False),
     "base-88m": _shape(16384, 768, 2048, 12, 12, 4, max_position_embeddings=4096),
     "large-285m": _shape(32768, 1024, 3072, 20, 16, 8, max_position_embeddings=8192),
-    "moe-9m": _shape(
+    "moe-8m": _shape(
         4096, 256, 768, 4, 4, 2, model_type="qwen3_moe", num_experts=8, num_experts_per_tok=2, moe_intermediate_size=256
     ),
-    "moe-120m": _shape(
+    "moe-111m": _shape(
         8192,
         512,
         1536,

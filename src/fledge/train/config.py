@@ -167,23 +167,29 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
     for name in changes:
         if name not in known:
             raise UserError(f"Training has no setting '{name}'.{suggest(name, known)}")
-    if not changes.get("resume"):
-        return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+    return _resumed(job, changes) if changes.get("resume") else TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+
+
+def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
+    """The settings of the run that goes on, with `changes`; refuses what would make it another run."""
     if not changes.get("run"):
         raise UserError("--resume needs the run's name: give it with --run.")
     run = Run.open(changes["run"])
     if run.info["job"] != job:
-        raise UserError(
-            f"run '{run.name}' is a {run.info['job']} run: resume it with `fledge train {run.info['job']}`."
-        )
+        raise UserError(f"run '{run.name}' is a {run.info['job']} run: resume it as `fledge train {run.info['job']}`.")
+    if not any(run.checkpoints_dir.glob("step-*")):
+        status = run.info["status"]
+        more = f", or train its model further with --model {run.name}" if status == "done" else ""
+        raise UserError(f"run '{run.name}' is {status} and has no checkpoint to go on from: start another run{more}.")
+    known = {field.name for field in dataclasses.fields(TrainConfig)}
     begun = {name: value for name, value in run.info["config"].items() if name in known}
     if any(changes.get(name) is not None for name in ("steps", "epochs", "budget")):
         begun |= {"steps": None, "epochs": None, "budget": None}
     config = TrainConfig(**{**begun, **changes})
-    for name in begun.keys() - CHANGEABLE:
-        if getattr(config, name) != begun[name]:
+    for name, value in begun.items():
+        if name not in CHANGEABLE and getattr(config, name) != value:
             raise UserError(
-                f"run '{run.name}' was started with {_flag(name)} {begun[name]}, not {getattr(config, name)}: leave "
+                f"run '{run.name}' was started with {_flag(name)} {value}, not {getattr(config, name)}: leave "
                 f"{_flag(name)} out to go on, or start another run without --resume."
             )
     return config
