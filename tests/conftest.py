@@ -20,5 +20,6 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def isolated_runs(tmp_path, monkeypatch) -> None:
-    """Every test writes its runs into its own folder."""
+    """Every test writes its runs and prepared data into its own folder."""
     monkeypatch.setenv("FLEDGE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("FLEDGE_CACHE", str(tmp_path / "cache"))

@@ -47,11 +47,6 @@ def byte_tokenizer():
     return ByteTokenizer()
 
 
-@pytest.fixture(autouse=True)
-def isolated_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLEDGE_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def write(tmp_path):
     """write(name, content) -> path; a list is written as JSON lines (strings in it as they stand)."""

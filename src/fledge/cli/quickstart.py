@@ -54,7 +54,7 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 1536, 2_500_000, 450, 12_000, 160, 100),
+    "small": Recipe("cpu-2m", 2048, 3_000_000, 800, 12_000, 320, 100),
 }
 
 # One conversation about the world: who are you, facts, a form, and a person who does not exist.
@@ -100,9 +100,9 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         print(json.dumps({"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}, ensure_ascii=False))
     elif chosen.chat and sys.stdin.isatty() and sys.stdout.isatty():
-        _chat(tuned)
+        _chat(pretrained, tuned)
     else:
-        _sample_conversation(world, tuned)
+        _sample_conversation(world, pretrained, tuned)
     return 0
 
 
@@ -268,7 +268,7 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
     print(say(f"  一共用了 {seconds / 60:.1f} 分钟。", f"  All of this took {seconds / 60:.1f} minutes."))
 
 
-def _sample_conversation(world: World, run: Run) -> None:
+def _sample_conversation(world: World, pretrained: Run, run: Run) -> None:
     """Without a terminal: one conversation, and how to have another."""
     from fledge.api import load
 
@@ -281,22 +281,22 @@ def _sample_conversation(world: World, run: Run) -> None:
         print(
             f"  > {asked}\n    {lm.generate([{'role': 'user', 'content': asked}], temperature=0.0, max_new_tokens=64)}"
         )
-    _what_next(run)
+    _what_next(pretrained, run)
 
 
-def _chat(run: Run) -> None:
+def _chat(pretrained: Run, run: Run) -> None:
     from fledge.cli import chat
 
-    _what_next(run)
+    _what_next(pretrained, run)
     chat.main([run.name, "--temperature", "0.3"])
 
 
-def _what_next(run: Run) -> None:
+def _what_next(pretrained: Run, run: Run) -> None:
     print(
         say(
-            f"\n  再聊一次：fledge chat {run.name}\n  画出曲线：fledge runs plot quickstart-pretrain --by-kind\n"
+            f"\n  再聊一次：fledge chat {run.name}\n  画出曲线：fledge runs plot {pretrained.name} --by-kind\n"
             "  用你自己的文字：fledge train pretrain --data 你的文件.txt --budget 5m",
-            f"\n  chat again:    fledge chat {run.name}\n  see the curve: fledge runs plot quickstart-pretrain --by-kind\n"
+            f"\n  chat again:    fledge chat {run.name}\n  see the curve: fledge runs plot {pretrained.name} --by-kind\n"
             "  your own text: fledge train pretrain --data yours.txt --budget 5m",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -23,7 +24,7 @@ class Flags(TrainConfig):
     recipe: str | None = None
     """YAML file of settings; flags win over it."""
     json: bool = False
-    """Print the result as one JSON line at the end."""
+    """Print the result as one JSON line, and the progress on stderr."""
 
 
 def main(argv: list[str]) -> int:
@@ -39,18 +40,19 @@ def main(argv: list[str]) -> int:
             f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
         )
     defaults = dataclasses.asdict(job_config(job, **_beneath(rest)))
-    shape = [f"{key}={json.dumps(value)}" for key, value in defaults["set"].items()]
-    chosen = flags.parse(Flags, rest, f"fledge train {job}", default=Flags(**defaults | {"set": shape}))
+    chosen = flags.parse(Flags, rest, f"fledge train {job}", default=Flags(**defaults | {"set": []}))
     fields = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(TrainConfig)}
     lengths = ("steps", "epochs", "budget")  # they exclude each other: a flag replaces whichever stands beneath
     if any(_value_of(f"--{name}", rest) is not None for name in lengths):
         fields |= {name: None for name in lengths if _value_of(f"--{name}", rest) is None}
-    config = TrainConfig(**fields | {"set": dict(_pair(word) for word in chosen.set)})
+    config = TrainConfig(**fields | {"set": defaults["set"] | dict(_pair(word) for word in chosen.set)})
     config.check()
     from fledge.api import train
 
     try:
-        run = train(job, **dataclasses.asdict(config))
+        # with --json the report is all that stands on stdout
+        with contextlib.redirect_stdout(sys.stderr) if chosen.json else contextlib.nullcontext():
+            run = train(job, **dataclasses.asdict(config))
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
@@ -59,9 +61,12 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
     else:
-        print(
-            f"model: {run.model_dir.as_posix()}\ntalk to it: fledge {'chat' if job != 'pretrain' else 'generate'} {run.name}"
+        use = (
+            f'let it write: fledge generate {run.name} "…"'
+            if job == "pretrain"
+            else f"talk to it: fledge chat {run.name}"
         )
+        print(f"model: {run.model_dir.as_posix()}\n{use}")
     return 0
 
 
@@ -108,4 +113,7 @@ def _pair(word: str) -> tuple[str, Any]:
         raise UserError(f"--set takes key=value, not '{word}'.")
     import yaml
 
-    return key, yaml.safe_load(value)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {key} has a value that cannot be read: '{value}'.") from None

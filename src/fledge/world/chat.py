@@ -21,8 +21,8 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 36, "instruction": 20, "unknown": 8, "task": 8, "follow": 9, "what_about": 6,
-    "relative": 3, "translate": 3, "thanks": 2, "greeting": 2, "smalltalk": 3,
+    "fact": 32, "instruction": 31, "unknown": 7, "task": 6, "follow": 8, "what_about": 5,
+    "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
 

@@ -166,7 +166,9 @@ def _items(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tupl
     at = 0 if lang == "zh" else 1
     kind, count, form = draw.choose(sorted(_LISTED)), draw.choose((2, 3, 4), (1, 3, 1)), draw.choose(_LIST[lang])
     things = world.of_kind(kind)
-    names = [e.zh if lang == "zh" else (e.many or e.en) for e in draw.sample(things, count)]
+    first = draw.below(len(things))  # neighbours in the world's order: what follows what can be learnt, and nothing comes twice
+    chosen = [things[(first + i) % len(things)] for i in range(count)]
+    names = [e.zh if lang == "zh" else (e.many or e.en) for e in chosen]
     options = sorted({name for e in things for name in ((e.zh,) if lang == "zh" else (e.en, e.many)) if name})
     spec = Spec(check="items", count=count, options=options)
     prompt = form.format(n=_NUMBERS[count][at], k=_LISTED[kind][at])
@@ -199,7 +201,8 @@ def _json(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tuple
 
 _Maker = Callable[[World, Draw, str, list[Fact]], "tuple[tuple, Instruction]"]
 _MAKERS: dict[str, _Maker] = {"one_sentence": _one_sentence, "items": _items, "json_keys": _json}
-KINDS = ("one_sentence", "items", "json_keys", "language", "max_chars", "begins")
+KINDS = {"one_sentence": 3, "items": 5, "json_keys": 4, "language": 4, "max_chars": 3, "begins": 5}
+"""Kinds of instruction and how often they come: the harder a form is to learn, the more often."""
 
 
 def instruction(
@@ -207,7 +210,7 @@ def instruction(
 ) -> Instruction:
     """Draw an instruction over `facts` (see `askable`), again and again until its content is kept for measuring (`held_out`)
     or is not."""
-    kind = kind or draw.choose(KINDS)
+    kind = kind or draw.choose(list(KINDS), list(KINDS.values()))
     while True:
         make = _MAKERS.get(kind)
         content, made = make(world, draw, lang, facts) if make else _about_fact(kind, world, draw, lang, facts)

@@ -129,7 +129,7 @@ def _formats(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candi
     facts = askable(world, lang)
     asked: set[str] = set()
     for n in range(4 * count):  # a small world may not have enough different ones
-        made = instruction(world, draw, lang, facts, kind=KINDS[n % len(KINDS)], held_out=True)
+        made = instruction(world, draw, lang, facts, kind=list(KINDS)[n % len(KINDS)], held_out=True)
         if made.prompt not in asked and len(asked) < count:
             asked.add(made.prompt)
             yield _Candidate(made.prompt, (), 0.0, made.spec)
