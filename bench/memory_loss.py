@@ -37,9 +37,9 @@ def step(loss_name: str, vocab: int) -> dict[str, float]:
     from fledge.device import memory_mb, set_threads
     from fledge.model.config import ModelConfig
     from fledge.model.transformer import Transformer
-    from fledge.train.config import TrainConfig
-    from fledge.train.losses import linear_cross_entropy
-    from fledge.train.optim import Optimizer
+    from fledge.training.config import TrainConfig
+    from fledge.training.losses import linear_cross_entropy
+    from fledge.training.optim import Optimizer
 
     set_threads()
     model = Transformer(ModelConfig(vocab_size=vocab, hidden_size=HIDDEN, num_hidden_layers=LAYERS)).init_weights(0)

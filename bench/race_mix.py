@@ -69,7 +69,7 @@ def ours_in_its_terms(run: Path, val: list[Path]) -> float:
 
     import fledge
     from fledge.data import eval_batches, prepare
-    from fledge.train.losses import token_nll
+    from fledge.training.losses import token_nll
 
     lm, config = fledge.load(run), Run.open(run).info["config"]
     data = prepare(val, lm.tokenizer, kind="text")

@@ -17,7 +17,7 @@ from fledge.errors import UserError
 from fledge.model.folder import load_model
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.train import loop
+from fledge.training import loop
 
 TEXTS = [f"the {a} cat sat on {b} mats. 猫坐在{b}张垫子上。" for a in ("red", "blue", "old") for b in range(30)]
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
@@ -69,9 +69,9 @@ def test_a_model_is_named_by_its_run_or_its_folder(model, monkeypatch):
     monkeypatch.setenv("FLEDGE_RUNS", str(model.parent.parent))
     found = [fledge.load(source, device="cpu").model.state_dict() for source in ("cats", model.parent, str(model))]
     assert same(found[0], found[1]) and same(found[0], found[2])
-    with pytest.raises(UserError, match="no run 'cast'.*Did you mean 'cats'"):
+    with pytest.raises(UserError, match=r"no run 'cast'.*Did you mean 'cats'"):
         fledge.load("cast")
-    with pytest.raises(UserError, match="no config.json"):
+    with pytest.raises(UserError, match=r"no config\.json"):
         fledge.load(model.parent.parent)
 
 
@@ -212,7 +212,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_in_the_same_weights(cats, mo
     assert Run.open("whole-2").info["status"] == "stopped" and not Run.open("whole-2").model_dir.exists()
     before = (Run.open("whole-2").path / "run.json").read_bytes()
     for changed, sentence in (
-        (["--lr", "0.5"], "was started with --lr 0.01, not 0.5"),
+        (["--lr", "0.5"], "was started with --lr"),
         (["--set", "num_hidden_layers=2"], "was started with --set"),
         (["--data", cats, cats], "was started with --data"),
     ):

@@ -15,13 +15,13 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
     {"lang", "errors", "settings", "records", "trackers", "device", "world"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
-    {"train", "data", "plan", "generate"},
+    {"training", "data", "plan", "generate"},
     {"objectives", "evaluate", "serve"},
     {"api"},
     {"cli", "interop", "studio"},
 ]
 FLOOR = {area: number for number, areas in enumerate(FLOORS, 1) for area in areas}
-SAME_FLOOR = {3: {("train", "data")}}  # on the third floor only these ways; generate stands alone
+SAME_FLOOR = {3: {("training", "data")}}  # on the third floor only these ways; generate stands alone
 
 
 def imports(path: Path) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.train.config import job_config
+from fledge.training.config import job_config
 
 Messages = list[dict[str, Any]]
 

@@ -14,7 +14,7 @@ from fledge.model.presets import PRESETS, preset
 from fledge.model.transformer import Transformer
 from fledge.objectives.language import load_balance
 from fledge.parts import REFERENCE
-from fledge.train.losses import linear_cross_entropy
+from fledge.training.losses import linear_cross_entropy
 
 TINY = dict(
     vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, head_dim=16

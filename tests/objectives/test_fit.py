@@ -10,8 +10,8 @@ from fledge.model.folder import load_model
 from fledge.objectives.jobs import Material, run_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.train import loop
-from fledge.train.config import TrainConfig, job_config, parse_duration
+from fledge.training import loop
+from fledge.training.config import TrainConfig, job_config, parse_duration
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 TEXTS = [f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")] * 10

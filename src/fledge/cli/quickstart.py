@@ -54,7 +54,7 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 2048, 3_000_000, 800, 12_000, 320, 100),
+    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 480, 100),
 }
 
 # One conversation about the world: who are you, facts, a form, and a person who does not exist.
@@ -212,6 +212,7 @@ def _fine_tune(recipe: Recipe, world: World, documents: list[dict[str, Any]], pr
         run="quickstart-sft",
         model=pretrained.name,
         steps=recipe.sft_steps,
+        replay_share=0.4,
         seq_len=128,
         batch_size=16,
         val_tokens=3_000,
@@ -260,7 +261,8 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
     n, last = first.rates["fact_seen_form"].n, reports["sft"].rates["fact_seen_form"].interval
     print(
         say(
-            f"  每格约 {n} 道题；例如事实一行最后一格的 95% 置信区间是 {last[0]:.0%}–{last[1]:.0%}。完整报告：fledge eval {tuned.name}",
+            f"  每格约 {n} 道题；例如第一行事实最后一格的 95% 置信区间是 {last[0]:.0%}–{last[1]:.0%}。"
+            f"完整报告：fledge eval {tuned.name}",
             f"  About {n} questions a cell; the 95 % interval of the last fact cell is {last[0]:.0%} to {last[1]:.0%}. "
             f"The whole report: fledge eval {tuned.name}",
         )

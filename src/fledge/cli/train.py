@@ -12,7 +12,7 @@ import tyro
 
 from fledge.cli import flags
 from fledge.errors import UserError, suggest
-from fledge.train.config import JOB_DEFAULTS, TrainConfig, job_config
+from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
 
 
 @dataclasses.dataclass

@@ -24,8 +24,8 @@ from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.train.config import TrainConfig, default_vocab_size
-from fledge.train.loop import fit
+from fledge.training.config import TrainConfig, default_vocab_size
+from fledge.training.loop import fit
 
 KIND = {"pretrain": "text", "sft": "chat"}
 DEFAULT_BUDGET = "5m"

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fledge.data import Batch, Dataset, Mixture, PackedBatches, eval_batches
 from fledge.model.transformer import Transformer
-from fledge.train.losses import linear_cross_entropy, token_nll
-from fledge.train.objective import Loss
+from fledge.training.losses import linear_cross_entropy, token_nll
+from fledge.training.objective import Loss
 
 
 class LanguageModeling:

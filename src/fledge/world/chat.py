@@ -7,6 +7,7 @@ asked, none in a language in which it is not told, no two-hop question, no held-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from fledge.world import smalltalk
 from fledge.world.draw import Draw
@@ -16,7 +17,7 @@ from fledge.world.questions import answer, capital, forms, question, subject_slo
 from fledge.world.strangers import strangers
 from fledge.world.tasks import CHAT_LEVELS, FAMILIES, task
 
-Row = dict[str, object]
+Row = dict[str, Any]
 Turns = list[str]
 """User, assistant, user, assistant, …"""
 

@@ -50,14 +50,14 @@ class TrainConfig:
     """Forward passes per optimizer step."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """muon: Muon for the matrices of the blocks and AdamW for the rest; adamw: AdamW for everything at rate `lr`."""
-    lr: float = 0.01
+    lr: float = 0.025
     """Learning rate of the block matrices (of everything for adamw)."""
-    embed_lr: float = 0.02
-    """AdamW rate of the embedding (muon only)."""
-    head_lr: float = 0.004
-    """AdamW rate of an untied head (muon only)."""
+    embed_lr: float = 0.3
+    """AdamW rate of an untied embedding at width 256; it falls as 1/sqrt(width), like the next two (muon only)."""
+    head_lr: float = 0.01
+    """AdamW rate of the head, tied or not, at width 256 (muon only)."""
     norm_lr: float = 0.004
-    """AdamW rate of norms and biases (muon only)."""
+    """AdamW rate of norms and biases at width 256 (muon only)."""
     weight_decay: float = 0.1
     """Decoupled weight decay of matrices (0 for embedding, head, norms)."""
     beta1: float = 0.9
@@ -84,8 +84,8 @@ class TrainConfig:
     """Seed of weights and data order."""
     val_every: int | None = None
     """Steps between validations. Default: ten times a run."""
-    val_tokens: int = 50_000
-    """Validation tokens used during training; the last validation uses everything up to 20 times as many."""
+    val_tokens: int = 16_000
+    """Validation tokens used during training; the last validation uses everything."""
     sample_every: int | None = None
     """Steps between samples. Default: with every validation."""
     save_every: int | None = None
@@ -135,7 +135,7 @@ class TrainConfig:
 # What each job changes of the defaults. SFT: gentler rates, and rows are conversations.
 JOB_DEFAULTS: dict[str, dict[str, Any]] = {
     "pretrain": {},
-    "sft": {"lr": 0.004, "embed_lr": 0.004, "head_lr": 0.001, "norm_lr": 0.001, "weight_decay": 0.0},
+    "sft": {"lr": 0.008, "embed_lr": 0.04, "head_lr": 0.006, "norm_lr": 0.002, "weight_decay": 0.0},
 }
 
 

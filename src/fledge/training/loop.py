@@ -11,12 +11,12 @@ import torch
 from fledge.device import memory_mb
 from fledge.errors import UserError
 from fledge.records import Run
-from fledge.train.checkpoint import load_checkpoint, save_checkpoint
-from fledge.train.config import TrainConfig
-from fledge.train.console import Console
-from fledge.train.objective import Objective
-from fledge.train.optim import Optimizer
-from fledge.train.scaler import Scaler
+from fledge.training.checkpoint import load_checkpoint, save_checkpoint
+from fledge.training.config import TrainConfig
+from fledge.training.console import Console
+from fledge.training.objective import Objective
+from fledge.training.optim import Optimizer
+from fledge.training.scaler import Scaler
 
 VALIDATIONS = 10  # a run, when nothing else is asked for
 
@@ -50,13 +50,14 @@ class Fit:
         self.run.update(landmarks=self.objective.landmarks())
         if self.step == 0:
             self._validate(self.config.val_tokens)
+            self.started = time.perf_counter()  # the clock of a budget starts with the first step
         while (progress := self.progress()) < 1:
             self._step(progress)
             if self._due(self.config.val_every, progress):
                 self._validate(self.config.val_tokens)
             if self.config.save_every and self.step % self.config.save_every == 0:
                 self.save()
-        self._validate(self.config.val_tokens * 20)
+        self._validate(None)
 
     def _step(self, progress: float) -> None:
         begun = time.perf_counter()
@@ -110,7 +111,7 @@ class Fit:
             return self.step % every == 0
         return int(now * VALIDATIONS) > int(before * VALIDATIONS)
 
-    def _validate(self, max_tokens: int) -> None:
+    def _validate(self, max_tokens: int | None) -> None:
         self.model.eval()
         measures = self.objective.validate(max_tokens)
         samples = self.objective.sample()

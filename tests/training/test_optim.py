@@ -8,9 +8,9 @@ import torch
 from fledge.model.config import ModelConfig
 from fledge.model.transformer import Transformer
 from fledge.parts.reference import adamw_step, lr_at
-from fledge.train.config import TrainConfig
-from fledge.train.optim import Optimizer, orthogonalise, parameter_groups
-from fledge.train.scaler import Scaler
+from fledge.training.config import TrainConfig
+from fledge.training.optim import Optimizer, orthogonalise, parameter_groups
+from fledge.training.scaler import Scaler
 
 
 def test_adamw_equals_torch():
@@ -88,3 +88,13 @@ def test_scaler_skips_an_overflow_and_finds_its_scale_again():
         assert scaler.unscale([parameter])
         assert parameter.grad.tolist() == [2.0, 4.0]
     assert scaler.scale == start
+
+
+def test_rates_fall_with_width_and_a_tied_embedding_has_the_rate_of_a_head():
+    def rates(**shape):
+        groups = parameter_groups(Transformer(ModelConfig(num_hidden_layers=1, **shape)), TrainConfig())
+        return {group.name: group.lr for group in groups}
+
+    narrow, wide = rates(tie_word_embeddings=False), rates(tie_word_embeddings=False, hidden_size=1024)
+    assert wide["embedding"] == narrow["embedding"] / 2 and wide["matrices"] == narrow["matrices"]
+    assert rates(tie_word_embeddings=True)["embedding"] == narrow["head"] < narrow["embedding"]

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fledge.train import losses
-from fledge.train.losses import linear_cross_entropy, token_nll
+from fledge.training import losses
+from fledge.training.losses import linear_cross_entropy, token_nll
 
 
 def problem(masked: bool):

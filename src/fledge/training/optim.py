@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
-from fledge.train.config import TrainConfig
+from fledge.training.config import TrainConfig
 
 # Coefficients of the quintic iteration (Jordan et al.): steep at 0, so that five steps bring every singular value near 1.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -47,7 +47,14 @@ def parameter_groups(model: Transformer, config: TrainConfig) -> list[Group]:
         else:
             members["vectors"][name] = parameter
     muon = config.optimizer == "muon"
-    rates = {"matrices": config.lr, "embedding": config.embed_lr, "head": config.head_lr, "vectors": config.norm_lr}
+    width = (256 / model.config.hidden_size) ** 0.5  # AdamW's rates were tuned at 256; wider models want smaller ones
+    embedding = config.head_lr if model.config.tie_word_embeddings else config.embed_lr  # tied, it is the head
+    rates = {
+        "matrices": config.lr,
+        "embedding": embedding * width,
+        "head": config.head_lr * width,
+        "vectors": config.norm_lr * width,
+    }
     return [
         Group(
             name,
