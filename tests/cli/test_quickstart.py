@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,8 @@ from fledge.cli import main, quickstart
 from fledge.records import Run, list_runs
 
 SAID = {
-    "zh": ("■ 第 1 步 · 世界", "■ 第 5 步 · 测量", "每个阶段之后的同一组测量", "微调之后", "■ 对话样例", "你好！你是谁？", "再聊一次"),
+    "zh": ("■ 第 1 步 · 世界", "■ 第 5 步 · 测量", "每个阶段之后的同一组测量", "微调之后",
+           "■ 对话样例", "你好！你是谁？", "再聊一次"),
     "en": ("■ Step 1 · The world", "■ Step 5 · Measuring", "The same measures after every stage", "after SFT",
            "■ A sample conversation", "Hello! Who are you?", "chat again:"),
 }  # fmt: skip
@@ -38,7 +40,7 @@ def hurry(monkeypatch):
     """Too little of everything to learn anything, in seconds."""
     small = {"text_bytes": 30_000, "pretrain_steps": 3, "conversations": 200, "sft_steps": 3, "probes": 2}
     monkeypatch.setitem(quickstart.RECIPES, "tiny", dataclasses.replace(quickstart.RECIPES["tiny"], **small))
-    monkeypatch.setattr(sys, "stdin", open(os.devnull, encoding="utf-8"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from fledge.training import loop
 from fledge.training.config import TrainConfig, job_config, parse_duration
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
-TEXTS = [f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")] * 10
+TEXTS = [
+    f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")
+] * 10
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +96,17 @@ def test_accumulation_gives_the_step_of_the_whole_batch(tokenizer):
 def test_sft_trains_on_answers_only_and_starts_from_the_pretrained_model(tokenizer):
     base = pretrain(tokenizer, run="base")
     rows = [
-        {"conversations": [{"role": "user", "content": f"cat {a}?"}, {"role": "assistant", "content": "the red cat sat."}]}
+        {
+            "conversations": [
+                {"role": "user", "content": f"cat {a}?"},
+                {"role": "assistant", "content": "the red cat sat."},
+            ]
+        }
         for a in range(30)
     ]
-    config = job_config("sft", model="base", steps=40, seq_len=64, batch_size=4, precision="fp32", run="tuned", head_lr=0.02)
+    config = job_config(
+        "sft", model="base", steps=40, seq_len=64, batch_size=4, precision="fp32", run="tuned", head_lr=0.02
+    )
     run = run_job("sft", config, Material(rows, rows[:4]))
     assert base.model_dir.exists()
     first, last = (m["val_loss"] for m in (run.metrics()[0], run.metrics()[-1]))

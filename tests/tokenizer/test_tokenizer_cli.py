@@ -45,7 +45,7 @@ def test_train_says_what_it_left_out(files, tmp_path, capsys):
 
 
 def test_compare_measures(files, folder, tokenizer, capsys):
-    words = ["tokenizer", "compare", "--data", files[1], "--tokenizers", folder, "--preset", "cpu-2m"]
+    words = ["tokenizer", "compare", "--data", files[1], "--tokenizers", folder, "--preset", "minimind-3"]
     assert main([*words, "--json"]) == 0
     raw, characters, ours = json.loads(capsys.readouterr().out)
     assert raw["bytes_per_token"] == 1 and raw["tokens"] == raw["bytes"] == ours["bytes"]
@@ -53,7 +53,7 @@ def test_compare_measures(files, folder, tokenizer, capsys):
     by_language = ours["bytes_per_token_by_language"]
     assert set(by_language) == {"zh", "en"}
     assert min(by_language.values()) < ours["bytes_per_token"] < max(by_language.values())
-    assert ours["round_trip"] and ours["embedding_parameters"] == 600 * 256
+    assert ours["round_trip"] and ours["embedding_parameters"] == 600 * 768
     assert raw["embedding_share"] < ours["embedding_share"] < 0.2
     assert main(words) == 0
     table = capsys.readouterr().out
@@ -110,7 +110,7 @@ def test_languages():
         (["train", "--data", "{text}", "--out", "o", "--vocab-size", "100"], "at least 265"),
         (["show", "nowhere", "x"], "no tokenizer.json"),
         (["compare", "--data", "{text}", "--preset", "cpu-9m"], "Did you mean"),
-        (["compare", "--data", "--preset", "cpu-2m"], "at least one file"),
+        (["compare", "--data", "--preset", "minimind-3"], "at least one file"),
     ],
 )
 def test_mistakes_get_one_sentence(words, says, tmp_path, capsys):

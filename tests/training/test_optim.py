@@ -53,7 +53,9 @@ def test_groups_hold_every_parameter_once():
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_optimizer_lowers_a_loss(optimizer):
     torch.manual_seed(0)
-    model = Transformer(ModelConfig(vocab_size=20, hidden_size=32, intermediate_size=32, num_hidden_layers=1)).init_weights()
+    model = Transformer(
+        ModelConfig(vocab_size=20, hidden_size=32, intermediate_size=32, num_hidden_layers=1)
+    ).init_weights()
     step = Optimizer(model, TrainConfig(optimizer=optimizer, lr=0.01))
     ids = torch.arange(20).view(1, 20)
 

@@ -78,7 +78,7 @@ def overview() -> str:
     """What `fledge --help` prints."""
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {help}" for verb, (_, help) in VERBS.items()]
-    foot = "`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs)."
+    foot = "`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs). FLEDGE_CACHE: prepared data."
     debug = "FLEDGE_LANG=zh|en: the language. FLEDGE_DEBUG=1: show tracebacks."
     return "\n".join(["usage: fledge VERB …", "", *lines, "", foot, debug])
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from fledge.cli.flags import parse, subverb
+from fledge.errors import UserError
 
 if TYPE_CHECKING:
     from fledge.data.check import Check, Example
@@ -42,6 +43,9 @@ def main(argv: list[str]) -> int:
 def check_file(argv: list[str]) -> int:
     """Exit code 1 when more rows are bad than good."""
     flags = parse(CheckFlags, argv, "fledge data check")
+    for name, value, least in (("--rows", flags.rows, 0), ("--seq-len", flags.seq_len, 1)):
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}.")
     from fledge.data.check import check
     from fledge.tokenizer import Tokenizer
 

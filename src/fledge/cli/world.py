@@ -161,9 +161,12 @@ def write_verb(argv: list[str]) -> int:
     flags = parse(WriteFlags, argv, "fledge world write")
     from rich.console import Console
 
+    from fledge.errors import UserError
     from fledge.world import World
-    from fledge.world.write import write
+    from fledge.world.write import MANIFEST, write
 
+    if flags.folder.is_dir() and any(flags.folder.iterdir()) and not (flags.folder / MANIFEST).exists():
+        raise UserError(f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost.")
     console = Console(highlight=False, stderr=flags.json)
     world = World.build(flags.size, flags.seed)
     with console.status("writing …") as status:

@@ -24,7 +24,7 @@ from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import TrainConfig, default_vocab_size
+from fledge.training.config import TrainConfig, default_preset, default_vocab_size
 from fledge.training.loop import fit
 
 KIND = {"pretrain": "text", "sft": "chat"}
@@ -112,7 +112,8 @@ def _refuse_early(config: TrainConfig, base: Path | None) -> None:
 
 
 def _new_shape(config: TrainConfig, **vocabulary: int) -> ModelConfig:
-    name = config.preset or ("small-34m" if pick_device(config.device).type == "cuda" else "cpu-4m")
+    size = sum(Path(path).stat().st_size for path in config.data)
+    name = config.preset or default_preset(pick_device(config.device).type, config.seconds(), size)
     return preset(name, **{**vocabulary, **config.set})
 
 

@@ -214,3 +214,13 @@ def default_vocab_size(num_bytes: int) -> int:
     races of bench/, and --vocab-size overrides it.
     """
     return int(min(32768, max(512, 512 * (num_bytes / 1e6) ** 0.61)) // 64 * 64)
+
+
+def default_preset(device: str, seconds: float | None, num_bytes: int) -> str:
+    """Shape of a new model. In minutes on a CPU a small model that sees more text wins; on a text so short that it is
+    read several times, or with more time, a larger one does (docs/LOG.md)."""
+    if device != "cpu":
+        return "small-34m"
+    if seconds is not None and seconds > 1800:
+        return "cpu-6m"
+    return "cpu-4m" if num_bytes < 4_000_000 else "cpu-2m"
