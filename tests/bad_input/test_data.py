@@ -179,10 +179,8 @@ def test_one_line_of_100_mb_is_one_bad_row(refused, file, huge_line, capsys):
 
 
 @pytest.mark.slow
-def test_one_line_of_100_mb_of_plain_text_is_read_whole(file, huge_line, capsys):
+def test_one_line_of_100_mb_of_plain_text_is_read_whole(file, huge_line):
     path = str(file("huge.txt", huge_line))
-    assert main(["data", "check", path, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 1
     assert main(["tokenizer", "train", "--data", path, "--out", "tok", "--vocab-size", "300", "--max-mb", "1"]) == 0
     assert (
         main(["train", "pretrain", "--model", "mine", "--data", path, "--run", "huge", "--val-tokens", "1000", *FAST])

@@ -57,6 +57,10 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("train pretrain --data good.txt --resume --run mine", "train its model further with --model mine"),
         ("train sft --data good.txt --resume --run mine", "run 'mine' is a pretrain run"),
         ("train pretrain --data good.txt --device gpu", "device 'gpu' is unknown"),
+        ("train pretrain --data good.txt --seed -1", "--seed is -1; it must be 0 or more"),
+        ("train pretrain --data good.txt --momentum 1", "--momentum is 1.0; it must be from 0 to below 1"),
+        ("data check good.txt --seq-len 0", "--seq-len is 0; it must be at least 1"),
+        ("world write .", "'.' holds files that are not a world's"),
     ],
 )  # fmt: skip
 def test_a_request_that_cannot_be(refused, file, words, said):

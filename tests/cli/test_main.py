@@ -71,10 +71,16 @@ def test_ctrl_c_is_130(verb, capsys):
     assert "stopped" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_a_sentence_and_other_os_errors_are_bugs(verb, capsys):
+def test_what_the_machine_lacks_is_a_sentence_and_other_os_errors_are_bugs(verb, capsys):
     verb(failing(OSError(28, "No space left on device", "metrics.jsonl")))
     assert cli.main(["try"]) == 2
     assert "the disk is full (metrics.jsonl)" in capsys.readouterr().err
+    verb(failing(PermissionError(13, "Permission denied", "runs/x")))
+    assert cli.main(["try"]) == 2
+    assert "there is no permission to use 'runs/x'" in capsys.readouterr().err
+    verb(failing(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")))
+    assert cli.main(["try"]) == 2
+    assert "there is not enough memory" in capsys.readouterr().err
     verb(failing(OSError(5, "Input/output error")))
     with pytest.raises(OSError):
         cli.main(["try"])

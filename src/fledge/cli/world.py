@@ -166,7 +166,9 @@ def write_verb(argv: list[str]) -> int:
     from fledge.world.write import MANIFEST, write
 
     if flags.folder.is_dir() and any(flags.folder.iterdir()) and not (flags.folder / MANIFEST).exists():
-        raise UserError(f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost.")
+        raise UserError(
+            f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost."
+        )
     console = Console(highlight=False, stderr=flags.json)
     world = World.build(flags.size, flags.seed)
     with console.status("writing …") as status:

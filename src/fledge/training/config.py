@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -86,8 +87,6 @@ class TrainConfig:
     """Steps between validations. Default: ten times a run."""
     val_tokens: int = 16_000
     """Validation tokens used during training; the last validation uses everything."""
-    sample_every: int | None = None
-    """Steps between samples. Default: with every validation."""
     save_every: int | None = None
     """Steps between checkpoints. Default: only when interrupted."""
     keep: int = 1
@@ -112,25 +111,29 @@ class TrainConfig:
         """Refuse what cannot work, with the field's name."""
         if sum(x is not None for x in (self.steps, self.epochs, self.budget)) > 1:
             raise UserError("Give one of --steps, --epochs and --budget, not several.")
-        for name in ("seq_len", "batch_size", "accumulation_steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{_flag(name)} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("steps", "epochs", "val_every", "save_every"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UserError(f"{_flag(name)} is {value}; it must be above 0.")
+        for names, right, words in RANGES:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not right(value):
+                    raise UserError(f"{_flag(name)} is {value}; it must be {words}.")
         if self.model and (self.preset or self.set):
             raise UserError(
                 "--preset and --set shape a new model, and --model names one that has its shape: give one of the two."
             )
-        if not 0 < self.val_fraction < 1:
-            raise UserError(f"--val-fraction is {self.val_fraction}; it must lie between 0 and 1.")
-        if not 0 < self.replay_share < 1:
-            raise UserError(f"--replay-share is {self.replay_share}; it must lie between 0 and 1.")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"--warmup is {self.warmup}; it is a share of the run, from 0 to below 1.")
         self.seconds()
 
+
+RANGES: list[tuple[tuple[str, ...], Callable[[float], bool], str]] = [
+    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, "above 0"),
+    (("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"), lambda value: value >= 1, "at least 1"),
+    (
+        ("lr", "embed_lr", "head_lr", "norm_lr", "weight_decay", "grad_clip", "seed"),
+        lambda value: value >= 0,
+        "0 or more",
+    ),
+    (("warmup", "momentum", "beta1", "beta2"), lambda value: 0 <= value < 1, "from 0 to below 1"),
+    (("val_fraction", "replay_share"), lambda value: 0 < value < 1, "between 0 and 1"),
+]
 
 # What each job changes of the defaults. SFT: gentler rates, and rows are conversations.
 JOB_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -140,18 +143,8 @@ JOB_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 # What may differ when a run goes on; any other setting would make it another run.
-CHANGEABLE = {
-    "run",
-    "resume",
-    "steps",
-    "epochs",
-    "budget",
-    "device",
-    "compile",
-    "checkpoint_activations",
-    "tensorboard",
-}
-CHANGEABLE |= {"track", "keep", "val_every", "val_tokens", "sample_every", "save_every"}
+CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
+CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track"}
 
 
 def job_config(job: str, **changes: Any) -> TrainConfig:

@@ -40,6 +40,13 @@ class Console:
         if self.live:
             self.bar.stop()
 
+    def landmarks(self, values: dict[str, Any]) -> None:
+        """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
+        line = f"  landmarks: knowing nothing costs ln V = {values['start']:.3f} nats a token"
+        if "floor" in values:
+            line += f"; the floor of this text is {values['floor']:.3f} bits a byte"
+        self.out.print(line, style="dim", soft_wrap=True)
+
     def step(self, fields: dict[str, Any], progress: float) -> None:
         if self.first_progress is None:
             self.first_progress, self.begun = progress, time.perf_counter()

@@ -47,7 +47,9 @@ class Fit:
 
     def train(self) -> None:
         """Run to the end, logging, validating, sampling and saving on the way."""
-        self.run.update(landmarks=self.objective.landmarks())
+        landmarks = self.objective.landmarks()
+        self.run.update(landmarks=landmarks)
+        self.console.landmarks(landmarks)
         if self.step == 0:
             self._validate(self.config.val_tokens)
             self.started = time.perf_counter()  # the clock of a budget starts with the first step
