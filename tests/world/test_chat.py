@@ -50,7 +50,10 @@ def test_same_seed_same_bytes():
     world = World.build("tiny")
     made = [list(conversations(world, 200)), list(preferences(world, 50, noise=0.2)), list(tool_dialogues(world, 50))]
     text = json.dumps(made, ensure_ascii=False)
-    assert hashlib.sha256(text.encode("utf-8")).hexdigest() == "d9e9f68c98062f5cec69ab5f0de454ca084083b51954caf948a3f07af233ac66"
+    assert (
+        hashlib.sha256(text.encode("utf-8")).hexdigest()
+        == "d9e9f68c98062f5cec69ab5f0de454ca084083b51954caf948a3f07af233ac66"
+    )
 
 
 @pytest.mark.parametrize("size", ["tiny", "small"])

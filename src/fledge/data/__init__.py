@@ -6,4 +6,14 @@ from fledge.data.mixture import Mixture
 from fledge.data.readers import Quarantine, read_rows
 from fledge.data.shards import prepare, prepare_rows
 
-__all__ = ["Batch", "Dataset", "Mixture", "PackedBatches", "Quarantine", "eval_batches", "prepare", "prepare_rows", "read_rows"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Mixture",
+    "PackedBatches",
+    "Quarantine",
+    "eval_batches",
+    "prepare",
+    "prepare_rows",
+    "read_rows",
+]

@@ -166,7 +166,9 @@ def _items(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tupl
     at = 0 if lang == "zh" else 1
     kind, count, form = draw.choose(sorted(_LISTED)), draw.choose((2, 3, 4), (1, 2, 1)), draw.choose(_LIST[lang])
     things = world.of_kind(kind)
-    first = 3 * draw.below(len(things) // 3)  # a few fixed runs in the world's order: easy to learn, and nothing comes twice
+    first = 3 * draw.below(
+        len(things) // 3
+    )  # a few fixed runs in the world's order: easy to learn, and nothing comes twice
     chosen = [things[(first + i) % len(things)] for i in range(count)]
     names = [e.zh if lang == "zh" else (e.many or e.en) for e in chosen]
     options = sorted({name for e in things for name in ((e.zh,) if lang == "zh" else (e.en, e.many)) if name})
