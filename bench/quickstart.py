@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,11 +19,14 @@ from typing import Any
 
 from _record import ROOT, bar, record
 
+from fledge.cli.quickstart import questions
+from fledge.world import World
+
 PYTHON = getattr(sys, "_base_executable", sys.executable)  # the user's own, not that of our .venv
 NOT_A_NEW_USERS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "FLEDGE_RUNS", "FLEDGE_CACHE")
 
 
-def start(clone: Path, *words: str) -> tuple[list[tuple[float, str]], float]:
+def start(clone: Path, *words: str, lang: str = "en", typed: str = "") -> tuple[list[tuple[float, str]], float]:
     """Run `python start.py WORDS`: its lines with the second at which each came, and the wall time of it all."""
     print("$ python start.py", *words, flush=True)
     env = {key: value for key, value in os.environ.items() if key not in NOT_A_NEW_USERS}
@@ -30,14 +34,16 @@ def start(clone: Path, *words: str) -> tuple[list[tuple[float, str]], float]:
     process = subprocess.Popen(
         [PYTHON, "start.py", *words],
         cwd=clone,
-        env=env | {"FLEDGE_LANG": "en", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
+        env=env | {"FLEDGE_LANG": lang, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
     )
-    assert process.stdout is not None
+    assert process.stdout is not None and process.stdin is not None
+    process.stdin.write(typed)
+    process.stdin.close()
     lines = []
     for line in process.stdout:
         lines.append((time.perf_counter() - begun, line.rstrip()))
@@ -51,8 +57,15 @@ def read_run(clone: Path, name: str) -> dict[str, Any]:
     return json.loads((clone / "runs" / name / "run.json").read_text(encoding="utf-8"))
 
 
-def conversation(lines: list[tuple[float, str]]) -> list[str]:
-    """What was said in the sample conversation: questions begin with '>', answers follow."""
+def spoken(lines: list[tuple[float, str]]) -> list[str]:
+    """What was said in a chat without a terminal: questions begin with '>', answers follow."""
+    texts = [text.strip() for _, text in lines]
+    begin = next(i for i, text in enumerate(texts) if text.startswith("> "))
+    return [text for text in texts[begin:] if text]
+
+
+def sample(lines: list[tuple[float, str]]) -> list[str]:
+    """The sample conversation that the quickstart prints."""
     texts = [text for _, text in lines]
     begin = next(i for i, text in enumerate(texts) if "A sample conversation" in text)
     end = next(i for i, text in enumerate(texts) if i > begin and not text)
@@ -76,6 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the world, the weights and the order")
     parser.add_argument("--smoke", action="store_true", help="the tiny world, and no result file")
+    parser.add_argument("--keep", type=Path, help="copy the runs there, for docs/pictures.py")
     chosen = parser.parse_args(argv)
     words = (["--size", "tiny"] if chosen.smoke else []) + (["--seed", str(chosen.seed)] if chosen.seed else [])
 
@@ -88,7 +102,12 @@ def main(argv: list[str] | None = None) -> None:
         lines, seconds = start(clone, *words)
         set_up = next(second for second, text in lines if text.startswith("Set up in"))
         _, again = start(clone, "doctor")
+        world = World.build("tiny" if chosen.smoke else "small", chosen.seed)
+        asked = "".join(question + "\n" for question in questions(world, "zh"))
+        chinese, _ = start(clone, "chat", "quickstart-sft", "--temperature", "0", lang="zh", typed=asked)
         pretrained, tuned = read_run(clone, "quickstart-pretrain"), read_run(clone, "quickstart-sft")
+        if chosen.keep:
+            shutil.copytree(clone / "runs", chosen.keep, dirs_exist_ok=True)
     stages = tuned["results"]["stages"]
     record(
         "quickstart",
@@ -104,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
         parameters=pretrained["model"]["num_parameters"]["total"],
         bars=bars(seconds, stages["pretrain"], stages["sft"]),
         stages=stages,
-        conversation=conversation(lines),
+        conversation={"en": sample(lines), "zh": spoken(chinese)},
     )
 
 

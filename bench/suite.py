@@ -31,7 +31,10 @@ def main(argv: list[str] | None = None) -> None:
     chosen = parser.parse_args(argv)
     words = ["tests/test_floors.py"] if chosen.smoke else []
     fast, slow = run("-m", "not slow", *words), run("-m", "slow", *words)
-    whole = {"seconds": round(fast["seconds"] + slow["seconds"], 1), "exit_code": max(fast["exit_code"], slow["exit_code"])}
+    whole = {
+        "seconds": round(fast["seconds"] + slow["seconds"], 1),
+        "exit_code": max(fast["exit_code"], slow["exit_code"]),
+    }
     for outcome in ("passed", "failed", "skipped", "error"):
         whole[outcome] = fast.get(outcome, 0) + slow.get(outcome, 0)
     record(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
+from fledge.data import Mixture, PackedBatches, prepare_rows
 from fledge.errors import UserError
 from fledge.model.folder import load_model
 from fledge.objectives.jobs import Material, run_job
@@ -164,3 +167,40 @@ def test_divergence_stops_with_advice(tokenizer, monkeypatch):
 
 def test_durations():
     assert [parse_duration(t) for t in ("90s", "10m", "1.5h", "30")] == [90, 600, 5400, 30]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_follows_the_fp32_curve(tokenizer, precision):
+    exact, half = pretrain(tokenizer, steps=10), pretrain(tokenizer, steps=10, precision=precision)
+    a, b = ([line["loss"] for line in run.metrics() if "loss" in line] for run in (exact, half))
+    assert half.info["precision"] == {"bf16": "bfloat16", "fp16": "float16"}[precision]
+    assert a != b and a == pytest.approx(b, rel=0.05) and b[-1] < 0.9 * b[0]
+
+
+def test_a_mixture_of_experts_trains_and_reports_its_balance(tokenizer):
+    shape = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "moe_intermediate_size": 64}
+    lines = [line for line in pretrain(tokenizer, steps=20, set=shape).metrics() if "loss" in line]
+    assert lines[-1]["loss"] < 0.6 * lines[0]["loss"]
+    assert all(1.9 < line["load_balance"] < 4.1 for line in lines)  # 2 (= k) is even, 4 (= E) is one expert for all
+
+
+def test_replay_mixes_text_into_fine_tuning_and_resumes(tokenizer):
+    rows = [
+        {"messages": [{"role": "user", "content": f"cat {i}?"}, {"role": "assistant", "content": "no."}]}
+        for i in range(30)
+    ]
+    main = PackedBatches(
+        prepare_rows(rows, Tokenizer.load(tokenizer), kind="chat"), seq_len=48, batch_size=2, pad_id=0, crop=False
+    )
+    text = PackedBatches(
+        prepare_rows(TEXTS, Tokenizer.load(tokenizer), kind="text"), seq_len=48, batch_size=2, pad_id=0, crop=True
+    )
+    mixture = Mixture(main, text, 0.25)
+    replayed = [
+        bool((next(mixture).targets_BT >= 0).float().mean() > 0.9) for _ in range(20)
+    ]  # text: every token is a target
+    assert replayed == [False, False, False, True] * 5
+    state = json.loads(json.dumps(mixture.state_dict()))
+    expected = [next(mixture).inputs_BT.tolist() for _ in range(6)]
+    mixture.load_state_dict(state)
+    assert [next(mixture).inputs_BT.tolist() for _ in range(6)] == expected

@@ -6,6 +6,7 @@ is right or wrong. The same measures are taken after every stage; the last table
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -54,7 +55,7 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 480, 100),
+    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 560, 100),
 }
 
 # One conversation about the world: who are you, facts, a form, and a person who does not exist.
@@ -86,17 +87,21 @@ def main(argv: list[str]) -> int:
     from fledge.world import World
 
     begun = time.perf_counter()
-    recipe = RECIPES[chosen.size]
-    world = World.build(chosen.size, chosen.seed)
-    documents = _write_world(world, recipe)
-    _train_tokenizer(world, recipe, documents)
-    pretrained = _pretrain(recipe, world, documents, chosen.seed)
-    tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed)
-    reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned})
-    seconds = time.perf_counter() - begun
-    stages = {name: report.to_dict() for name, report in reports.items()}
-    tuned.update(results={"quickstart_seconds": round(seconds, 1), "stages": stages})
-    _closing_table(reports, tuned, seconds)
+    quiet: contextlib.AbstractContextManager[Any] = (
+        contextlib.redirect_stdout(sys.stderr) if chosen.json else contextlib.nullcontext()
+    )
+    with quiet:  # with --json, standard output holds the JSON alone
+        recipe = RECIPES[chosen.size]
+        world = World.build(chosen.size, chosen.seed)
+        documents = _write_world(world, recipe)
+        _train_tokenizer(world, recipe, documents)
+        pretrained = _pretrain(recipe, world, documents, chosen.seed)
+        tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed)
+        reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned})
+        seconds = time.perf_counter() - begun
+        stages = {name: report.to_dict() for name, report in reports.items()}
+        tuned.update(results={"quickstart_seconds": round(seconds, 1), "stages": stages})
+        _closing_table(reports, tuned, seconds)
     if chosen.json:
         print(json.dumps({"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}, ensure_ascii=False))
     elif chosen.chat and sys.stdin.isatty() and sys.stdout.isatty():
@@ -104,6 +109,12 @@ def main(argv: list[str]) -> int:
     else:
         _sample_conversation(world, pretrained, tuned)
     return 0
+
+
+def questions(world: World, lang: str) -> list[str]:
+    """The sample conversation's questions, about somebody of this world."""
+    person, food = world.of_kind("person")[0].name(lang), world.of_kind("food")[0].name(lang)
+    return [question.format(person=person, food=food) for question in QUESTIONS[lang]]
 
 
 def _heading(zh: str, en: str) -> None:
@@ -276,10 +287,7 @@ def _sample_conversation(world: World, pretrained: Run, run: Run) -> None:
 
     _heading("对话样例", "A sample conversation")
     lm = load(run.name)
-    lang = language()
-    person, food = world.of_kind("person")[0].name(lang), world.of_kind("food")[0].name(lang)
-    for question in QUESTIONS[lang]:
-        asked = question.format(person=person, food=food)
+    for asked in questions(world, language()):
         print(
             f"  > {asked}\n    {lm.generate([{'role': 'user', 'content': asked}], temperature=0.0, max_new_tokens=64)}"
         )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 PIECE_CHARACTERS = 100_000
 BATCH_PIECES = 32
 
-# Sure word boundaries of the GPT-2 and Qwen2 patterns: between a line break and what is not white space; between a
+# Sure word boundaries of the GPT-2 and Qwen2 patterns: around a single line break; between a
 # letter and white space or CJK punctuation (which begins the next word).
-_AFTER_LINE = re.compile(r"\n(?=\S)")
+_AFTER_LINE = re.compile(r"(?<=\S)\n(?=\S)")
 _AFTER_LETTER = re.compile(r"[^\W\d_](?=[\s，。、；：？！])")
 
 

@@ -86,7 +86,7 @@ class TrainConfig:
     val_every: int | None = None
     """Steps between validations. Default: ten times a run."""
     val_tokens: int = 16_000
-    """Validation tokens used during training; the last validation uses everything."""
+    """Validation tokens used during training; the last one uses up to 64 times as many."""
     save_every: int | None = None
     """Steps between checkpoints. Default: only when interrupted."""
     keep: int = 1

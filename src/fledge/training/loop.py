@@ -19,6 +19,7 @@ from fledge.training.optim import Optimizer
 from fledge.training.scaler import Scaler
 
 VALIDATIONS = 10  # a run, when nothing else is asked for
+LAST = 64  # the last validation may use so many times `val_tokens`: at the default, a million tokens
 
 
 class Fit:
@@ -59,7 +60,7 @@ class Fit:
                 self._validate(self.config.val_tokens)
             if self.config.save_every and self.step % self.config.save_every == 0:
                 self.save()
-        self._validate(None)
+        self._validate(self.config.val_tokens * LAST)
 
     def _step(self, progress: float) -> None:
         begun = time.perf_counter()
@@ -113,7 +114,7 @@ class Fit:
             return self.step % every == 0
         return int(now * VALIDATIONS) > int(before * VALIDATIONS)
 
-    def _validate(self, max_tokens: int | None) -> None:
+    def _validate(self, max_tokens: int) -> None:
         self.model.eval()
         measures = self.objective.validate(max_tokens)
         samples = self.objective.sample()
