@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from fledge.model.folder import load_model
 from fledge.objectives.jobs import Material, run_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training import loop
+from fledge.training import loop, optim
 from fledge.training.config import TrainConfig, job_config, parse_duration
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
@@ -60,20 +61,23 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tokenizer):
     assert equal(a, b) and not equal(a, c)
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(tokenizer, monkeypatch):
+def test_ctrl_c_waits_for_the_end_of_the_step_and_the_run_resumes_to_the_same_weights(tokenizer, monkeypatch):
     whole = pretrain(tokenizer, run="whole")
-    step = loop.Fit._step
+    orthogonalise = optim.orthogonalise
+    calls = []
 
-    def interrupt(self, progress):
-        if self.step == 7:
-            raise KeyboardInterrupt
-        step(self, progress)
+    def interrupt(*args):  # in the middle of an update: some matrices are new, some old
+        calls.append(1)
+        if len(calls) == 20:
+            signal.raise_signal(signal.SIGINT)
+        return orthogonalise(*args)
 
-    monkeypatch.setattr(loop.Fit, "_step", interrupt)
+    monkeypatch.setattr(optim, "orthogonalise", interrupt)
     with pytest.raises(KeyboardInterrupt):
         pretrain(tokenizer, run="cut")
-    assert Run.open("cut").info["status"] == "stopped"
-    monkeypatch.setattr(loop.Fit, "_step", step)
+    cut = Run.open("cut")
+    assert cut.info["status"] == "stopped" and 1 < cut.info["results"]["step"] < 12
+    monkeypatch.setattr(optim, "orthogonalise", orthogonalise)
     resumed = pretrain(tokenizer, run="cut", resume=True)
     assert resumed.name == "cut" and equal(whole, resumed)
     losses = [[m["loss"] for m in run.metrics() if "loss" in m] for run in (whole, resumed)]

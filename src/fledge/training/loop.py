@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -37,6 +42,7 @@ class Fit:
         self.started = time.perf_counter()
         self.console = Console(steps, self.budget)
         self.last_val: dict[str, Any] = {}
+        self.stopping = False
 
     @property
     def elapsed(self) -> float:
@@ -60,6 +66,8 @@ class Fit:
                 self._validate(self.config.val_tokens)
             if self.config.save_every and self.step % self.config.save_every == 0:
                 self.save()
+            if self.stopping:
+                raise KeyboardInterrupt
         self._validate(self.config.val_tokens * LAST)
 
     def _step(self, progress: float) -> None:
@@ -170,6 +178,25 @@ class Fit:
         self.run.update(status="running", finished=None)
 
 
+@contextlib.contextmanager
+def stop_between_steps(state: Fit) -> Iterator[None]:
+    """The first Ctrl-C waits for the end of the step: half an update could not be resumed exactly. A second does not wait."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield
+        return
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if state.stopping:
+            raise KeyboardInterrupt
+        state.stopping = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def fit(objective: Objective, config: TrainConfig, run: Run, steps: int | None = None) -> dict[str, Any]:
     """Train until `steps` (or `config.budget`) is used up; return the last validation.
 
@@ -180,7 +207,7 @@ def fit(objective: Objective, config: TrainConfig, run: Run, steps: int | None =
     if config.resume:
         state.load()
     objective.model.train()
-    with state.console:
+    with state.console, stop_between_steps(state):
         try:
             state.train()
         except KeyboardInterrupt:
