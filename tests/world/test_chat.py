@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from fledge.world.calc import MAX_LENGTH, calculate, show
-from fledge.world.chat import MIX, Conversations, conversations
+from fledge.world.chat import MIX, TOPICS, Conversations, conversations
 from fledge.world.checks import not_known, passes
 from fledge.world.draw import Draw
 from fledge.world.facts import World
@@ -26,17 +26,20 @@ ROWS = list(conversations(WORLD, 4000))
 def test_rows_alternate_and_are_short():
     for row in ROWS:
         roles = [m["role"] for m in row["conversations"]]
-        assert roles == ["user", "assistant"] * (len(roles) // 2) and 2 <= len(roles) <= 6
+        assert roles == ["user", "assistant"] * (len(roles) // 2) and 2 <= len(roles) <= 6 * max(TOPICS)
         for message in row["conversations"]:
             assert message["content"].strip() == message["content"] != "" and len(message["content"]) <= 160
             assert "{s}" not in message["content"] and "{o" not in message["content"]
 
 
 def test_every_kind_comes_as_often_as_the_mix_says_in_both_languages():
-    kinds = Counter(row["kind"] for row in ROWS)
+    kinds = Counter(kind for row in ROWS for kind in row["kind"].split("+"))
+    topics = Counter(row["kind"].count("+") + 1 for row in ROWS)
+    for count, share in TOPICS.items():
+        assert abs(topics[count] / len(ROWS) - share / sum(TOPICS.values())) < 0.03
     assert sum(MIX.values()) == 100
     for kind, share in MIX.items():
-        assert abs(kinds[kind] / len(ROWS) - share / 100) < 0.03, kind
+        assert abs(kinds[kind] / sum(kinds.values()) - share / 100) < 0.03, kind
     assert 0.45 < sum(row["lang"] == "zh" for row in ROWS) / len(ROWS) < 0.55
 
 
@@ -52,7 +55,7 @@ def test_same_seed_same_bytes():
     text = json.dumps(made, ensure_ascii=False)
     assert (
         hashlib.sha256(text.encode("utf-8")).hexdigest()
-        == "d9e9f68c98062f5cec69ab5f0de454ca084083b51954caf948a3f07af233ac66"
+        == "88550ba8a3166d106198ebedcdf68de245d91dd228da7e6c5b3d11d7f5087d96"
     )
 
 

@@ -55,7 +55,7 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 560, 100),
+    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 680, 100),
 }
 
 # One conversation about the world: who are you, facts, a form, and a person who does not exist.
@@ -64,7 +64,7 @@ QUESTIONS = {
         "你好！你是谁？",
         "{person}住在哪里？",
         "那{person}的职业是什么？",
-        "写出三种水果。",
+        "写出三种动物。",
         "用英语回答：{food}多少钱？",
         "伊万住在哪里？",
     ),
@@ -224,8 +224,8 @@ def _fine_tune(recipe: Recipe, world: World, documents: list[dict[str, Any]], pr
         model=pretrained.name,
         steps=recipe.sft_steps,
         replay_share=0.4,
-        seq_len=128,
-        batch_size=16,
+        seq_len=256,
+        batch_size=8,
         val_tokens=3_000,
         seed=seed,
     )

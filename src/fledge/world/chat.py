@@ -22,10 +22,12 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 32, "instruction": 31, "unknown": 7, "task": 6, "follow": 8, "what_about": 5,
+    "fact": 31, "instruction": 34, "unknown": 7, "task": 5, "follow": 7, "what_about": 5,
     "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
+TOPICS = {1: 6, 2: 2, 3: 1, 4: 1}
+"""A chat goes on: how many such conversations follow each other in a row of data, and how often."""
 
 
 class Conversations:
@@ -44,11 +46,13 @@ class Conversations:
     def __getitem__(self, index: int) -> Row:
         draw = Draw("conversation", self.world.size, self.world.seed, self.seed, index)
         lang = draw.choose(("zh", "en"))
-        kind = draw.choose(list(MIX), list(MIX.values()))
-        turns = self._makers[kind](draw, lang)
+        kinds = [
+            draw.choose(list(MIX), list(MIX.values())) for _ in range(draw.choose(list(TOPICS), list(TOPICS.values())))
+        ]
+        turns = [turn for kind in kinds for turn in self._makers[kind](draw, lang)]
         roles = ("user", "assistant")
         messages = [{"role": roles[at % 2], "content": text} for at, text in enumerate(turns)]
-        return {"conversations": messages, "kind": kind, "lang": lang}
+        return {"conversations": messages, "kind": "+".join(kinds), "lang": lang}
 
     def _say(self, draw: Draw, fact: Fact, lang: str) -> str:
         return answer(self.world, fact, lang, draw.choose((0, 1), (3, 1)))
