@@ -216,4 +216,4 @@ def default_preset(device: str, seconds: float | None, num_bytes: int) -> str:
         return "small-34m"
     if seconds is not None and seconds > 1800:
         return "cpu-6m"
-    return "cpu-4m" if num_bytes < 4_000_000 else "cpu-2m"
+    return "cpu-4m" if num_bytes < 4_000_000 and (seconds is None or seconds > 120) else "cpu-2m"
