@@ -66,9 +66,9 @@ def test_ctrl_c_waits_for_the_end_of_the_step_and_the_run_resumes_to_the_same_we
     orthogonalise = optim.orthogonalise
     calls = []
 
-    def interrupt(*args):  # in the middle of an update: some matrices are new, some old
+    def interrupt(*args):  # in the middle of the fifth update
         calls.append(1)
-        if len(calls) == 20:
+        if len(calls) == 5:
             signal.raise_signal(signal.SIGINT)
         return orthogonalise(*args)
 

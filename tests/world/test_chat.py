@@ -84,7 +84,8 @@ def test_strangers_are_refused_by_name_and_nobody_known_is():
                 refused += 1
                 name = max((n for n in names[row["lang"]] if n in asked), key=len)
                 assert name in said
-    assert 200 < refused < 500
+    topics = sum(row["kind"].count("+") + 1 for row in ROWS)
+    assert 0.05 < refused / topics < 0.11  # the share of "unknown" in MIX, and the odd second question in it
 
 
 def test_stranger_halves_are_disjoint_and_hold_both_genders():
