@@ -139,6 +139,7 @@ def test_an_interrupted_install_is_repaired(project):
         stderr=subprocess.PIPE,
         encoding="utf-8",
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
     unfinished, python = project / ".venv" / "fledge-unfinished.txt", project / ".venv" / "bin" / "pip"
     while not (unfinished.exists() and python.exists()) and process.poll() is None:

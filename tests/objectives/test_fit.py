@@ -73,8 +73,12 @@ def test_ctrl_c_waits_for_the_end_of_the_step_and_the_run_resumes_to_the_same_we
         return orthogonalise(*args)
 
     monkeypatch.setattr(optim, "orthogonalise", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(tokenizer, run="cut")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(tokenizer, run="cut")
+    finally:
+        signal.signal(signal.SIGINT, before)
     cut = Run.open("cut")
     assert cut.info["status"] == "stopped" and 1 < cut.info["results"]["step"] < 12
     monkeypatch.setattr(optim, "orthogonalise", orthogonalise)

@@ -181,7 +181,8 @@ class Fit:
 @contextlib.contextmanager
 def stop_between_steps(state: Fit) -> Iterator[None]:
     """The first Ctrl-C waits for the end of the step: half an update could not be resumed exactly. A second does not wait."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+    # Only the main thread may handle signals; a job in the background that ignores Ctrl-C goes on ignoring it.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield
         return
 
