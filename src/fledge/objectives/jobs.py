@@ -184,7 +184,7 @@ def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer) -> Tran
 
 
 def _compiles(config: TrainConfig, device: torch.device) -> bool:
-    """auto: on CUDA for runs of five minutes and more. On a CPU compilation costs 20–60 s and wins about a tenth."""
+    """auto: on CUDA for runs of five minutes and more. On a CPU compilation costs 20–40 s and won nothing (docs/LOG.md)."""
     if config.compile != "auto":
         return config.compile == "on"
     if device.type != "cuda" or (config.seconds() or math.inf) < 300:

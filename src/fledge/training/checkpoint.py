@@ -6,7 +6,6 @@ checkpoints/step-N/state.safetensors   model.*  optimizer.*  rng
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fledge.data.shards import file_sha256
 from fledge.errors import UserError
 
 
@@ -28,7 +28,7 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside / "state.safetensors"
     )
-    text = json.dumps(state | {"sha256": _sha256(beside / "state.safetensors")})
+    text = json.dumps(state | {"sha256": file_sha256(beside / "state.safetensors")})
     (beside / "state.json").write_text(text, encoding="utf-8")
     for file in beside.iterdir():
         with file.open("rb+") as handle:
@@ -46,7 +46,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path = folder / f"step-{step}"
         try:
             state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-            if state["sha256"] == _sha256(path / "state.safetensors"):
+            if state["sha256"] == file_sha256(path / "state.safetensors"):
                 return load_file(path / "state.safetensors"), state
         except (OSError, ValueError, KeyError):
             pass
@@ -57,11 +57,3 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _steps(folder: Path) -> list[int]:
     names = [path.name.removeprefix("step-") for path in folder.glob("step-*")]
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
