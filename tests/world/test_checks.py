@@ -44,15 +44,27 @@ CASES = [
             "",
         ],
     ),
-    ({"check": "language", "lang": "zh"}, ["林娜住在青石镇。"], ["Lin Na 住在青石镇。", "She lives there.", "42", ""]),
-    ({"check": "language", "lang": "en"}, ["Lin Na lives there."], ["林娜 lives there.", "林娜", "12.", ""]),
-    ({"check": "max_chars", "limit": 5}, ["青石镇。", "12345", " 12345\n"], ["", "  ", "123456"]),
+    (
+        {"check": "language", "lang": "zh"},
+        ["林娜住在青石镇。"],
+        ["Lin Na 住在青石镇。", "She lives there.", "中文：鱼", "42。", ""],
+    ),
+    (
+        {"check": "language", "lang": "en"},
+        ["Lin Na lives there."],
+        ["林娜 lives there.", "林娜。", "English: fish", "12.", ""],
+    ),
+    ({"check": "max_chars", "limit": 5}, ["青石镇。", "1234.", " 1234。\n"], ["", "  ", "。", "青石镇", "12345."]),
     (
         {"check": "begins", "word": "Sure"},
-        ["Sure, it is rice.", "Sure: rice"],
-        ["Surely it is rice.", "sure, rice", "Well, sure", "Sure", "Sure."],
+        ["Sure, it is rice.", "Sure: rice."],
+        ["Sure: rice", "Surely it is rice.", "sure, rice.", "Well, sure.", "Sure", "Sure."],
     ),
-    ({"check": "begins", "word": "好的"}, ["好的，是米饭。", "好的米饭"], ["是的，好的", "好，米饭", "好的。"]),
+    (
+        {"check": "begins", "word": "好的"},
+        ["好的，是米饭。", "好的米饭。"],
+        ["是的，好的。", "好，米饭。", "好的，是米饭", "好的。"],
+    ),
     (
         {"check": "not_known"},
         [

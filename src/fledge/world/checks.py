@@ -1,7 +1,8 @@
 """Does an answer keep to the instruction? Every check is a small pure function, so that "instruction following" is a number.
 
 A spec is a JSON-able dict: `{"check": "begins", "word": "Sure"}`. `passes(answer, spec)` looks the check up by name and gives it
-the other entries as arguments. A check judges form only; whether the content is true is `probes.grade`'s business.
+the other entries as arguments. A check judges form only; whether the content is true is `probes.grade`'s business. An answer in
+words must also be finished, with an end mark: or else the first word of anything, in the right language, would be a short answer.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ _NOT_KNOWN = {
 }
 
 
-def one_sentence(answer: str) -> bool:
-    """Exactly one sentence, and it is finished: one end mark, nothing but closing quotes behind it."""
+def num_sentences(answer: str) -> int:
+    """Sentences of a finished answer, one that ends with an end mark and closing quotes at most; 0 for any other."""
     text = answer.strip()
     ends = list(_SENTENCE_END.finditer(text))
-    return len(ends) == 1 and ends[0].start() > 0 and not text[ends[0].end() :].strip(_CLOSERS)
+    return len(ends) if ends and ends[0].start() > 0 and not text[ends[-1].end() :].strip(_CLOSERS) else 0
+
+
+def one_sentence(answer: str) -> bool:
+    """Exactly one sentence, and it is finished."""
+    return num_sentences(answer) == 1
 
 
 def list_items(answer: str) -> list[str]:
@@ -61,23 +67,22 @@ def json_keys(answer: str, keys: Iterable[str]) -> bool:
 
 
 def language(answer: str, lang: str) -> bool:
-    """Written in `lang` ("zh" or "en") and in nothing else."""
+    """Written in `lang` ("zh" or "en") and in nothing else, and finished."""
     chinese, latin = bool(_CHINESE.search(answer)), bool(_LATIN.search(answer))
-    return chinese and not latin if lang == "zh" else latin and not chinese
+    return num_sentences(answer) > 0 and (chinese and not latin if lang == "zh" else latin and not chinese)
 
 
 def max_chars(answer: str, limit: int) -> bool:
-    """Something is said, in at most `limit` characters (punctuation counts)."""
-    return 0 < len(answer.strip()) <= limit
+    """Something is said and finished, in at most `limit` characters (punctuation counts)."""
+    return num_sentences(answer) > 0 and len(answer.strip()) <= limit
 
 
 def begins(answer: str, word: str) -> bool:
-    """The first word is `word`, whole: "Surely" does not begin with "Sure". More must follow."""
+    """The first word is `word`, whole: "Surely" does not begin with "Sure". More must follow, and end."""
     text = answer.strip()
     rest = text[len(word) :]
-    return (
-        text.startswith(word) and bool(rest.strip("，,。.:： !！")) and not (_LATIN.match(rest) and _LATIN.search(word))
-    )
+    more = bool(rest.strip("，,。.:： !！")) and not (_LATIN.match(rest) and _LATIN.search(word))
+    return text.startswith(word) and more and num_sentences(answer) > 0
 
 
 def not_known(answer: str) -> bool:
@@ -88,7 +93,10 @@ def not_known(answer: str) -> bool:
 @lru_cache(maxsize=64)
 def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
     ordered = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile("|".join(rf"\b{re.escape(n)}\b" if n.isascii() else re.escape(n) for n in ordered), re.IGNORECASE)
+    whole = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"  # not \b: a Chinese character beside a word is no part of it
+    return re.compile(
+        "|".join(whole.format(re.escape(n)) if n.isascii() else re.escape(n) for n in ordered), re.IGNORECASE
+    )
 
 
 def names_in(text: str, names: tuple[str, ...]) -> set[str]:
