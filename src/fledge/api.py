@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +79,14 @@ def train(
     val_rows: Iterable[Any] | None = None,
     replay_rows: Iterable[Any] | None = None,
     landmarks: dict[str, Any] | None = None,
+    on_save: Callable[[Transformer, int], None] | None = None,
     **config: Any,
 ) -> Run:
     """Run a training job ("pretrain", "sft") and return its run; settings are the fields of `TrainConfig`.
 
     The data are files (`data=[...]`) or `rows` in memory: strings, or dicts in any schema; `val_rows` to validate on,
     `replay_rows` to mix into fine-tuning, and `landmarks`, known values to draw beside the curves (e.g. {"floor": bits
-    per byte}), go with `rows`.
+    per byte}), go with `rows`. `on_save(model, step)` is called after every checkpoint of `save_every`, and at the end.
     """
     from fledge.objectives.jobs import Material, run_job
 
@@ -96,4 +97,4 @@ def train(
     if rows is not None and (config.get("data") or config.get("val") or config.get("replay")):
         raise UserError("give rows in memory, or files with data, val and replay, not both.")
     material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
-    return run_job(job, job_config(job, **config), material)
+    return run_job(job, job_config(job, **config), material, on_save)

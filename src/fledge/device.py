@@ -129,6 +129,12 @@ def ram_gb() -> float:
     return round(min(total, int(limit) if limit.isdigit() else total) / 2**30, 1)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on a GPU or in the machine: torch says so in several ways."""
+    words = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
 def memory_mb(device: torch.device) -> float:
     """Peak memory of this process in MiB: what torch allocated on a CUDA device, else the resident set; 0.0 when unknown."""
     if device.type == "cuda":

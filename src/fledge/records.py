@@ -13,6 +13,7 @@ torn last line in a .jsonl, which readers skip and the next writer closes.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +35,22 @@ VERSIONED = ("fledge", "torch", "numpy", "tokenizers", "safetensors")
 def runs_root() -> Path:
     """The folder of runs: `FLEDGE_RUNS`, else `runs` in the working directory."""
     return Path(os.environ.get("FLEDGE_RUNS") or "runs")
+
+
+def cache_root() -> Path:
+    """The folder of what can be made again: `FLEDGE_CACHE`, else `fledge` in the user's cache folder."""
+    if chosen := os.environ.get("FLEDGE_CACHE"):
+        return Path(chosen)
+    local = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
+    return (Path(local) if local else Path.home() / ".cache") / "fledge"
+
+
+def file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def list_runs(root: str | Path | None = None) -> list[Run]:
@@ -69,9 +87,13 @@ class Run:
         *,
         root: str | Path | None = None,
         command: str | None = None,
+        beside: Callable[[Path], None] | None = None,
     ) -> Run:
-        """Make a new run folder and write its run.json. A taken name gets -2, -3, …; UserError for a name that is no
-        folder name, or a tracker in `config` that is not installed."""
+        """Make a new run folder, let `beside(folder)` put its files there, and write its run.json: now it is a run.
+
+        A taken name gets -2, -3, …; UserError for a name that is no folder name, or a tracker in `config` that is not
+        installed.
+        """
         cls.check(config, name)
         started = datetime.now().astimezone()
         name = name or f"{job}-{started:%Y%m%d-%H%M%S}"
@@ -93,6 +115,8 @@ class Run:
             "data": {},
             "results": {},
         }
+        if beside:
+            beside(path)
         write_atomic(path / "run.json", _dumps(info, indent=1) + "\n")
         return cls(path)
 
@@ -104,6 +128,11 @@ class Run:
         trackers.require(config)
         if name and (name != Path(name).name or name.startswith(".")):
             raise UserError(f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).")
+
+    @staticmethod
+    def exists(name_or_path: str | Path) -> bool:
+        """Whether `open` would find a run of that name, or in that folder."""
+        return any((path / "run.json").is_file() for path in (Path(name_or_path), runs_root() / name_or_path))
 
     @classmethod
     def open(cls, name_or_path: str | Path) -> Run:
@@ -243,6 +272,8 @@ def _new_folder(root: Path, name: str) -> Path:
             path.mkdir(parents=True)
             return path
         except FileExistsError:
+            if path.is_dir() and {file.name for file in path.iterdir()} <= {"tokenizer"}:
+                return path  # of a process that was killed before it wrote run.json
             number += 1
         except OSError as error:
             raise UserError(f"cannot make the run folder '{path}': {error.strerror or error}.") from error

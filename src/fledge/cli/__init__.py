@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from fledge.device import out_of_memory
 from fledge.errors import UserError, suggest
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has main(argv: list[str]) -> int
@@ -69,7 +70,7 @@ def _outside(error: Exception) -> str:
         return f"there is no permission to use '{where}': mend its rights, or name another place."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the disk is full ({where}): make room and run the command again."
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+    if out_of_memory(error):
         return "there is not enough memory: use a smaller model, --batch-size or --seq-len."
     return ""
 

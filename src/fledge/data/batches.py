@@ -38,6 +38,21 @@ class Batch:
     tags_BT: torch.Tensor | None
     count: int
     num_bytes: int
+    ends_epoch: bool = False
+
+    def split(self, parts: int) -> list[Batch]:
+        """The same rows as `parts` batches, or fewer when there are not so many rows: for a machine that has too little
+        memory for all of them at once."""
+        if parts == 1:
+            return [self]
+        names = ("inputs_BT", "targets_BT", "positions_BT", "segments_BT", "tags_BT")
+        columns = [None if (t := getattr(self, name)) is None else t.tensor_split(parts) for name in names]
+        pieces = []
+        for i in range(min(parts, len(self.inputs_BT))):
+            rows = [None if column is None else column[i] for column in columns]
+            part: dict[str, Any] = dict(zip(names, rows))
+            pieces.append(Batch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=self.num_bytes))
+        return pieces
 
 
 class PackedBatches:
@@ -143,9 +158,8 @@ class PackedBatches:
         return stretches(self._sizes, self.seq_len, cut=self.crop, generator=generator)
 
     def _made_for(self) -> dict[str, Any]:
-        settings = {
-            name: getattr(self, name) for name in ("seq_len", "batch_size", "crop", "seed", "epochs", "shuffle")
-        }
+        """What the cursor depends on. The number of rows in a batch is not part of it: the next row is the next row."""
+        settings = {name: getattr(self, name) for name in ("seq_len", "crop", "seed", "epochs", "shuffle")}
         return {"dataset": self.dataset.fingerprint(), **settings}
 
     def state_dict(self) -> dict[str, Any]:
@@ -160,15 +174,24 @@ class PackedBatches:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        mine = self._made_for()
-        if different := [name for name, value in mine.items() if state["made_for"][name] != value]:
-            was = {name: state["made_for"][name] for name in different}
-            now = {name: mine[name] for name in different}
-            raise UserError(f"the run cannot resume on other data or batches: it was made with {was}, this is {now}")
+        same_place(state["made_for"], self._made_for(), self.dataset)
         self.epoch, self._cursor = state["epoch"], state["cursor"]
         self._filled, self._positions = state["filled"], state["positions"]
         self._packer.load_state_dict(state["packer"])
         self._plan = self._stretches(self.epoch)
+
+
+def same_place(was: dict[str, Any], now: dict[str, Any], dataset: Dataset) -> None:
+    """Refuse a cursor that was made for something else."""
+    if was["dataset"] != now["dataset"]:
+        files = ", ".join(dataset.source_names())
+        raise UserError(
+            f"the run cannot go on: the data have changed since it began ({files} has another content or another "
+            "tokenizer): bring the old data back, or start another run."
+        )
+    if different := [name for name, value in now.items() if was[name] != value]:
+        changes = ", ".join(f"{name} was {was[name]} and is {now[name]}" for name in different)
+        raise UserError(f"the run cannot go on with other batches: {changes}.")
 
 
 def eval_batches(

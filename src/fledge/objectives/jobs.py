@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from fledge.data import Dataset, Mixture, PackedBatches, prepare, prepare_rows, read_rows
+from fledge.data.padded import PaddedBatches
 from fledge.data.readers import check_file
 from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
@@ -24,8 +27,8 @@ from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import TrainConfig, default_preset, default_vocab_size
-from fledge.training.loop import fit
+from fledge.training.config import PARITY, TrainConfig, default_preset, default_vocab_size
+from fledge.training.loop import OnSave, fit
 
 KIND = {"pretrain": "text", "sft": "chat"}
 DEFAULT_BUDGET = "5m"
@@ -41,9 +44,11 @@ class Material:
     landmarks: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def run_job(job: str, config: TrainConfig, material: Material | None = None) -> Run:
+def run_job(job: str, config: TrainConfig, material: Material | None = None, on_save: OnSave | None = None) -> Run:
     """Train. Returns the finished run, whose `model_dir` holds the model and its tokenizer."""
     config.check()
+    if config.parity:
+        config = dataclasses.replace(config, **PARITY)
     if config.steps is None and config.epochs is None and config.budget is None:
         config = dataclasses.replace(config, budget=DEFAULT_BUDGET)
     if not config.data and material is None:
@@ -53,19 +58,20 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
             f"`fledge train {job}` starts from a trained model: give it with --model (a run or a model folder)."
         )
     base = find_model(config.model) if config.model else None
+    run = Run.open(config.run or "") if config.resume and Run.exists(config.run or "") else None
+    if run and run.info["status"] == "done" and _finished(run, config):
+        return run
     _refuse_early(config, base)
     set_threads()
     device = pick_device(config.device)
-    tokenizer = _tokenizer(config, base, material)
+    tokenizer = Tokenizer.load(run.path / "tokenizer") if run else _tokenizer(config, base, material)
     model = _model(config, base, tokenizer).to(device)
     train, val = _datasets(job, config, tokenizer, material)
-    batches = _batches(job, config, train, tokenizer)
-    model.compute_dtype = pick_precision(config.precision, device)
+    make = _padded if config.parity else partial(_batches, job)
+    batches: Any = make(config, train, tokenizer)
+    model.compute_dtype = _precision(config, device, run)
     model.checkpoint_activations = config.checkpoint_activations
-    steps = config.steps
-    if config.epochs is not None:
-        per_step = config.seq_len * config.batch_size * config.accumulation_steps
-        steps = max(1, math.ceil(config.epochs * batches.tokens_per_epoch / per_step))
+    steps = _num_steps(config, batches)
     replay = _replay(config, tokenizer, material)
     objective = LanguageModeling(
         model,
@@ -75,21 +81,58 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None) -> 
         landmarks=material.landmarks if material else None,
         hidden=torch.compile(model.hidden, dynamic=False) if _compiles(config, device) else None,
     )
-    if config.resume:  # its record stands
-        run = Run.open(config.run or "")
-    else:
-        run = Run.create(job, dataclasses.asdict(config), config.run)
+    if run is None:
+        run = Run.create(
+            job, dataclasses.asdict(config), config.run, beside=lambda path: tokenizer.save(path / "tokenizer")
+        )
         run.update(
             data={"train": train.describe(), "val": val.describe() if val else None, "batches": batches.report()},
             model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
             precision=str(model.compute_dtype).removeprefix("torch."),
         )
     print(_banner(run, model, tokenizer, train, config, steps, batches))
-    results = fit(objective, config, run, steps)
+    results = fit(objective, config, run, steps, on_save)
     save_model(model, run.model_dir)
     tokenizer.save(run.model_dir)
     run.finish("done", **results)
+    if not config.save_every:  # the checkpoints were there for accidents
+        shutil.rmtree(run.checkpoints_dir, ignore_errors=True)
     return run
+
+
+def _finished(run: Run, config: TrainConfig) -> bool:
+    """A run that is done is not done again; to become longer it needs a checkpoint to go on from."""
+    if all(run.info["config"][name] == getattr(config, name) for name in ("steps", "epochs", "budget")):
+        print(f"run {run.name} is finished; its model is in {run.model_dir.as_posix()}")
+        return True
+    if not any(run.checkpoints_dir.glob("step-*")):
+        raise UserError(
+            f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with --model "
+            f"{run.name}, or keep checkpoints with --save-every next time."
+        )
+    return False
+
+
+def _precision(config: TrainConfig, device: torch.device, run: Run | None) -> torch.dtype:
+    """A run goes on in the precision that it began with: `auto` measures, and might find another one today."""
+    if run and config.precision == "auto" and device.type == run.info["machine"].get("device"):
+        return getattr(torch, run.info["precision"])
+    return pick_precision(config.precision, device)
+
+
+def _num_steps(config: TrainConfig, batches: PackedBatches | PaddedBatches) -> int | None:
+    """Optimizer steps of the run; None when the clock decides."""
+    if isinstance(batches, PaddedBatches):
+        if config.budget:
+            raise UserError("--parity goes by steps: give --epochs or --steps instead of --budget.")
+        per_epoch = math.ceil(batches.batches_per_epoch / config.accumulation_steps)
+        batches.total = math.ceil((config.epochs or 0) * batches.batches_per_epoch)
+        batches.total = batches.total or (config.steps or 0) * config.accumulation_steps
+        return config.steps or math.ceil((config.epochs or 0) * per_epoch)
+    if config.epochs is None:
+        return config.steps
+    per_step = config.seq_len * config.batch_size * config.accumulation_steps
+    return max(1, math.ceil(config.epochs * batches.tokens_per_epoch / per_step))
 
 
 def _refuse_early(config: TrainConfig, base: Path | None) -> None:
@@ -139,9 +182,23 @@ def _datasets(
         train = prepare_rows(material.train, tokenizer, kind=kind, name="train")
         return train, None if material.val is None else prepare_rows(material.val, tokenizer, kind=kind, name="val")
     data = prepare(config.data, tokenizer, kind=kind)
+    if config.parity and not config.val:
+        return data, None  # MiniMind holds nothing out
     if config.val:
         return data, prepare(config.val, tokenizer, kind=kind)
     return data.split(config.val_fraction)
+
+
+def _padded(config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PaddedBatches:
+    """Rows as MiniMind makes them, with its names for the control tokens."""
+    return PaddedBatches(
+        dataset,
+        seq_len=config.seq_len,
+        batch_size=config.batch_size,
+        pad_id=tokenizer.endoftext_id,
+        bos_id=tokenizer.im_start_id,
+        eos_id=tokenizer.im_end_id,
+    )
 
 
 def _batches(job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PackedBatches:

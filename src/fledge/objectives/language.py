@@ -50,7 +50,7 @@ class LanguageModeling:
         return Loss(total, batch.count, metrics)
 
     @torch.no_grad()
-    def validate(self, max_tokens: int | None) -> dict[str, Any]:
+    def validate(self, max_tokens: int | None, splits: int = 1) -> dict[str, Any]:
         """val_loss (nats per token), val_bpb (bits per UTF-8 byte of the targets), and the same by kind of span."""
         if self.val is None:
             return {}
@@ -60,7 +60,8 @@ class LanguageModeling:
         lengths = torch.from_numpy(self.val.byte_lengths.astype("int64"))
         count = 0
         rows = self.batches.main if isinstance(self.batches, Mixture) else self.batches
-        for batch in eval_batches(self.val, rows.seq_len, rows.batch_size, max_tokens, rows.pad_id):
+        batch_size = max(1, rows.batch_size // splits)
+        for batch in eval_batches(self.val, rows.seq_len, batch_size, max_tokens, rows.pad_id):
             hidden_BTD = self.model.hidden(**_inputs(batch, device))
             nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
             learnt = batch.targets_BT != -100

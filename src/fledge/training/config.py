@@ -67,8 +67,8 @@ class TrainConfig:
     """AdamW second-moment decay."""
     momentum: float = 0.95
     """Muon momentum (Nesterov)."""
-    schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"
-    """Shape of the learning rate after warm-up."""
+    schedule: Literal["linear", "cosine", "wsd", "constant", "minimind"] = "linear"
+    """Shape of the learning rate after warm-up. minimind: a cosine down to a tenth, without warm-up."""
     warmup: float = 0.02
     """Share of the run in which the rate rises from 0."""
     grad_clip: float = 1.0
@@ -88,11 +88,14 @@ class TrainConfig:
     val_tokens: int = 16_000
     """Validation tokens used during training; the last one uses up to 64 times as many."""
     save_every: int | None = None
-    """Steps between checkpoints. Default: only when interrupted."""
-    keep: int = 1
-    """Checkpoints kept."""
+    """Steps between checkpoints. Default: every ten minutes, and they go when the run is done."""
+    keep: int = 2
+    """Checkpoints kept: should the newest be damaged, the one before it is used."""
     resume: bool = False
     """Go on from the newest checkpoint of `run`, with the settings it was started with."""
+    parity: bool = False
+    """MiniMind's own maths, to compare with it: rows padded and in its order, the mean of the batches' means, its AdamW
+    (decay on everything) and its cosine. Slower, and no better."""
     tensorboard: bool = False
     """Also write TensorBoard files into the run folder."""
     track: Literal["wandb", "swanlab"] | None = None
@@ -142,8 +145,14 @@ JOB_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+PARITY: dict[str, Any] = {
+    "optimizer": "adamw", "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "schedule": "minimind", "warmup": 0.0,
+}  # fmt: skip
+"""What `parity` means for the settings."""
+
 # What may differ when a run goes on; any other setting would make it another run.
 CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
+CHANGEABLE |= {"batch_size", "accumulation_steps"}
 CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track"}
 
 
@@ -164,16 +173,20 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
 
 
 def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
-    """The settings of the run that goes on, with `changes`; refuses what would make it another run."""
+    """The settings of the run that goes on, with `changes`; refuses what would make it another run.
+
+    A run that does not exist yet (it was killed before it began) has only `changes`.
+    """
     if not changes.get("run"):
         raise UserError("--resume needs the run's name: give it with --run.")
+    if not Run.exists(changes["run"]):
+        return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
     run = Run.open(changes["run"])
     if run.info["job"] != job:
-        raise UserError(f"run '{run.name}' is a {run.info['job']} run: resume it as `fledge train {run.info['job']}`.")
-    if not any(run.checkpoints_dir.glob("step-*")):
-        status = run.info["status"]
-        more = f", or train its model further with --model {run.name}" if status == "done" else ""
-        raise UserError(f"run '{run.name}' is {status} and has no checkpoint to go on from: start another run{more}.")
+        raise UserError(
+            f"run '{run.name}' is a {run.info['job']} run: go on with `fledge train {run.info['job']} --run {run.name} "
+            "--resume`, or choose another name."
+        )
     known = {field.name for field in dataclasses.fields(TrainConfig)}
     begun = {name: value for name, value in run.info["config"].items() if name in known}
     if any(changes.get(name) is not None for name in ("steps", "epochs", "budget")):

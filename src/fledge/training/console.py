@@ -18,8 +18,7 @@ class Console:
     def __init__(self, steps: int | None, budget: float | None):
         self.steps, self.budget = steps, budget
         self.out = Rich(highlight=False)
-        self.begun = self.last = time.perf_counter()
-        self.first_progress: float | None = None
+        self.last = time.perf_counter()
         self.smooth: float | None = None
         self.bar = Progress(
             BarColumn(bar_width=24),
@@ -47,13 +46,14 @@ class Console:
             line += f"; the floor of this text is {values['floor']:.3f} bits a byte"
         self.out.print(line, style="dim", soft_wrap=True)
 
-    def step(self, fields: dict[str, Any], progress: float) -> None:
-        if self.first_progress is None:
-            self.first_progress, self.begun = progress, time.perf_counter()
+    def say(self, sentence: str) -> None:
+        """Something that the person should know, above the bar."""
+        self.out.print(f"  {sentence}", style="yellow", soft_wrap=True)
+
+    def step(self, fields: dict[str, Any], progress: float, left: float) -> None:
+        """One step's figures; `left` in seconds."""
         speed = fields["tokens_per_second"]
         self.smooth = speed if self.smooth is None else 0.9 * self.smooth + 0.1 * speed
-        done = progress - self.first_progress
-        left = (time.perf_counter() - self.begun) / done * max(0.0, 1 - progress) if done > 0 else 0.0
         of = f"/{self.steps}" if self.steps else ""
         text = f"step {fields['step']}{of}  loss {fields['loss']:.3f}  {self.smooth:,.0f} tok/s  {_clock(left)} left"
         if self.live:

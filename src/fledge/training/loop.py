@@ -2,55 +2,69 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
-from fledge.device import memory_mb
+from fledge.device import memory_mb, out_of_memory
 from fledge.errors import UserError
+from fledge.model.transformer import Transformer
 from fledge.records import Run
-from fledge.training.checkpoint import load_checkpoint, save_checkpoint
+from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from fledge.training.clock import Clock
 from fledge.training.config import TrainConfig
 from fledge.training.console import Console
+from fledge.training.interrupts import stop_between_steps
 from fledge.training.objective import Objective
 from fledge.training.optim import Optimizer
 from fledge.training.scaler import Scaler
 
 VALIDATIONS = 10  # a run, when nothing else is asked for
+VALIDATION_SHARE = 0.05  # of a time budget that they may use: fewer when the budget is short
 LAST = 64  # the last validation may use so many times `val_tokens`: at the default, a million tokens
+SAVE_SECONDS = 600.0  # between checkpoints, when nothing else is asked for: so much work a power cut can cost
+
+OnSave = Callable[[Transformer, int], None]
+"""Called with (model, step) after every checkpoint that was asked for, and at the end."""
 
 
 class Fit:
     """The state of a run in progress. `fit` drives it; tests look inside."""
 
-    def __init__(self, objective: Objective, config: TrainConfig, run: Run, steps: int | None):
-        self.objective, self.config, self.run = objective, config, run
-        self.steps, self.budget = steps, config.seconds()
+    def __init__(
+        self, objective: Objective, config: TrainConfig, run: Run, steps: int | None, on_save: OnSave | None = None
+    ):
+        self.objective, self.config, self.run, self.on_save = objective, config, run, on_save
+        self.budget = config.seconds()
+        self.tokens_per_step = config.seq_len * config.batch_size * config.accumulation_steps
+        self.total_tokens = (steps or 0) * self.tokens_per_step
         self.model = objective.model
         self.parts = self.model.parts
         self.optimizer = Optimizer(self.model, config, self.parts)
         self.scaler = Scaler(self.model.compute_dtype == torch.float16)
         self.step = self.tokens = 0
-        self.seconds = 0.0  # of earlier sessions, when resumed
-        self.started = time.perf_counter()
+        self.splits = 1  # parts in which a batch is computed; more after memory has run out
+        self.clock = Clock()
+        self.saved_at = 0.0
         self.console = Console(steps, self.budget)
         self.last_val: dict[str, Any] = {}
+        self.validations = VALIDATIONS
         self.stopping = False
+        self.whole = True  # False in the middle of a step, when nothing can be saved
 
-    @property
-    def elapsed(self) -> float:
-        return self.seconds + time.perf_counter() - self.started
+    def stop(self) -> None:
+        """Stop at the end of this step."""
+        self.stopping = True
 
     def progress(self) -> float:
-        """Share of the run that is done: by the clock for a time budget, else by steps."""
-        return self.elapsed / self.budget if self.budget else self.step / (self.steps or 1)
+        """Share of the run that is done: by the clock for a time budget, else by tokens (parity: by batches)."""
+        if self.config.parity:
+            return self.objective.batches.progress
+        return self.clock.elapsed / self.budget if self.budget else self.tokens / max(1, self.total_tokens)
 
     def train(self) -> None:
         """Run to the end, logging, validating, sampling and saving on the way."""
@@ -58,13 +72,17 @@ class Fit:
         self.run.update(landmarks=landmarks)
         self.console.landmarks(landmarks)
         if self.step == 0:
+            self.clock.restart()
             self._validate(self.config.val_tokens)
-            self.started = time.perf_counter()  # the clock of a budget starts with the first step
+            if self.budget:
+                affordable = int(VALIDATION_SHARE * self.budget / self.clock.elapsed)
+                self.validations = min(VALIDATIONS, max(1, affordable))
+            self.clock.restart()  # the clock of a budget starts with the first step
         while (progress := self.progress()) < 1:
             self._step(progress)
             if self._due(self.config.val_every, progress):
                 self._validate(self.config.val_tokens)
-            if self.config.save_every and self.step % self.config.save_every == 0:
+            if self._save_due():
                 self.save()
             if self.stopping:
                 raise KeyboardInterrupt
@@ -72,64 +90,132 @@ class Fit:
 
     def _step(self, progress: float) -> None:
         begun = time.perf_counter()
-        batches = [next(self.objective.batches) for _ in range(self.config.accumulation_steps)]
-        count = sum(batch.count for batch in batches)  # known before the backward pass: an exact mean for any split
-        total = 0.0
-        metrics: dict[str, float] = {}
-        for batch in batches:
-            loss = self.objective.loss(batch)
-            (loss.sum * (self.scaler.scale / count)).backward()
-            total += loss.sum.item()
-            metrics |= loss.metrics
-        if not math.isfinite(total) and not self.scaler.enabled:
-            raise UserError(
-                f"the loss became {total} at step {self.step + 1}: try a lower --lr, a longer --warmup, or --precision fp32."
-            )
+        self.whole = False
+        batches = [next(self.objective.batches)]
+        while len(batches) < self.config.accumulation_steps and not batches[-1].ends_epoch:
+            batches.append(next(self.objective.batches))
+        loss, metrics = self._gradients(batches)
         parameters = self.optimizer.parameters()
         finite = self.scaler.unscale(parameters)
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if not (math.isfinite(loss) and norm.isfinite()) and not (self.scaler.enabled and self.scaler.scale >= 1):
+            self._diverged(batches, loss)
         if self.config.grad_clip:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
-        middle = progress if self.budget else (self.step + 0.5) / (self.steps or 1)  # neither first nor last rate is 0
-        scale = self.parts.lr_at(middle, warmup=self.config.warmup, schedule=self.config.schedule)
+        tokens = sum(batch.inputs_BT.numel() for batch in batches)
+        if self.config.parity:
+            progress = self.progress()  # MiniMind's rate is that of the step's end
+        elif not self.budget:
+            progress += self.tokens_per_step / 2 / self.total_tokens  # the middle: neither first nor last rate is 0
+        scale = self.parts.lr_at(min(progress, 1.0), warmup=self.config.warmup, schedule=self.config.schedule)
         if finite:
             self.optimizer.step(scale)
         else:
             self.optimizer.zero_grad()
         self.step += 1
-        self.tokens += sum(batch.inputs_BT.numel() for batch in batches)
+        self.tokens += tokens
+        self.whole = True
         seconds = time.perf_counter() - begun
+        if pause := self.clock.step(seconds):
+            self.console.say(f"a pause of {pause:.0f} s before step {self.step} is not counted")
         fields = {
             "step": self.step,
             "tokens": self.tokens,
-            "seconds": round(self.elapsed, 3),
-            "loss": total / max(count, 1),
+            "seconds": round(self.clock.elapsed, 3),
+            "loss": loss,
             "lr": self.config.lr * scale,
             "grad_norm": norm.item(),
-            "tokens_per_second": round(batches[0].inputs_BT.numel() * len(batches) / seconds),
+            "tokens_per_second": round(tokens / seconds),
             "memory_mb": round(memory_mb(self.model.device)),
             **metrics,
         }
         self.run.log(**fields)
-        self.console.step(fields, self.progress())
+        self.console.step(fields, self.progress(), self._left())
+
+    def _left(self) -> float:
+        if self.budget:
+            return self.budget - self.clock.elapsed
+        return self.clock.left(self._steps_left())
+
+    def _steps_left(self) -> int:
+        return math.ceil((self.total_tokens - self.tokens) / self.tokens_per_step)
+
+    def _gradients(self, batches: list[Any]) -> tuple[float, dict[str, float]]:
+        """Gradients of the mean loss over all targets of `batches`; (that mean, metrics).
+
+        When memory runs out the same batches are computed in more, smaller parts: the same step on the same data.
+        """
+        while True:
+            try:
+                return self._backward(batches)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+            self.optimizer.zero_grad()
+            if self.model.device.type == "cuda":
+                torch.cuda.empty_cache()
+            rows = len(batches[0].inputs_BT)
+            if self.splits >= rows:
+                raise UserError(
+                    f"memory ran out at step {self.step + 1} even with one row of {self.config.seq_len} tokens at a time: "
+                    "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset."
+                )
+            self.splits *= 2
+            self.run.update(micro_batch=math.ceil(rows / self.splits))
+            self.console.say(
+                f"memory ran out at step {self.step + 1}: from here {self.splits} times {math.ceil(rows / self.splits)} rows "
+                f"instead of {rows} at a time; the step, its {rows * len(batches)} rows and their order stay the same"
+            )
+
+    def _backward(self, batches: list[Any]) -> tuple[float, dict[str, float]]:
+        count = sum(batch.count for batch in batches)  # known before the backward pass: an exact mean for any split
+        mean = 0.0
+        metrics: dict[str, float] = {}
+        for batch in batches:
+            # MiniMind takes the mean of the batches' means, and divides by the batches asked for even if fewer are left.
+            divisor = batch.count * self.config.accumulation_steps if self.config.parity else count
+            for part in batch.split(self.splits):
+                loss = self.objective.loss(part)
+                (loss.sum * (self.scaler.scale / max(divisor, 1))).backward()
+                mean += loss.sum.item() / max(divisor, 1)
+                metrics |= loss.metrics
+        return mean, metrics
+
+    def _diverged(self, batches: list[Any], loss: float) -> None:
+        """Stop a run whose loss or gradient is no number any more, and keep what it choked on."""
+        path = self.run.path / f"bad-step-{self.step + 1}.safetensors"
+        tensors = {
+            f"{i}.{name}": getattr(b, f"{name}_BT") for i, b in enumerate(batches) for name in ("inputs", "targets")
+        }
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+        what = "the gradient became infinite" if math.isfinite(loss) else f"the loss became {loss}"
+        raise UserError(
+            f"{what} at step {self.step + 1} (its batch is in {path.as_posix()}): try a lower --lr, a longer --warmup, or "
+            "--precision fp32."
+        )
+
+    def _save_due(self) -> bool:
+        if self.config.save_every:
+            return self.step % self.config.save_every == 0
+        return self.clock.elapsed - self.saved_at > SAVE_SECONDS
 
     def _due(self, every: int | None, before: float) -> bool:
-        """Every `every` steps, or at each tenth of the run; never at the very end, where the whole validation follows."""
+        """Every `every` steps, or ten times a run; never at the very end, where the whole validation follows."""
         now = self.progress()
         if now >= 1:
             return False
         if every:
             return self.step % every == 0
-        return int(now * VALIDATIONS) > int(before * VALIDATIONS)
+        return int(now * self.validations) > int(before * self.validations)
 
     def _validate(self, max_tokens: int) -> None:
         self.model.eval()
-        measures = self.objective.validate(max_tokens)
+        measures = self.objective.validate(max_tokens, self.splits)
         samples = self.objective.sample()
         self.model.train()
         if measures:
             self.last_val = measures
-            self.run.log(step=self.step, tokens=self.tokens, seconds=round(self.elapsed, 3), **measures)
+            self.run.log(step=self.step, tokens=self.tokens, seconds=round(self.clock.elapsed, 3), **measures)
         for sample in samples:
             self.run.sample(step=self.step, **sample)
         self.console.validation(self.step, measures, samples)
@@ -138,21 +224,34 @@ class Fit:
         """Write a checkpoint of this very moment."""
         tensors: dict[str, torch.Tensor] = {f"model.{name}": p for name, p in self.model.named_parameters()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state.items()}
-        tensors["rng"] = torch.get_rng_state()
         state = {
             "step": self.step,
             "tokens": self.tokens,
-            "seconds": self.elapsed,
+            "total_tokens": self.total_tokens,
+            "length": self._length(),
+            "made_by": self._maker(),
+            "seconds": self.clock.elapsed,
+            "splits": self.splits,
             "optimizer_steps": self.optimizer.num_steps,
             "scaler": self.scaler.state_dict(),
             "data": self.objective.batches.state_dict(),
+            "last_val": self.last_val,
         }
-        save_checkpoint(self.run.checkpoints_dir, self.step, tensors, state, self.config.keep)
+        save_checkpoint(self.run.checkpoints_dir, self.step, tensors | random_state(), state, self.config.keep)
+        self.saved_at = self.clock.elapsed
+        if self.on_save and self.config.save_every:
+            self.on_save(self.model, self.step)
 
     @torch.no_grad()
     def load(self) -> None:
-        """Go back to the newest whole checkpoint of the run."""
-        tensors, state = load_checkpoint(self.run.checkpoints_dir)
+        """Go back to the newest whole checkpoint of the run, or to its beginning when there is none."""
+        found = load_checkpoint(self.run.checkpoints_dir)
+        if found is None:
+            self.console.say(f"run '{self.run.name}' has no whole checkpoint: it begins again")
+            self.run.rewind(-1)
+            self.run.update(status="running", finished=None)
+            return
+        tensors, state = found
         if state["data"].keys() != self.objective.batches.state_dict().keys():
             raise UserError(
                 f"run '{self.run.name}' cannot resume with other data: give it the replay texts it was started with."
@@ -170,55 +269,78 @@ class Fit:
                 "state": {k: tensors[f"optimizer.{k}"] for k in self.optimizer.state},
             }
         )
-        torch.set_rng_state(tensors["rng"])
+        set_random_state(tensors)
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
-        self.started = time.perf_counter()
+        self.step, self.tokens, self.splits = state["step"], state["tokens"], state["splits"]
+        self._same_length(state)
+        self.last_val = state["last_val"]
+        self.clock.earlier = self.saved_at = state["seconds"]
+        self.clock.restart()
         self.run.rewind(self.step)
         self.run.update(status="running", finished=None)
+        self.console.say(f"run '{self.run.name}' goes on after step {self.step} ({self.tokens:,} tokens)")
+        mine = self._maker()
+        if other := [f"{name} {was} → {mine[name]}" for name, was in state["made_by"].items() if was != mine[name]]:
+            self.console.say(
+                f"it goes on with {', '.join(other)}: from here it can no longer be bit-identical to a run without a break"
+            )
+
+    def _length(self) -> list[Any]:
+        return [self.config.steps, self.config.epochs, self.config.budget]
+
+    def _maker(self) -> dict[str, Any]:
+        """What the last bits depend on besides the data and the seed."""
+        return {
+            "batch_size": self.config.batch_size,
+            "accumulation_steps": self.config.accumulation_steps,
+            "device": self.model.device.type,
+            "threads": torch.get_num_threads(),
+            "precision": str(self.model.compute_dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+
+    def _same_length(self, state: dict[str, Any]) -> None:
+        """A run that goes on with other batches ends at the same token; one that was given another length, there."""
+        if state["length"] == self._length():
+            self.total_tokens = state["total_tokens"]
+        else:
+            self.total_tokens += self.tokens - self.step * self.tokens_per_step
+        if not self.budget:
+            self.console.steps = self.step + self._steps_left()
 
 
-@contextlib.contextmanager
-def stop_between_steps(state: Fit) -> Iterator[None]:
-    """The first Ctrl-C waits for the end of the step: half an update could not be resumed exactly. A second does not wait."""
-    # Only the main thread may handle signals; a job in the background that ignores Ctrl-C goes on ignoring it.
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        yield
-        return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        if state.stopping:
-            raise KeyboardInterrupt
-        state.stopping = True
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def fit(objective: Objective, config: TrainConfig, run: Run, steps: int | None = None) -> dict[str, Any]:
+def fit(
+    objective: Objective, config: TrainConfig, run: Run, steps: int | None = None, on_save: OnSave | None = None
+) -> dict[str, Any]:
     """Train until `steps` (or `config.budget`) is used up; return the last validation.
 
-    An interruption (Ctrl-C) saves a checkpoint and marks the run as stopped before it goes on up, with the run's name
-    as its argument.
+    An interruption (Ctrl-C, kill) saves a checkpoint and marks the run as stopped before it goes on up, with the run's
+    name as its argument.
     """
-    state = Fit(objective, config, run, steps)
+    state = Fit(objective, config, run, steps, on_save)
     if config.resume:
         state.load()
     objective.model.train()
-    with state.console, stop_between_steps(state):
+    with state.console, stop_between_steps(state.stop):
         try:
             state.train()
         except KeyboardInterrupt:
-            state.save()
             run.finish("stopped", step=state.step, **state.last_val)
+            if state.whole:
+                state.save()
             raise KeyboardInterrupt(run.name) from None
         except BaseException as error:
             run.finish("failed", step=state.step, error=str(error))
             raise
     objective.model.eval()
-    results = {"step": state.step, "tokens": state.tokens, "seconds": round(state.elapsed, 1), **state.last_val}
+    results = {
+        "step": state.step,
+        "tokens": state.tokens,
+        "seconds": round(state.clock.elapsed, 1),
+        "memory_mb": round(memory_mb(objective.model.device)),
+        **state.last_val,
+    }
     run.update(results=results)
+    if on_save:
+        on_save(objective.model, state.step)
     return results

@@ -20,15 +20,19 @@ class Loss:
 
 
 class Objective(Protocol):
-    """Rows and their loss. `batches` yields objects with a `count`, and resumes from its `state_dict`."""
+    """Rows and their loss. `batches` yields objects with a `count` that `split(parts)` into smaller ones, and resumes from
+    its `state_dict`."""
 
     model: Transformer
     batches: Any
 
     def loss(self, batch: Any) -> Loss: ...
 
-    def validate(self, max_tokens: int | None) -> dict[str, Any]:
-        """Measures on held-out data: at least val_loss (nats per token) and val_bpb; {} when there is no such data."""
+    def validate(self, max_tokens: int | None, splits: int = 1) -> dict[str, Any]:
+        """Measures on held-out data: at least val_loss (nats per token) and val_bpb; {} when there is no such data.
+
+        They are computed in batches a `splits`th of the usual size.
+        """
         ...
 
     def sample(self) -> list[dict[str, str]]:

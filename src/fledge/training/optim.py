@@ -60,7 +60,7 @@ def parameter_groups(model: Transformer, config: TrainConfig) -> list[Group]:
             name,
             "muon" if muon and name == "matrices" else "adamw",
             rates[name] if muon else config.lr,
-            config.weight_decay if name == "matrices" else 0.0,
+            config.weight_decay if name == "matrices" or config.parity else 0.0,
             parameters,
         )
         for name, parameters in members.items()

@@ -1,0 +1,61 @@
+"""Tiny runs of every training stage that can be started in another process, killed and resumed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from fledge.objectives.jobs import Material, run_job
+from fledge.records import Run
+from fledge.tokenizer import Tokenizer
+from fledge.training.config import job_config
+
+TEXTS = [f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")]
+CHATS = [
+    {
+        "conversations": [
+            {"role": "user", "content": f"where is cat {n}?"},
+            {"role": "assistant", "content": f"it sat on mat {n}."},
+        ]
+    }
+    for n in range(40)
+]
+SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
+MOE = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+STAGES = {
+    "pretrain": ("pretrain", {"set": SHAPE}),
+    "pretrain in fp16": ("pretrain", {"set": SHAPE, "precision": "fp16"}),
+    "pretrain a mixture of experts": ("pretrain", {"set": MOE}),
+    "pretrain with MiniMind's maths": ("pretrain", {"set": SHAPE, "parity": True, "lr": 1e-3}),
+    "sft": ("sft", {"model": "base"}),
+    "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
+}
+
+
+def settle(root: Path) -> None:
+    """One thread (so that sums have one order), and all files below `root`."""
+    os.environ["FLEDGE_RUNS"], os.environ["FLEDGE_CACHE"] = str(root / "runs"), str(root / "cache")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def prepare(root: Path) -> None:
+    """The tokenizer, and a model to fine-tune."""
+    settle(root)
+    Tokenizer.train(TEXTS * 4, 300).save(root / "tokenizer")
+    run_stage(root, "pretrain", "base", steps=20)
+
+
+def run_stage(root: Path, stage: str, name: str, *, steps: int, resume: bool = False, **changes) -> Run:
+    """Start a stage, or go on with it: the same call apart from `resume`."""
+    settle(root)
+    job, settings = STAGES[stage]
+    settings = {"seq_len": 48, "batch_size": 4, "precision": "fp32", "save_every": 3, **settings}
+    if job == "pretrain":
+        settings["tokenizer"] = str(root / "tokenizer")
+    replay = TEXTS if "replay_share" in settings else None
+    rows = CHATS if job == "sft" else TEXTS * 10
+    config = job_config(job, run=name, steps=steps, resume=resume, **{**settings, **changes})
+    return run_job(job, config, Material(rows, rows[:4], replay))
