@@ -53,7 +53,7 @@ class ShowFlags:
     """Only documents in this language."""
     kind: str = "all"
     """Only this kind of text (facts, story, talk, …)."""
-    split: str = "train"
+    split: Literal["train", "validation"] = "train"
     """train or validation."""
     json: bool = False
     """Print as JSON, one document a line, with spans."""

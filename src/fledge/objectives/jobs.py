@@ -52,6 +52,8 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
     if config.steps is None and config.epochs is None and config.budget is None:
         config = dataclasses.replace(config, budget=DEFAULT_BUDGET)
     if not config.data and material is None:
+        if config.resume:
+            Run.open(config.run or "")  # says which runs there are
         raise UserError(f"nothing to train on: give `fledge train {job}` files with --data.")
     if job != "pretrain" and not config.model:
         raise UserError(
@@ -59,6 +61,8 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
         )
     base = find_model(config.model) if config.model else None
     run = Run.open(config.run or "") if config.resume and Run.exists(config.run or "") else None
+    if config.resume and run is None:
+        print(f"there is no run '{config.run}' to go on with: it begins now")
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
     _refuse_early(config, base)
@@ -85,6 +89,7 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
         run = Run.create(
             job, dataclasses.asdict(config), config.run, beside=lambda path: tokenizer.save(path / "tokenizer")
         )
+    if "model" not in run.info:
         run.update(
             data={"train": train.describe(), "val": val.describe() if val else None, "batches": batches.report()},
             model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
@@ -115,7 +120,12 @@ def _finished(run: Run, config: TrainConfig) -> bool:
 
 def _precision(config: TrainConfig, device: torch.device, run: Run | None) -> torch.dtype:
     """A run goes on in the precision that it began with: `auto` measures, and might find another one today."""
-    if run and config.precision == "auto" and device.type == run.info["machine"].get("device"):
+    if (
+        run
+        and "precision" in run.info
+        and config.precision == "auto"
+        and device.type == run.info["machine"].get("device")
+    ):
         return getattr(torch, run.info["precision"])
     return pick_precision(config.precision, device)
 
