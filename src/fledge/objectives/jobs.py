@@ -17,7 +17,7 @@ from fledge.data.padded import PaddedBatches
 from fledge.data.readers import check_file
 from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
-from fledge.errors import UserError
+from fledge.errors import UserError, suggest
 from fledge.generate import Generator, Sampling
 from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
@@ -25,7 +25,7 @@ from fledge.model.presets import preset
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
-from fledge.records import Run
+from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import PARITY, TrainConfig, default_preset, default_vocab_size
 from fledge.training.loop import OnSave, fit
@@ -62,7 +62,8 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
     base = find_model(config.model) if config.model else None
     run = Run.open(config.run or "") if config.resume and Run.exists(config.run or "") else None
     if config.resume and run is None:
-        print(f"there is no run '{config.run}' to go on with: it begins now")
+        near = suggest(config.run or "", [run.name for run in list_runs()])
+        print(f"there is no run '{config.run}' to go on with: it begins now.{near}")
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
     _refuse_early(config, base)
