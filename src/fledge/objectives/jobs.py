@@ -108,7 +108,7 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
 
 def _finished(run: Run, config: TrainConfig) -> bool:
     """A run that is done is not done again; to become longer it needs a checkpoint to go on from."""
-    if all(run.info["config"][name] == getattr(config, name) for name in ("steps", "epochs", "budget")):
+    if all(run.info["config"].get(name) == getattr(config, name) for name in ("steps", "epochs", "budget")):
         print(f"run {run.name} is finished; its model is in {run.model_dir.as_posix()}")
         return True
     if not any(run.checkpoints_dir.glob("step-*")):
