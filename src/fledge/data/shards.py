@@ -26,6 +26,7 @@ from fledge.data.encode import encode_texts, tag_tokens
 from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
 from fledge.data.rows import Chat, Kind, Row, Text
 from fledge.errors import UserError
+from fledge.records import cache_root, file_sha256
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -86,22 +87,6 @@ def prepare_rows(
             yield 0, row
 
     return _open_or_build(read, tokenizer, kind, inputs, out_dir, notify or _stderr)
-
-
-def cache_root() -> Path:
-    """`FLEDGE_CACHE`, else `fledge` in the user's cache folder."""
-    if chosen := os.environ.get("FLEDGE_CACHE"):
-        return Path(chosen)
-    local = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(local) if local else Path.home() / ".cache") / "fledge"
-
-
-def file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def tokenizer_sha256(tokenizer: Tokenizer) -> str:

@@ -1,4 +1,4 @@
-"""What a user may name as a model: a run, a model folder, or a Hugging Face hub id."""
+"""What a user may name as a model: a run, a model folder, a MiniMind .pth, or a Hugging Face hub id."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ def find_model(source: str | Path) -> Path:
     if not str(source):
         raise UserError("no model was named: give a run or a model folder (`fledge runs list` shows the runs).")
     path = Path(source)
+    if path.suffix == ".pth" or _beside_pth(path):
+        from fledge.model.minimind import pth_folder
+
+        return pth_folder(path)
     if (path / "config.json").is_file():
         return path
     if (path / "model" / "config.json").is_file():
@@ -33,6 +37,11 @@ def find_model(source: str | Path) -> Path:
             f"run '{run.name}' has no model yet (its status is {run.info.get('status')}): finish it with --resume."
         )
     return run.model_dir
+
+
+def _beside_pth(path: Path) -> bool:
+    """Whether a name that means nothing was meant for one of the .pth files in its folder."""
+    return path.parent != Path() and not path.exists() and any(path.parent.glob("*.pth"))
 
 
 def _from_hub(name: str) -> Path:

@@ -107,7 +107,13 @@ class Renderer:
         always the beginning of the ids of the conversation that follows from it.
         """
         coded: list[str] = []
-        rendered = self._render(self._encode(messages, coded), self._encode(tools, coded), True, thinking)
+        messages, tools = self._encode(messages, coded), self._encode(tools, coded)
+        rendered = self._render(messages, tools, True, thinking)
+        if not thinking and not self.has_generation_tag and messages[-1]["role"] != "assistant":
+            # MiniMind v2.5's offers an empty think block that its answers never have: what was not trained is not asked.
+            answered = self._render([*messages, {"role": "assistant", "content": "a"}], tools, False, None)
+            if not answered.startswith(rendered):
+                rendered = self._render(messages, tools, True, None)
         return _MARKS.split(rendered), coded
 
     def spans(self, messages: list[dict], tools: list[dict] | None) -> tuple[list[tuple[str, bool]], list[str]]:

@@ -172,12 +172,13 @@ class Fit:
         mean = 0.0
         metrics: dict[str, float] = {}
         for batch in batches:
-            # MiniMind takes the mean of the batches' means, and divides by the batches asked for even if fewer are left.
-            divisor = batch.count * self.config.accumulation_steps if self.config.parity else count
+            # MiniMind takes the mean of the batches' means: of those asked for, even if an epoch ends before.
+            over = max(1, batch.count * len(batches) if self.config.parity else count)
+            weight = len(batches) / self.config.accumulation_steps if self.config.parity else 1.0
             for part in batch.split(self.splits):
                 loss = self.objective.loss(part)
-                (loss.sum * (self.scaler.scale / max(divisor, 1))).backward()
-                mean += loss.sum.item() / max(divisor, 1)
+                (loss.sum * (self.scaler.scale * weight / over)).backward()
+                mean += loss.sum.item() / over
                 metrics |= loss.metrics
         return mean, metrics
 

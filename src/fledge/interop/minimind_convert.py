@@ -1,0 +1,63 @@
+"""`scripts/convert_model.py`: MiniMind's .pth to a Hugging Face folder, and any model of a MiniMind shape to a .pth."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.errors import UserError
+from fledge.interop.minimind import guarded
+from fledge.lang import say
+
+
+@dataclass
+class ConvertFlags:
+    """Turn a MiniMind .pth into a Hugging Face folder, or a model into a .pth that MiniMind loads.
+
+    OUT decides: a name that ends in .pth is written in fp16 with MiniMind's names; any other is a folder, which
+    transformers, vLLM and llama.cpp load without MiniMind's code.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """a .pth such as out/full_sft_512.pth, a run's name, or a model folder"""
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    """the folder, or the .pth, to write; it must be new"""
+
+
+def run_convert(argv: list[str] | None = None) -> int:
+    """Run the script; returns the exit code."""
+    return guarded(lambda: convert(sys.argv[1:] if argv is None else argv))
+
+
+def convert(argv: list[str]) -> int:
+    try:
+        flags = parse(ConvertFlags, argv, "convert_model.py")
+    except SystemExit:  # --help
+        return 0
+    out = flags.out
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UserError(f"'{out}' is there already: name a new file or folder.")
+    from fledge import api
+    from fledge.model.folder import load_model
+    from fledge.model.minimind import write_pth
+    from fledge.model.source import find_model
+
+    if out.suffix == ".pth":
+        folder = find_model(flags.model)
+        write_pth(load_model(folder), out)
+        print(
+            say(
+                f"已写 {out.as_posix()}（fp16）；它的分词器在 {folder.as_posix()}，MiniMind 从自己的 model 文件夹里读。",
+                f"wrote {out.as_posix()} (fp16); its tokenizer is in {folder.as_posix()}, and MiniMind reads one from its "
+                "own folder `model`.",
+            )
+        )
+    else:
+        api.load(flags.model, device="cpu").save(out)
+        print(say(f"已写 {out.as_posix()}", f"wrote {out.as_posix()}: a Hugging Face folder"))
+    return 0
