@@ -1,4 +1,4 @@
-"""`fledge data check FILE`: see a data file the way training will."""
+"""`fledge data check|get|clean`: see a data file the way training will; download data; clean it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,15 @@ class CheckFlags:
 
 
 def main(argv: list[str]) -> int:
-    return subverb({"check": (check_file, "show a data file as training will see it")}, argv, "fledge data")
+    from fledge.cli.data_clean import clean
+    from fledge.cli.data_get import get
+
+    table = {
+        "check": (check_file, "show a data file as training will see it"),
+        "get": (get, "download data sets by name or address"),
+        "clean": (clean, "repair, filter and deduplicate data, with a report of what was dropped"),
+    }
+    return subverb(table, argv, "fledge data")
 
 
 def check_file(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`fledge runs list|show|compare|plot`: what was trained here, with which settings, and how it went."""
+"""`fledge runs list|show|compare|check|plot`: what was trained here, with which settings, and how it went."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from fledge.cli.flags import parse, subverb
+from fledge.cli.runs_check import check
 from fledge.errors import UserError
 from fledge.records import Run, list_runs, runs_root
 
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> int:
         "list": (list_, "every run, the newest first"),
         "show": (show, "one run: its settings, curves and results"),
         "compare": (compare, "what differs between runs, in settings and in results"),
+        "check": (check, "is my run normal? landmarks, reference runs, and the likely cause when it is not"),
         "plot": (plot, "a picture of the curves of one or more runs"),
     }
     return subverb(table, argv, "fledge runs")

@@ -75,6 +75,8 @@ def _beneath(argv: list[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if (name := _value_of("--recipe", argv)) is not None:
         settings = _recipe(name)
+    if (optimizer := _value_of("--optimizer", argv)) is not None:
+        settings["optimizer"] = optimizer  # its rate is another one
     if "--resume" in argv and (run := _value_of("--run", argv)):
         settings |= {"resume": True, "run": run}
     return settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,15 @@ class ModelConfig:
         if self.model_type != "llama":
             del data["mlp_bias"]
         return data
+
+    def initial_loss(self) -> float:
+        """Expected loss of new weights (`Transformer.init_weights`), nats a token. ln V where the head starts from 0. A tied
+        head is the embedding, and blocks begin as the identity, so every token first predicts itself: logit s D, the others
+        N(0, s² D), of embedding rows N(0, s²) of width D."""
+        if not self.tie_word_embeddings:
+            return math.log(self.vocab_size)
+        own, others = self.initializer_range * self.hidden_size, self.initializer_range**2 * self.hidden_size
+        return own + math.log1p((self.vocab_size - 1) * math.exp(others / 2 - own))
 
     def num_parameters(self) -> dict[str, int]:
         """Exact parameter counts: embedding (and head, when untied), body, total, and active (MoE: per token)."""

@@ -52,7 +52,7 @@ class Transformer(nn.Module):
 
         | tensor                  | init                         | why                                              |
         |-------------------------|------------------------------|--------------------------------------------------|
-        | embedding               | N(0, 0.02), untied N(0, 1)   | tied: logits start near 0, so the loss is ln V   |
+        | embedding               | N(0, 0.02), untied N(0, 1)   | tied it is the head: see `initial_loss`          |
         | lm_head (untied)        | 0                            | the loss starts at exactly ln V                  |
         | q k v gate up, router   | U with std 1/sqrt(fan_in)    | keeps the scale of activations                   |
         | o_proj, down_proj       | 0                            | every block starts as the identity               |

@@ -83,7 +83,7 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
         batches if replay is None else Mixture(batches, replay, config.replay_share),
         val,
         sampler=_sampler(job, model, tokenizer, val),
-        landmarks=material.landmarks if material else None,
+        landmarks=(material.landmarks if material else {}) | ({} if base else {"begin": model.config.initial_loss()}),
         hidden=torch.compile(model.hidden, dynamic=False) if _compiles(config, device) else None,
     )
     if run is None:
@@ -92,7 +92,12 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
         )
     if "model" not in run.info:
         run.update(
-            data={"train": train.describe(), "val": val.describe() if val else None, "batches": batches.report()},
+            data={
+                "train": train.describe(),
+                "val": val.describe() if val else None,
+                "replay": replay.dataset.describe() if replay else None,
+                "batches": batches.report(),
+            },
             model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
             precision=str(model.compute_dtype).removeprefix("torch."),
         )

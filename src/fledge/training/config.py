@@ -145,6 +145,9 @@ JOB_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# AdamW moves every number by about its rate, Muon a whole matrix: their rates are not the same number (docs/LOG.md).
+ADAMW_RATES = {"pretrain": 0.003, "sft": 0.0003}
+
 PARITY: dict[str, Any] = {
     "optimizer": "adamw", "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "schedule": "minimind", "warmup": 0.0,
 }  # fmt: skip
@@ -169,7 +172,12 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
     for name in changes:
         if name not in known:
             raise UserError(f"Training has no setting '{name}'.{suggest(name, known)}")
-    return _resumed(job, changes) if changes.get("resume") else TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+    return _resumed(job, changes) if changes.get("resume") else _new(job, changes)
+
+
+def _new(job: str, changes: dict[str, Any]) -> TrainConfig:
+    adamw = {"lr": ADAMW_RATES[job]} if changes.get("optimizer") == "adamw" else {}
+    return TrainConfig(**{**JOB_DEFAULTS[job], **adamw, **changes})
 
 
 def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
@@ -180,7 +188,7 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
     if not changes.get("run"):
         raise UserError("--resume needs the run's name: give it with --run.")
     if not Run.exists(changes["run"]):
-        return TrainConfig(**{**JOB_DEFAULTS[job], **changes})
+        return _new(job, changes)
     run = Run.open(changes["run"])
     if run.info["job"] != job:
         raise UserError(

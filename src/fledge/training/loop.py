@@ -121,6 +121,7 @@ class Fit:
         fields = {
             "step": self.step,
             "tokens": self.tokens,
+            "targets": sum(batch.count for batch in batches),
             "seconds": round(self.clock.elapsed, 3),
             "loss": loss,
             "lr": self.config.lr * scale,

@@ -1,0 +1,168 @@
+"""`fledge data clean FILE… --out OUT.jsonl`: repair, filter and deduplicate data, with an account of what went and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.errors import UserError
+from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.data.clean.report import Report
+
+NAMES = {  # stage -> zh, en
+    "read": ("读不了的行", "cannot be read"),
+    "repair": ("修复编码", "encoding repair"),
+    "pii": ("遮盖个人信息", "personal data masked"),
+    "length": ("长度", "length"),
+    "language": ("语言", "language"),
+    "repetition": ("重复与符号", "repetition, symbols"),
+    "exact": ("完全相同", "exact copies"),
+    "benchmark": ("评测题泄漏", "benchmark items"),
+    "near": ("几乎相同", "near copies"),
+}
+
+
+@dataclass
+class CleanFlags:
+    """Mend encodings, mask personal data, drop what repeats; every dropped row is kept beside, with its reason."""
+
+    files: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """.jsonl, .json, .parquet (each also .gz), or plain text, which is one row."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The cleaned rows, .jsonl, each in the schema it had. What was dropped goes to OUT.dropped.jsonl beside it."""
+    report: Path | None = None
+    """Write the report as JSON, too."""
+    against: tuple[Path, ...] = ()
+    """Test files (benchmarks): a row that has 13 words, or 13 Chinese characters, in a row from one of them is dropped."""
+    repair: bool = True
+    """Mend mojibake; remove control and invisible characters; NFC."""
+    pii: bool = True
+    """Put tags in place of e-mail, phone, identity card, credit card and IP addresses, and keys."""
+    length: bool = True
+    """Drop rows that are shorter than --min-chars or longer than --max-chars."""
+    language: bool = True
+    """Drop rows that are mostly in another language than --languages."""
+    repetition: bool = True
+    """Drop rows that repeat themselves, or are mostly symbols (Gopher's rules, fitted to Chinese, code and tables)."""
+    exact: bool = True
+    """Drop rows whose text was there before."""
+    near: bool = True
+    """Drop rows whose text was nearly there before (MinHash)."""
+    languages: tuple[Literal["zh", "en", "other"], ...] = ("zh", "en")
+    """What may be the main language of a row, by script."""
+    min_chars: int = 2
+    """Fewest visible characters of a row."""
+    max_chars: int = 0
+    """Most visible characters of a row; 0 for no limit."""
+    similarity: float = 0.75
+    """From which Jaccard similarity of its 5-word (5-character) shingles a row is a near copy."""
+    force: bool = False
+    """Replace OUT when it is there."""
+    json: bool = False
+    """Print the report as JSON."""
+
+
+def clean(argv: list[str]) -> int:
+    """Exit code 1 when nothing is left."""
+    flags = parse(CleanFlags, argv, "fledge data clean")
+    if not 0.3 <= flags.similarity <= 1:
+        raise UserError(f"--similarity is {flags.similarity}; it must be between 0.3 and 1.")
+    if flags.min_chars < 0 or flags.max_chars < 0:
+        raise UserError("--min-chars and --max-chars cannot be below 0.")
+    if flags.out.exists() and not flags.force:
+        raise UserError(f"'{flags.out}' is there already: give --out another name, or --force to replace it.")
+    from rich.console import Console
+
+    from fledge.data.clean import Options
+    from fledge.data.clean import clean as run
+    from fledge.records import write_atomic
+
+    options = Options(
+        **{
+            name: getattr(flags, name)
+            for name in ("repair", "pii", "length", "language", "repetition", "exact", "near")
+        },
+        against=flags.against,
+        languages=flags.languages,
+        min_chars=flags.min_chars,
+        max_chars=flags.max_chars,
+        similarity=flags.similarity,
+    )
+    console = Console(highlight=False, stderr=flags.json)
+    with console.status(say("清洗中 …", "cleaning …")) as status:
+        report = run(flags.files, flags.out, options, lambda rows: status.update(say(f"{rows:,} 行", f"{rows:,} rows")))
+    if flags.report:
+        write_atomic(flags.report, json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n")
+    if flags.json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False))
+    else:
+        show(report)
+    return int(not report.rows_out)
+
+
+def show(report: Report) -> None:
+    """The report as a table, with examples underneath."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    heads = (
+        say("阶段", "stage"),
+        say("读入行", "rows in"),
+        say("丢弃", "dropped"),
+        "%",
+        say("改动", "changed"),
+        say("丢弃 MB", "MB dropped"),
+    )
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left")
+    for stage in report.stages:
+        share = f"{stage.dropped / stage.rows_in:.2%}" if stage.rows_in else "–"
+        cells = (
+            f"{stage.rows_in:,}",
+            f"{stage.dropped:,}",
+            share,
+            f"{stage.changed:,}",
+            f"{stage.dropped_bytes / 1e6:.2f}",
+        )
+        table.add_row(say(*NAMES[stage.name]), *cells)
+    console.print(table)
+    for stage in report.stages:
+        found = stage.as_dict()
+        counts = {**found["reasons"], **found["changes"]}
+        if not counts:
+            continue
+        console.print(
+            Text(f"\n{say(*NAMES[stage.name])}: " + ", ".join(f"{what} {n:,}" for what, n in counts.items()), "bold")
+        )
+        for example in found["examples"]:
+            console.print(
+                Text(f"  {example['file']}:{example['line']}  {example['what']}  ", "dim") + Text(example["text"], "")
+            )
+    total = sum(report.languages.values()) or 1.0
+    languages = ", ".join(f"{name} {size / total:.0%}" for name, size in report.languages.items())
+    speed = report.bytes_in / 1e6 / max(report.seconds, 1e-9)
+    if report.unchecked:
+        console.print(
+            say(
+                f"\n评测文件中有 {report.unchecked:,} 项不足 13 个词（字），无法检查。",
+                f"\n{report.unchecked:,} items of the test files are shorter than 13 words (characters) and could not be checked.",
+            )
+        )
+    size = f"{report.bytes_out / 1e6:.2f} / {report.bytes_in / 1e6:.2f} MB ({languages})"
+    rows = f"{report.rows_out:,} / {report.rows_in:,}"
+    took = f"{report.seconds:.1f} s ({speed:.1f} MB/s) → {report.out}"
+    line = say(f"\n留下 {rows} 行，{size}，用时 {took}", f"\nKept {rows} rows, {size}, in {took}")
+    console.print(line, soft_wrap=True, markup=False)
+    console.print(
+        say(f"丢弃的行和原因：{report.dropped_file}", f"Dropped rows and why: {report.dropped_file}"), soft_wrap=True
+    )

@@ -1,0 +1,146 @@
+"""`fledge runs check`: is my run normal? The verdict, with its evidence, and what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from fledge.cli.flags import parse
+from fledge.lang import say
+from fledge.records import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fledge.evaluate.bands import Match
+    from fledge.evaluate.check import Check
+
+COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
+VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
+DIFFERENCES = {
+    "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
+    "steps": "步数", "replay_share": "重放比例",
+}  # fmt: skip
+
+
+@dataclass
+class CheckFlags:
+    """Is my run normal? Compare it with landmarks and reference runs, and name the likely cause when it is not.
+
+    Exit code 0: nothing wrong was found; 1: something is.
+    """
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """the run's name, or its folder; it may still be running"""
+    json: bool = False
+    """print JSON"""
+
+
+def check(argv: list[str]) -> int:
+    flags = parse(CheckFlags, argv, "fledge runs check")
+    from fledge.evaluate.check import check_run
+
+    result = check_run(Run.open(flags.run))
+    if flags.json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        print_check(result)
+    return int(result.verdict in ("unusual", "broken"))
+
+
+def print_check(check: Check) -> None:
+    """Print the check in the learner's language."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:  # a pipe has no width: cut nothing
+        console.width = 10_000
+    case = check.case
+    steps = say(f"{case.curves.step}/{case.curves.planned} 步", f"step {case.curves.step} of {case.curves.planned}")
+    console.print(f"{case.run.name} · {case.run.info.get('job')} · {case.run.info.get('status')} · {steps}\n")
+    console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
+    _print_findings(check, console)
+    _print_landmarks(check, console)
+    if check.match is not None:
+        _print_band(check, check.match, console)
+    for sentence in check.unchecked:
+        console.print(f"\n{sentence}", style="dim")
+
+
+def _word(level: str) -> str:
+    return say(VERDICTS[level], level)
+
+
+def _print_findings(check: Check, console: Console) -> None:
+    for finding in check.findings:
+        console.print(f"\n  [{_word(finding.level)}] {finding.cause}", style=COLOURS[finding.level])
+        console.print(f"    {say('依据', 'evidence')}: {finding.evidence}")
+        console.print(f"    {say('怎么办', 'what to do')}: {finding.advice}")
+
+
+def _print_landmarks(check: Check, console: Console) -> None:
+    from fledge.evaluate.check import after_a_tenth
+
+    case = check.case
+    if not check.landmarks or case.end is None:
+        return
+    table = _table(say("路标", "landmark"), "", say("这个运行", "this run"))
+    for landmark in check.landmarks:
+        if landmark.unit == "bits/byte":
+            bits = case.curves.final("val_bpb")
+            here = "-" if bits is None else f"{bits:.3f} ({bits / landmark.value - 1:+.0%})"
+        elif landmark.reached is not None:
+            here = say(f"第 {landmark.reached} 步前越过", f"passed by step {landmark.reached}")
+        else:
+            here = say("没有越过", "not passed")
+        table.add_row(landmark.words, f"{landmark.value:.3f} {landmark.unit}", here)
+    curve = [f"{loss:.3f}" for loss in (case.begin, after_a_tenth(case), case.end) if loss is not None]
+    table.add_row(say("损失：开始 → 一成 → 现在", "loss: at first → after a tenth → now"), "", " → ".join(curve))
+    console.print()
+    console.print(table)
+
+
+def _print_band(check: Check, match: Match, console: Console) -> None:
+    info = match.band.info
+    title, seeds = say(*info["title"]), len(info["seeds"])
+    if not match.exact:
+        differ = say("、", ", ").join(say(DIFFERENCES[name], name) for name in match.differences)
+        console.print(
+            say(
+                f"最接近的参考是“{title}”（{seeds} 个种子），但{differ}不同，所以不拿它来评判；它的终点："
+                f"损失 {info['final']['val_loss'][0]:.3f}，每字节 {info['final']['val_bpb'][0]:.3f} 比特。",
+                f"The nearest reference is '{title}' ({seeds} seeds). It differs in {differ}, so nothing is judged by it; it "
+                f"ended at a loss of {info['final']['val_loss'][0]:.3f}, {info['final']['val_bpb'][0]:.3f} bits a byte.",
+            )
+        )
+        return
+    console.print(
+        say(
+            f"参考：“{title}”，{seeds} 个种子（距离以标准差计：+ 更差，− 更好，±4 以内算同类）",
+            f"Reference: '{title}', {seeds} seeds (distance in standard deviations: + worse, − better, within ±4 the same)",
+        )
+    )
+    table = _table(
+        say("量", "measure"),
+        say("步", "step"),
+        say("这个运行", "this run"),
+        say("参考", "reference"),
+        say("距离", "distance"),
+    )
+    for point in check.points:
+        value = f"{point.mean:.3f} ± {point.spread:.3f}"
+        table.add_row(point.measure, str(point.step), f"{point.value:.3f}", value, f"{point.sigmas:+.1f}σ")
+    console.print(table)
+
+
+def _table(*names: str):  # type: ignore[no-untyped-def]
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(names):
+        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    return table

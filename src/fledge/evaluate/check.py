@@ -1,0 +1,170 @@
+"""Is this run normal? A verdict from its record: landmarks, the reference band, and diagnoses.
+
+Only what is recorded is read (run.json, metrics.jsonl, samples.jsonl, the prepared data while the cache has them); no
+model is loaded. Running, stopped and failed runs are judged by what there is of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from fledge.evaluate.bands import Match, Point
+from fledge.evaluate.case import Case, Finding
+from fledge.evaluate.diagnose import diagnose
+from fledge.lang import say
+from fledge.records import Run
+
+Verdict = Literal["normal", "unusual", "broken", "cannot tell"]
+FEWEST_STEPS = 10  # below that a curve says nothing
+SHOWN = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the run: points of the training loss that are shown beside the band
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A value that the curve meets on its way, and where this run met it."""
+
+    name: str
+    words: str
+    value: float
+    unit: Literal["nats/token", "bits/byte"]
+    reached: int | None
+    """The step by which the run's loss was below it; None when it never was, or when nothing can be."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The answer. `unchecked` says what could not be looked at, and why."""
+
+    verdict: Verdict
+    why: str
+    case: Case
+    landmarks: list[Landmark]
+    match: Match | None
+    points: list[Point]
+    findings: list[Finding]
+    unchecked: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for --json."""
+        case, match = self.case, self.match
+        band = None
+        if match is not None:
+            band = {
+                "name": match.band.name,
+                "exact": match.exact,
+                "differences": match.differences,
+                "seeds": len(match.band.info["seeds"]),
+                "mean_sigmas": case.sigmas,
+                "points": [asdict(point) | {"sigmas": point.sigmas} for point in self.points],
+            }
+        return {
+            "run": case.run.name,
+            "job": case.run.info.get("job"),
+            "status": case.run.info.get("status"),
+            "step": case.curves.step,
+            "planned_steps": case.curves.planned,
+            "verdict": self.verdict,
+            "why": self.why,
+            "loss_at_first": case.begin,
+            "loss_after_a_tenth": after_a_tenth(case),
+            "loss": case.end,
+            "val_bpb": case.curves.final("val_bpb"),
+            "landmarks": [asdict(landmark) for landmark in self.landmarks],
+            "reference": band,
+            "findings": [asdict(finding) for finding in self.findings],
+            "unchecked": self.unchecked,
+        }
+
+
+def check_run(run: Run) -> Check:
+    """Judge a run by what it has recorded so far."""
+    case = Case(run)
+    findings = diagnose(case)
+    verdict, why = _verdict(case, findings)
+    points = _shown(case)
+    return Check(verdict, why, case, _landmarks(case), case.match, points, findings, _unchecked(case))
+
+
+def _verdict(case: Case, findings: list[Finding]) -> tuple[Verdict, str]:
+    levels = {finding.level for finding in findings}
+    if "broken" in levels:
+        return "broken", next(finding.cause for finding in findings if finding.level == "broken")
+    if "unusual" in levels:
+        return "unusual", next(finding.cause for finding in findings if finding.level == "unusual")
+    if not case.curves.rows:
+        return "cannot tell", say("这个运行没有记录训练损失。", "This run has logged no training loss.")
+    if case.curves.step < FEWEST_STEPS or len(case.loss) < 2:
+        return "cannot tell", say(
+            f"只有 {case.curves.step} 步，还看不出什么；过一会儿再看。",
+            f"After {case.curves.step} steps there is nothing to see yet; look again later.",
+        )
+    if case.run.info.get("status") == "failed":
+        error = (case.run.info.get("results") or {}).get("error")
+        return "unusual", say(f"它因错误而停：{error}", f"It stopped with an error: {error}")
+    if not case.points and (not case.language or case.start is None):
+        return "cannot tell", say(
+            "没有可比的参考，记录里也没有路标。",
+            "There is no reference to compare it with, and no landmark in its record.",
+        )
+    return "normal", say("没有发现问题。", "Nothing wrong was found.")
+
+
+def _landmarks(case: Case) -> list[Landmark]:
+    found = []
+    if case.start is not None:
+        words = say("一无所知（ln V）", "knowing nothing (ln V)")
+        found.append(Landmark("start", words, case.start, "nats/token", _reached(case, case.start)))
+    if case.counts is not None:
+        for name, zh, en in (("unigram", "数单个词元", "counting tokens"), ("bigram", "数词对", "counting pairs")):
+            value = getattr(case.counts, name)
+            found.append(Landmark(name, say(zh, en), value, "nats/token", _reached(case, value)))
+    if (floor := case.landmarks.get("floor")) is not None:
+        found.append(Landmark("floor", say("下限（文本的熵）", "floor: the text's entropy"), floor, "bits/byte", None))
+    return found
+
+
+def after_a_tenth(case: Case) -> float | None:
+    """The loss when a tenth of the run was done: most of what a run will ever learn is learnt by then."""
+    vals = [(line["step"], line["val_loss"]) for line in case.curves.vals if line["step"] > 0]
+    curve = vals or list(zip(case.curves.ends(), case.loss))
+    return next((loss for step, loss in curve if step >= 0.1 * case.curves.planned), None)
+
+
+def _reached(case: Case, value: float) -> int | None:
+    """By the validations, else by the averaged training loss (which holds replayed text too)."""
+    vals = [(line["step"], line["val_loss"]) for line in case.curves.vals if line["step"] > 0]
+    curve = vals or list(zip(case.curves.ends(), case.loss))
+    return next((step for step, loss in curve if loss < value), None)
+
+
+def _shown(case: Case) -> list[Point]:
+    """A few points of the training loss, and the last of every validation measure."""
+    loss = [point for point in case.points if point.measure == "loss"]
+    near = [min(loss, key=lambda p: abs(p.step - share * case.curves.planned)) for share in SHOWN] if loss else []
+    shown = list(dict.fromkeys(near))
+    for measure in ("val_loss", "val_bpb"):
+        shown += [point for point in case.points if point.measure == measure][-1:]
+    return shown
+
+
+def _unchecked(case: Case) -> list[str]:
+    said = []
+    if case.language and case.dataset is None:
+        said.append(
+            say(
+                "准备好的数据已不在缓存里：没有看计数的路标、标签的位置和开头的控制符。",
+                "The prepared data are no longer in the cache: landmarks of counting, the place of the labels and doubled "
+                "beginnings were not looked at.",
+            )
+        )
+    elif case.language and case.written is None:
+        said.append(
+            say(
+                "样例太少（或没有分词器）：没有用写出的文字核对标签。",
+                "There are too few samples (or no tokenizer): the labels were not checked by what the model writes.",
+            )
+        )
+    if case.language and not case.curves.vals:
+        said.append(say("没有验证集：看不出过拟合。", "There is no validation: overfitting cannot be seen."))
+    return said

@@ -1,0 +1,183 @@
+"""Tiny training runs, sound ones and ones that are broken in one particular way, for the tests of `fledge runs check`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+
+from fledge.api import train
+from fledge.data import batches, shards
+from fledge.errors import UserError
+from fledge.model.folder import load_model
+from fledge.model.transformer import Transformer
+from fledge.objectives import jobs
+from fledge.objectives.language import LanguageModeling
+from fledge.records import Run
+from fledge.tokenizer import Tokenizer
+from fledge.training.objective import Loss
+from fledge.world import World
+from fledge.world.chat import conversations
+from fledge.world.stats import floor
+from fledge.world.text import documents
+
+SHAPE = {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 32,
+}  # fmt: skip
+VOCAB = 512
+
+
+class Lab:
+    """The tiny world's text and conversations, a tokenizer, and runs on them by name, each made once."""
+
+    def __init__(self, folder: Path) -> None:
+        world = World.build("tiny", 0)
+        self.texts = [document.text for document in documents(world, num_bytes=150_000)]
+        held_out = list(documents(world, 150, split="validation"))
+        self.val = [document.text for document in held_out]
+        self.floor = floor(held_out).total.floor
+        self.chats = list(conversations(world, 1500))
+        chats = ["\n".join(message["content"] for message in row["conversations"]) for row in self.chats[:500]]
+        self.tokenizer = str(folder / "tokenizer")
+        Tokenizer.train(self.texts + chats, VOCAB).save(self.tokenizer)
+        self.sound = self.pretrain("sound")
+
+    def pretrain(self, name: str, **changes: Any) -> Run:
+        """120 steps on 90,000 tokens: a third of the way beyond the table of pairs, in three seconds."""
+        settings: dict[str, Any] = {
+            "rows": self.texts, "val_rows": self.val, "landmarks": {"floor": self.floor}, "tokenizer": self.tokenizer,
+            "preset": "cpu-2m", "set": SHAPE, "steps": 120, "seq_len": 64, "batch_size": 12,
+        }  # fmt: skip
+        return self.run("pretrain", name, settings | changes)
+
+    def sft(self, name: str, **changes: Any) -> Run:
+        settings = {
+            "rows": self.chats[60:], "val_rows": self.chats[:60], "model": "sound", "steps": 120, "seq_len": 128,
+            "batch_size": 8,
+        }  # fmt: skip
+        return self.run("sft", name, settings | changes)
+
+    def run(self, job: str, name: str, settings: dict[str, Any]) -> Run:
+        with contextlib.suppress(UserError):  # the loop stops at NaN; its record stays
+            train(job, run=name, **{"val_tokens": 3000, "precision": "fp32"} | settings)
+        return Run.open(name)
+
+
+def targets(change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Every batch, of training and of validation, gets the targets `change(targets_BT)`."""
+    build = batches.build_batch
+
+    def broken(*args: Any, **kwargs: Any) -> batches.Batch:
+        batch = build(*args, **kwargs)
+        batch.targets_BT = change(batch.targets_BT)
+        batch.count = int((batch.targets_BT != batches.IGNORE).sum())
+        return batch
+
+    return mock.patch.object(batches, "build_batch", broken)
+
+
+def shifted(places: int) -> Any:
+    """Labels that are `places` too far on (or, below 0, back): -1 is the current token."""
+
+    def change(targets_BT: torch.Tensor) -> torch.Tensor:
+        moved_BT = torch.full_like(targets_BT, batches.IGNORE)
+        if places > 0:
+            moved_BT[:, :-places] = targets_BT[:, places:]
+        else:
+            moved_BT[:, -places:] = targets_BT[:, :places]
+        return moved_BT
+
+    return targets(change)
+
+
+def shuffled() -> Any:
+    """Labels of other positions."""
+
+    def change(targets_BT: torch.Tensor) -> torch.Tensor:
+        learnt = targets_BT != batches.IGNORE
+        values = targets_BT[learnt]
+        targets_BT[learnt] = values[torch.randperm(len(values))]
+        return targets_BT
+
+    return targets(change)
+
+
+def no_causal_mask() -> Any:
+    """Attention over the whole of every document."""
+
+    def mask(self: Transformer, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, dtype: torch.dtype) -> Any:
+        segments_BT = torch.zeros_like(ids_BT) if segments_BT is None else segments_BT
+        other = segments_BT[:, :, None] != segments_BT[:, None, :]
+        return torch.zeros((), dtype=dtype).masked_fill(other, float("-inf"))[:, None]
+
+    return mock.patch.object(Transformer, "_mask", mask)
+
+
+def large_weights() -> Any:
+    """A head of standard deviation 0.5 where new ones begin at 0."""
+    init = Transformer.init_weights
+
+    def broken(self: Transformer, seed: int) -> Transformer:
+        init(self, seed)
+        with torch.no_grad():
+            self.lm_head.weight.normal_(0, 0.5, generator=torch.Generator().manual_seed(seed))
+        return self
+
+    return mock.patch.object(Transformer, "init_weights", broken)
+
+
+def weights_not_loaded() -> Any:
+    """The right shape, and new weights in it, as `strict=False` leaves a model whose names do not match."""
+    return mock.patch.object(jobs, "load_model", lambda *args, **kwargs: load_model(*args, **kwargs).init_weights(1))
+
+
+def prompts_count() -> Any:
+    """Every token of a conversation is a target."""
+    render = Tokenizer.render_ids_batch
+
+    def broken(self: Tokenizer, *args: Any, **kwargs: Any) -> list[tuple[list[int], list[bool]]]:
+        return [(ids, [True] * len(ids)) for ids, _ in render(self, *args, **kwargs)]
+
+    return mock.patch.object(Tokenizer, "render_ids_batch", broken)
+
+
+def doubled_bos() -> Any:
+    """<|endoftext|> before every text, where `prepare` puts one already."""
+    encode = shards.encode_texts
+
+    def broken(tokenizer: Tokenizer, texts: list[str]) -> list[np.ndarray]:
+        first = np.array([tokenizer.endoftext_id], np.uint32)
+        return [np.concatenate([first, ids]) for ids in encode(tokenizer, texts)]
+
+    return mock.patch.object(shards, "encode_texts", broken)
+
+
+@contextlib.contextmanager
+def each_loss(change: Callable[[int, Loss], Loss]) -> Iterator[None]:
+    """`change(number of the call, loss)` on every training loss."""
+    compute, calls = LanguageModeling.loss, iter(range(10**9))
+
+    def broken(self: LanguageModeling, batch: batches.Batch) -> Loss:
+        return change(next(calls), compute(self, batch))
+
+    with mock.patch.object(LanguageModeling, "loss", broken):
+        yield
+
+
+def nan_after(step: int) -> Any:
+    return each_loss(lambda call, loss: Loss(loss.sum * float("nan"), loss.count) if call >= step else loss)
+
+
+def slow_after(step: int, seconds: float) -> Any:
+    def change(call: int, loss: Loss) -> Loss:
+        time.sleep(seconds if call >= step else 0)
+        return loss
+
+    return each_loss(change)

@@ -1,0 +1,184 @@
+"""The learning plans in ../shared/seeds: every shell command in them has a place, and those of our scripts run as written.
+
+Settings are made small by arguments that are added at the end; a typed argument wins over an earlier one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SEEDS = ROOT.parent / "shared" / "seeds"
+COMMAND = re.compile(r"\s*(cd|git|source|python|pip|bash|\.\\)[ \w.]")
+NAMED = {  # how a plan names the folder that the next commands are typed in
+    r"在 `trainer/` 目录|进入 `trainer` 目录": "trainer",
+    r"在项目根目录|回到项目根目录": ".",
+}
+KINDS = {  # what a command belongs to -> the commands
+    "moves": r"cd [\w./-]+",
+    "environment": r"git clone .*|python -m venv \.venv|source venv/bin/activate|\.\\\.venv\\Scripts\\.*|pip install -U pip",
+    "requirements": r"pip install -r requirements\.txt -i \S+",
+    "check": r"python -c \"import torch; .*\"",
+    "runs": r"python (train_pretrain|train_full_sft|eval_llm|scripts/train_tokenizer)\.py.*",
+    "not yet": r"python train_lora\.py .*",
+    "book": r"python (exp\d_\w+|datasets)\.py.*|bash run_all\.sh",
+}
+TRAIN = ["--hidden_size", "32", "--num_hidden_layers", "1", "--max_steps", "2", "--save_interval", "1"]
+SMALL = {
+    "train_pretrain.py": TRAIN,
+    "train_full_sft.py": TRAIN,
+    "eval_llm.py": ["--hidden_size", "32", "--max_new_tokens", "8"],
+    "scripts/train_tokenizer.py": [],
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    plan: str
+    folder: str
+    """as the plan has it at that place, counted from the root"""
+    text: str
+
+    @property
+    def kind(self) -> str:
+        kinds = [kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, self.text)]
+        assert len(kinds) == 1, f"{self.plan}: `{self.text}` belongs to {kinds or 'nothing'}"
+        return kinds[0]
+
+
+def commands(plan: Path) -> list[Command]:
+    """The commands of a plan in order: of fenced blocks, and of blocks that a lone line `bash` opens."""
+    lines = plan.read_text(encoding="utf-8").splitlines()
+    found: list[Command] = []
+    folder, inside, fenced, pending = ".", False, False, ""
+    for line in lines:
+        text = line.strip()
+        if text.startswith("```"):
+            inside = fenced = text == "```bash"
+            continue
+        if text == "bash":
+            inside, fenced = True, False
+            continue
+        if not inside:
+            folder = next((where for words, where in NAMED.items() if re.search(words, line)), folder)
+            continue
+        if not pending and text and not text.startswith("#") and not COMMAND.match(line):
+            if fenced:
+                raise AssertionError(f"{plan.name}: what is `{text}`?")
+            inside = False
+            continue
+        if not text or text.startswith("#"):
+            continue
+        pending += text.removesuffix("\\")
+        if text.endswith("\\"):
+            continue
+        found.append(Command(plan.name, folder, " ".join(pending.split()) if "-c" not in pending else pending))
+        if pending.startswith("cd ") and not pending.startswith("cd minimind"):  # the clone's own folder is our root
+            folder = os.path.normpath(os.path.join(folder, pending[3:]))
+        pending = ""
+    return found
+
+
+def plans() -> list[Path]:
+    if not SEEDS.is_dir():
+        pytest.skip("no ../shared/seeds beside this checkout: the learning plans are not shipped with the project")
+    return sorted(SEEDS.glob("*.txt"))
+
+
+def test_every_command_is_found_and_has_one_place() -> None:
+    for plan in plans():
+        found = commands(plan)
+        written = [line for line in plan.read_text(encoding="utf-8").splitlines() if COMMAND.match(line)]
+        assert len(found) == len(written), (plan.name, len(found), written)
+        for command, line in zip(found, written):
+            assert command.text.startswith(line.strip().removesuffix("\\").strip()), (command, line)
+    kinds = {command.kind for plan in plans() for command in commands(plan)}
+    assert kinds == set(KINDS)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """What a fresh clone holds of the scripts; nothing downloaded, nothing trained."""
+    root = tmp_path_factory.mktemp("clone")
+    for name in ("trainer", "scripts", "dataset", "model"):
+        ignored = shutil.ignore_patterns("*.jsonl", "practice.json", "tokenizer*", "chat_template.jinja", "__pycache__")
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    for name in ("eval_llm.py", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
+def run(command: Command, clone: Path, tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command.text)
+    assert words[0] == "python"
+    script = words[1]
+    folder = clone / command.folder
+    if script.endswith(".py") and not (folder / script).exists():  # the plan names no folder here: where the script is
+        folder = next(path.parent for path in sorted(clone.rglob(Path(script).name)) if str(path).endswith(script))
+        folder = folder.parent if "/" in script else folder
+    env = {
+        **os.environ,
+        "FLEDGE_RUNS": str(clone / "runs"),
+        "FLEDGE_CACHE": str(tmp_path / "cache"),
+        "FLEDGE_LANG": "zh",
+    }
+    return subprocess.run(
+        [sys.executable, *words[1:], *more],
+        cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+
+
+def cut_off(clone: Path, script: str) -> None:
+    """As after a power cut in the second step of the newest run of a script: its last checkpoint is of step 1."""
+    name = script.removeprefix("train_").removesuffix(".py")
+    newest = max((clone / "runs").glob(f"minimind-{name}_32*"), key=lambda path: path.stat().st_mtime)
+    shutil.rmtree(newest / "checkpoints/step-2")
+    info = json.loads((newest / "run.json").read_text(encoding="utf-8"))
+    (newest / "run.json").write_text(json.dumps(info | {"status": "running"}), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_obeys(clone, tmp_path) -> None:
+    """Tokenizer, pretraining, SFT, evaluation and resuming, plan after plan in one clone, from the folders that they name."""
+    ran = []
+    for plan in sorted(plans(), key=lambda plan: "002" not in plan.name):  # the one that begins with the tokenizer
+        for command in commands(plan):
+            if command.kind not in ("runs", "not yet", "check"):
+                continue
+            script = shlex.split(command.text)[1]
+            resumes = "from_resume" in command.text
+            if resumes:
+                cut_off(clone, script)
+            done = run(command, clone, tmp_path, *(["--hidden_size", "32"] if resumes else SMALL.get(script, [])))
+            said = done.stdout + done.stderr
+            assert "Traceback" not in said, (command, said)
+            assert done.returncode == (2 if command.kind == "not yet" else 0), (command, said)
+            if command.kind == "not yet":
+                assert "LoRA" in said and "还没有做好" in said
+            if resumes:
+                assert "goes on after step 1" in said
+            if command.kind == "check":
+                assert said.split()[0] in ("True", "False")
+            ran.append(script)
+    assert ran.count("train_pretrain.py") == 4 and ran.count("train_full_sft.py") == 4 and ran.count("eval_llm.py") == 2
+    assert {"pretrain_32.pth", "full_sft_32.pth"} <= {path.name for path in (clone / "out").iterdir()}
+    assert (clone / "checkpoints/full_sft_32_resume.pth").is_file()
+
+
+def test_requirements_install_this_project_and_name_nothing_else() -> None:
+    lines = [
+        line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [line for line in lines if line] == ["-e ."]
+    assert 'name = "fledge"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
