@@ -232,7 +232,7 @@ def test_data_that_changed_meanwhile_is_refused_and_the_run_kept(cats, tmp_path,
     kept = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     (tmp_path / cats).write_text("\n".join(TEXTS[:-1]), encoding="utf-8")
     assert main(["train", "pretrain", "--run", "mine", "--resume", "--steps", "20"]) == 2
-    assert "cannot resume on other data" in capsys.readouterr().err
+    assert "the data have changed since it began" in capsys.readouterr().err
     assert kept == {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
 
 

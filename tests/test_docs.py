@@ -13,6 +13,7 @@ import pytest
 
 from fledge import cli
 from fledge.cli import flags
+from fledge.interop import minimind_eval, minimind_flags
 from tests.conftest import ROOT
 
 README = ("README.md", "README.zh-CN.md")
@@ -167,6 +168,12 @@ def test_command_is_understood(command: str, only_parse, capsys) -> None:
         words = ["fledge", *(words[2:] or ["quickstart"])]
         if words[1] == "test":
             return  # the rest is pytest's
+    if words[0] == "cd":
+        assert words[1] == ".." or (ROOT / words[1]).is_dir()
+        return
+    if words[0] == "python":
+        understood_by_a_door(words[1], words[2:])
+        return
     assert words[0] == "fledge"
     if words[1] == "--help":
         return
@@ -174,6 +181,16 @@ def test_command_is_understood(command: str, only_parse, capsys) -> None:
     with pytest.raises((Parsed, SystemExit)) as stopped:
         module.main(words[2:])
     assert stopped.type is Parsed or stopped.value.code == 0
+
+
+def understood_by_a_door(script: str, words: list[str]) -> None:
+    """A script under its MiniMind name is there and knows these arguments."""
+    if script == "eval_llm.py":
+        assert (ROOT / script).is_file()
+        assert {word.removeprefix("--") for word in words if word.startswith("--")} <= minimind_eval.FLAGS.keys()
+    else:
+        assert (ROOT / "trainer" / script).is_file()
+        assert minimind_flags.parse(script.removeprefix("train_").removesuffix(".py"), words)
 
 
 @pytest.mark.parametrize("name", README)

@@ -1,10 +1,10 @@
-"""Fledge: become an LLM engineer by building a language model. `load` and `train` are the Python doors to it."""
+"""Fledge: become an LLM engineer by building a language model. `load`, `train` and `plan` are the Python doors to it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["load", "train"]
+__all__ = ["load", "plan", "train"]
 
 
 def __getattr__(name: str) -> Any:

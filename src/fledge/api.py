@@ -1,4 +1,4 @@
-"""The public calls: `fledge.load` and `fledge.train`. The command line is a thin skin over them."""
+"""The public calls: `fledge.load`, `fledge.train` and `fledge.plan`. The command line is a thin skin over them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fledge.generate import Completion, Generator, Sampling
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
+from fledge.planning.predict import Plan
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import job_config
@@ -97,4 +98,20 @@ def train(
     if rows is not None and (config.get("data") or config.get("val") or config.get("replay")):
         raise UserError("give rows in memory, or files with data, val and replay, not both.")
     material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
-    return run_job(job, job_config(job, **config), material, on_save)
+    return run_job(job, job_config(job, **config), material, on_save, config.keys())
+
+
+def plan(
+    job: str, *, profile: str | None = None, card: str | None = None, price: float | None = None, **config: Any
+) -> Plan:
+    """What `train(job, **config)` would take: memory by its parts, seconds, tokens, and with a `price` per hour the cost.
+
+    `profile` (conservative, standard, aggressive) adds its settings to yours; `card` plans for another machine ("RTX 3050",
+    "8", "cpu"). The first plan measures this machine for a few seconds.
+    """
+    from fledge.planning.run import machine_of, plan_job
+
+    settings = job_config(job, **config)
+    settings.check()
+    machine = machine_of(card, settings)
+    return plan_job(job, settings, set(config), machine=machine, profile=profile, price=price)

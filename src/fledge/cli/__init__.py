@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has ma
     "world": ("fledge.cli.world", "write the small world's texts, conversations and tasks; show its statistics"),
     "data": ("fledge.cli.data", "check and prepare training data"),
     "tokenizer": ("fledge.cli.tokenizer", "train, compare and look into tokenizers"),
+    "plan": ("fledge.cli.plan", "predict memory, minutes and cost of a training run, and propose settings"),
     "train": ("fledge.cli.train", "train a model: pretrain, sft"),
     "chat": ("fledge.cli.chat", "talk with a model"),
     "generate": ("fledge.cli.generate", "continue a text with a model"),
@@ -29,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has ma
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `fledge VERB …`. Exit codes: 0 done, 1 a check failed, 2 a mistake in the request, 130 Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
-    _use_utf8()
+    use_utf8()
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(overview())
@@ -56,14 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, MemoryError, RuntimeError) as error:
-        sentence = _outside(error)
+        sentence = outside(error)
         if not sentence or os.environ.get("FLEDGE_DEBUG"):
             raise
         print(f"error: {sentence}", file=sys.stderr)
         return 2
 
 
-def _outside(error: Exception) -> str:
+def outside(error: Exception) -> str:
     """What is wrong with the machine and not with the program, in one sentence; "" for a bug."""
     where = getattr(error, "filename", None) or "while writing"
     if isinstance(error, PermissionError):
@@ -84,7 +85,7 @@ def overview() -> str:
     return "\n".join(["usage: fledge VERB …", "", *lines, "", foot, debug])
 
 
-def _use_utf8() -> None:
+def use_utf8() -> None:
     """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):

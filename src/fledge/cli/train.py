@@ -14,6 +14,8 @@ from fledge.cli import flags
 from fledge.errors import UserError, suggest
 from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
 
+LENGTHS = {"steps", "epochs", "budget"}
+
 
 @dataclasses.dataclass
 class Flags(TrainConfig):
@@ -39,20 +41,22 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
         )
-    defaults = dataclasses.asdict(job_config(job, **_beneath(rest)))
+    settings = _beneath(rest)
+    defaults = dataclasses.asdict(job_config(job, **settings))
     chosen = flags.parse(Flags, rest, f"fledge train {job}", default=Flags(**defaults | {"set": []}))
-    fields = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(TrainConfig)}
-    lengths = ("steps", "epochs", "budget")  # they exclude each other: a flag replaces whichever stands beneath
-    if any(_value_of(f"--{name}", rest) is not None for name in lengths):
-        fields |= {name: None for name in lengths if _value_of(f"--{name}", rest) is None}
-    config = TrainConfig(**fields | {"set": defaults["set"] | dict(_pair(word) for word in chosen.set)})
-    config.check()
+    given = typed(rest)
+    if given & LENGTHS:  # they exclude each other: a flag replaces whichever stands beneath
+        settings = {name: value for name, value in settings.items() if name not in LENGTHS}
+    settings |= {name: getattr(chosen, name) for name in given}
+    if chosen.set:
+        settings["set"] = defaults["set"] | dict(_pair(word) for word in chosen.set)
+    job_config(job, **settings).check()
     from fledge.api import train
 
     try:
         # with --json the report is all that stands on stdout
         with contextlib.redirect_stdout(sys.stderr) if chosen.json else contextlib.nullcontext():
-            run = train(job, **dataclasses.asdict(config))
+            run = train(job, **settings)
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
@@ -68,6 +72,13 @@ def main(argv: list[str]) -> int:
         )
         print(f"model: {run.model_dir.as_posix()}\n{use}")
     return 0
+
+
+def typed(argv: list[str]) -> set[str]:
+    """The settings whose flags stand in `argv`."""
+    words = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    return {name for name in names if name in words or f"no_{name}" in words}
 
 
 def _beneath(argv: list[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,11 @@ from fledge.model.presets import preset
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
+from fledge.objectives.planned import prediction, record_outcome, with_plan
+from fledge.planning.budget import vocabulary
 from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import PARITY, TrainConfig, default_preset, default_vocab_size
+from fledge.training.config import PARITY, TrainConfig
 from fledge.training.loop import OnSave, fit
 
 KIND = {"pretrain": "text", "sft": "chat"}
@@ -44,8 +46,17 @@ class Material:
     landmarks: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def run_job(job: str, config: TrainConfig, material: Material | None = None, on_save: OnSave | None = None) -> Run:
-    """Train. Returns the finished run, whose `model_dir` holds the model and its tokenizer."""
+def run_job(
+    job: str,
+    config: TrainConfig,
+    material: Material | None = None,
+    on_save: OnSave | None = None,
+    given: Set[str] = frozenset(),
+) -> Run:
+    """Train. Returns the finished run, whose `model_dir` holds the model and its tokenizer.
+
+    `given` names the settings that the user chose; the planner may choose the others.
+    """
     config.check()
     if config.parity:
         config = dataclasses.replace(config, **PARITY)
@@ -66,6 +77,10 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
         print(f"there is no run '{config.run}' to go on with: it begins now.{near}")
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
+    if run is None and material is None:
+        for path in config.data:
+            check_file(path)
+        config = with_plan(job, config, given)
     _refuse_early(config, base)
     set_threads()
     device = pick_device(config.device)
@@ -101,8 +116,10 @@ def run_job(job: str, config: TrainConfig, material: Material | None = None, on_
             model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
             precision=str(model.compute_dtype).removeprefix("torch."),
         )
+        run.update(plan=prediction(job, config, model.config, train, steps))
     print(_banner(run, model, tokenizer, train, config, steps, batches))
     results = fit(objective, config, run, steps, on_save)
+    record_outcome(run, results)
     save_model(model, run.model_dir)
     tokenizer.save(run.model_dir)
     run.finish("done", **results)
@@ -171,8 +188,7 @@ def _refuse_early(config: TrainConfig, base: Path | None) -> None:
 
 
 def _new_shape(config: TrainConfig, **vocabulary: int) -> ModelConfig:
-    size = sum(Path(path).stat().st_size for path in config.data)
-    name = config.preset or default_preset(pick_device(config.device).type, config.seconds(), size)
+    name = config.preset or ("cpu-2m" if pick_device(config.device).type == "cpu" else "small-34m")
     return preset(name, **{**vocabulary, **config.set})
 
 
@@ -184,7 +200,7 @@ def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None
     if material is not None:
         raise UserError("rows in memory need a tokenizer: give --tokenizer.")
     texts = [row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text)]
-    size = config.vocab_size or default_vocab_size(sum(len(text.encode("utf-8")) for text in texts))
+    size = config.vocab_size or vocabulary(sum(len(text.encode("utf-8")) for text in texts))
     print(f"training a tokenizer of {size} tokens on the data …")
     kept = [text[: math.ceil(len(text) * (1 - config.val_fraction))] for text in texts] if len(texts) == 1 else texts
     return Tokenizer.train(kept, size)

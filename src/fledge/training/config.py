@@ -33,8 +33,10 @@ class TrainConfig:
     """Model to start from: a run, or a model folder. Default for pretraining: new weights of `preset`."""
     tokenizer: str | None = None
     """Tokenizer folder. Default: the model's own, else one trained on the data."""
+    profile: str | None = None
+    """Settings that `fledge plan` proposes for this machine: conservative, standard or aggressive. What you type wins."""
     preset: str | None = None
-    """Shape of a new model, e.g. cpu-2m. Default: cpu-4m, on a GPU small-34m."""
+    """Shape of a new model, e.g. cpu-2m. Default: what `budget` asks for."""
     vocab_size: int | None = None
     """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
     steps: int | None = None
@@ -219,22 +221,3 @@ def parse_duration(text: str) -> float:
     if not match or float(match[1]) <= 0:
         raise UserError(f"'{text}' is not a length of time; write it like 90s, 10m or 2h.")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
-
-
-def default_vocab_size(num_bytes: int) -> int:
-    """Vocabulary for a corpus: 512 at 1 MB, 4,096 at 30 MB; between 512 and 32,768, a multiple of 64.
-
-    A larger one shortens the text but splits the evidence for each token; the exponent was fitted by eye to the two
-    races of bench/, and --vocab-size overrides it.
-    """
-    return int(min(32768, max(512, 512 * (num_bytes / 1e6) ** 0.61)) // 64 * 64)
-
-
-def default_preset(device: str, seconds: float | None, num_bytes: int) -> str:
-    """Shape of a new model. In minutes on a CPU a small model that sees more text wins; on a text so short that it is
-    read several times, or with more time, a larger one does (docs/LOG.md)."""
-    if device != "cpu":
-        return "small-34m"
-    if seconds is not None and seconds > 1800:
-        return "cpu-6m"
-    return "cpu-4m" if num_bytes < 4_000_000 and (seconds is None or seconds > 120) else "cpu-2m"

@@ -50,6 +50,7 @@ class Fit:
         self.splits = 1  # parts in which a batch is computed; more after memory has run out
         self.clock = Clock()
         self.saved_at = 0.0
+        self.train_seconds = 0.0  # when training is over: without the last validation
         self.console = Console(steps, self.budget)
         self.last_val: dict[str, Any] = {}
         self.validations = VALIDATIONS
@@ -86,6 +87,7 @@ class Fit:
                 self.save()
             if self.stopping:
                 raise KeyboardInterrupt
+        self.train_seconds = self.clock.elapsed
         self._validate(self.config.val_tokens * LAST)
 
     def _step(self, progress: float) -> None:
@@ -339,6 +341,7 @@ def fit(
         "step": state.step,
         "tokens": state.tokens,
         "seconds": round(state.clock.elapsed, 1),
+        "train_seconds": round(state.train_seconds, 1),
         "memory_mb": round(memory_mb(objective.model.device)),
         **state.last_val,
     }

@@ -1,0 +1,139 @@
+"""`fledge plan JOB`: what a training run will take, before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from fledge.cli import flags
+from fledge.cli import train as train_verb
+from fledge.errors import UserError, suggest
+from fledge.lang import say
+from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
+
+if TYPE_CHECKING:
+    from fledge.planning.profiles import Proposal
+
+
+@dataclasses.dataclass
+class Flags(train_verb.Flags):
+    """Predict memory and minutes, and propose settings: conservative, standard, aggressive. All flags of `fledge train`."""
+
+    card: str | None = None
+    """Plan for another machine: a card by name or memory ("RTX 3050", 8), or cpu. Default: this machine."""
+    cards: bool = False
+    """Plan for cards of 4, 6, 8, 12 and 24 GB and for this CPU."""
+    price: float | None = None
+    """Price of an hour of the machine, in any currency: the plan then says what the run costs."""
+    measure: bool = False
+    """Measure this machine again instead of using what was measured before."""
+
+
+@dataclasses.dataclass
+class CalibrateFlags:
+    """Compare past runs with their plans, and correct later plans by what they teach."""
+
+    calibrate: bool = True
+    """Learn from past runs."""
+    json: bool = False
+    """Print JSON."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        jobs = "\n".join(f"  {job}" for job in JOB_DEFAULTS)
+        print(f"usage: fledge plan JOB [flags]\n       fledge plan --calibrate\n\njobs:\n{jobs}\n")
+        print("Predicts memory and minutes and proposes settings; `fledge plan JOB --help` lists the flags.")
+        return 0
+    if argv[0].startswith("-"):
+        if "--calibrate" not in argv:
+            raise UserError(f"`fledge plan` begins with a job ({', '.join(JOB_DEFAULTS)}) or with --calibrate.")
+        return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
+    job, *rest = argv
+    if job not in JOB_DEFAULTS:
+        raise UserError(
+            f"there is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
+        )
+    beneath = train_verb._beneath(rest)
+    defaults = dataclasses.asdict(job_config(job, **beneath))
+    chosen = flags.parse(Flags, rest, f"fledge plan {job}", default=Flags(**defaults | {"set": []}))
+    fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(TrainConfig)}
+    lengths = ("steps", "epochs", "budget")  # they exclude each other: a flag replaces whichever stands beneath
+    typed = {name for name in fields if train_verb._value_of(f"--{name.replace('_', '-')}", rest) is not None}
+    if typed & set(lengths):
+        fields |= {name: None for name in lengths if name not in typed}
+        beneath = {name: value for name, value in beneath.items() if name not in lengths}
+    changes = defaults["set"] | dict(train_verb._pair(word) for word in chosen.set)
+    config = TrainConfig(**fields | {"set": changes})
+    config.check()
+    if chosen.price is not None and chosen.price < 0:
+        raise UserError(f"--price is {chosen.price:g}; it must be 0 or more.")
+    return show(job, config, typed | set(beneath), chosen)
+
+
+def show(job: str, config: TrainConfig, given: set[str], chosen: Flags) -> int:
+    """Exit code 1 when nothing that is proposed fits."""
+    from fledge.planning.calibrate import learned
+    from fledge.planning.machines import SHOWN, card
+    from fledge.planning.profiles import proposals
+    from fledge.planning.run import machine_of, size_of
+
+    size = size_of(job, config)
+    if chosen.cards:
+        machines = [*(card(name) for name in SHOWN), machine_of("cpu", config, again=chosen.measure)]
+    else:
+        machines = [machine_of(chosen.card, config, again=chosen.measure)]
+    found = {
+        machine: proposals(job, config, given, machine, size, calibration=learned(machine.key), price=chosen.price)
+        for machine in machines
+    }
+    if chosen.json:
+        print(json.dumps([report(proposal) for made in found.values() for proposal in made], ensure_ascii=False))
+    elif chosen.cards:
+        from fledge.cli.plan_view import cards_table
+
+        cards_table(job, size, found)
+    else:
+        from fledge.cli.plan_view import profiles_table
+
+        profiles_table(job, size, machines[0], found[machines[0]])
+    return int(not any(proposal.plan.fits for made in found.values() for proposal in made))
+
+
+def report(proposal: Proposal) -> dict[str, Any]:
+    """One profile on one machine, for scripts."""
+    plan = proposal.plan
+    return {
+        "profile": proposal.profile.name,
+        "settings": proposal.settings,
+        "fits": plan.fits,
+        "usable_memory_mb": round(plan.machine.usable / 2**20),
+        "parameters": plan.shape.num_parameters()["total"],
+        "precision": plan.step.precision,
+        **plan.to_dict(),
+        "reasons": proposal.reasons,
+    }
+
+
+def calibrate(chosen: CalibrateFlags) -> int:
+    from fledge.planning.calibrate import learn
+    from fledge.records import list_runs, runs_root
+
+    found, fitted = learn(list_runs())
+    if chosen.json:
+        rows = [dataclasses.asdict(outcome) for outcome in found]
+        print(json.dumps({"runs": rows, "machines": {key: one.to_dict() for key, one in fitted.items()}}))
+        return 0
+    if not found:
+        print(
+            say(
+                f"{runs_root()} 里还没有同时记有计划和结果的训练:先训练一次,再来校准。",
+                f"no run in {runs_root()} has both a plan and an outcome yet: train once, then calibrate.",
+            )
+        )
+        return 0
+    from fledge.cli.plan_view import calibration_table
+
+    calibration_table(found, fitted)
+    return 0

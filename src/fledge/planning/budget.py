@@ -1,0 +1,205 @@
+"""One dial: from text, time and machine to a model's size, its vocabulary and its batch.
+
+The rule, in one sentence: take the largest model that can still read as many tokens as its size wants. How many a size
+wants grows faster than the size (`wanted`), because a small budget is best spent on few parameters; but a text that is
+short is not worth more than a few readings, so that from there on a larger model is the better use of the time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from fledge.errors import UserError
+from fledge.lang import say
+from fledge.model.config import ModelConfig
+from fledge.model.presets import PRESETS, preset
+from fledge.planning.data import Size
+from fledge.planning.machines import FRAGMENTS, Machine
+from fledge.planning.measure import seconds_of
+from fledge.planning.memory import Pass, attention_kind, peak
+from fledge.planning.work import computing, step_work
+
+# (preset, layers): shapes from small to large, each 1.3 to 2 times the one before; widths are multiples of 256.
+LADDER = [
+    ("cpu-2m", 2),
+    ("cpu-2m", 3),
+    ("cpu-4m", 5),
+    ("cpu-6m", 8),
+    ("small-34m", 4),
+    ("small-34m", 6),
+    ("small-34m", 8),
+    ("base-88m", 8),
+    ("base-88m", 12),
+    ("large-285m", 12),
+    ("large-285m", 20),
+]
+# A model of UNIT computing parameters wants UNIT_TOKENS; one k times as large wants k ** GROWTH times as many. Measured at
+# width 256 and equal computing time: with 0.4M tokens two layers beat three and five (on both texts of bench/), with 1.5M
+# three beat two and five. The growth leads from there to the 20 tokens a parameter of large models (Hoffmann et al.,
+# 2022), which nanochat's depth 20 keeps (561M parameters, 11.2B tokens); between the two ends nothing was measured.
+UNIT, UNIT_TOKENS, GROWTH = 2.6e6, 1.5e6, 1.66
+READINGS = 7  # of a short text, before a larger model is the better use of the time
+LARGEST = 5  # computing parameters for each token of the text: a larger model learns a short text by heart
+ENOUGH = 10  # readings of a text after which more time mostly teaches it by heart
+MIN_STEPS, FEWEST = 50, 3  # fewer steps than MIN_STEPS are warned of, fewer than FEWEST refused
+BATCH_TOKENS, LONG_BATCH = 5e6, 0.38  # 2,048 tokens a step at 5M; the best batch grows like tokens ** 0.38 (nanochat)
+
+
+def wanted(parameters: float) -> float:
+    """Tokens that a model of so many computing parameters (blocks and head) wants."""
+    return UNIT_TOKENS * (parameters / UNIT) ** GROWTH
+
+
+def vocabulary(num_bytes: float) -> int:
+    """Tokens of a vocabulary for a corpus: 512 at 1 MB, 4,096 at 30 MB; between 512 and 32,768, a multiple of 64.
+
+    A larger one shortens the text but splits the evidence for each token; the exponent was fitted by eye to the two
+    races of bench/, and --vocab-size overrides it.
+    """
+    return int(min(32768, max(512, 512 * (num_bytes / 1e6) ** 0.61)) // 64 * 64)
+
+
+def batch_tokens(tokens: float) -> int:
+    """Tokens of an optimizer step: 2,048 for runs up to some millions (what the learning rates were tuned for), more for
+    longer ones; the nearest power of two up to 65,536."""
+    goal = 2048 * (tokens / BATCH_TOKENS) ** LONG_BATCH
+    return 2 ** min(16, max(11, round(math.log2(goal))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A shape of the ladder on a machine: what it reads in the time."""
+
+    name: str
+    layers: int
+    shape: ModelConfig
+    tokens: float
+    step_tokens: int
+
+    @property
+    def steps(self) -> float:
+        return self.tokens / self.step_tokens
+
+    def settings(self) -> dict[str, Any]:
+        """Its shape as fields of TrainConfig."""
+        usual = PRESETS[self.name]["num_hidden_layers"] == self.layers
+        return {"preset": self.name, "set": {} if usual else {"num_hidden_layers": self.layers}}
+
+
+def choose(
+    size: Size,
+    seconds: float,
+    machine: Machine,
+    *,
+    vocab_size: int | None = None,
+    seq_len: int | None = None,
+    share: float = 0.9,
+) -> dict[str, Any]:
+    """Settings of TrainConfig for pretraining on that much text in `seconds` on `machine`, within `share` of its memory.
+
+    Returns preset, set, vocab_size, seq_len, batch_size, accumulation_steps. UserError when not even the smallest model
+    does FEWEST steps. The learning rates stay the defaults: they were measured at these batches (docs/LOG.md).
+    """
+    found = candidates(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, share=share)
+    smallest = found[0]
+    if smallest.steps < FEWEST:
+        needed = seconds * MIN_STEPS / max(smallest.steps, 1e-9)
+        raise UserError(
+            f"a budget of {length(seconds)} is enough for {int(smallest.steps)} steps of the smallest model here, and nothing is "
+            f"learned in so few: give --budget {length(needed)} or more."
+        )
+    best = max((c for c in found if fits_time(c, size)), key=lambda c: computing(c.shape), default=smallest)
+    rows = seq_len or row_length(best.shape.hidden_size)
+    batch_size = max(1, best.step_tokens // rows)
+    while batch_size > 1 and not _fits(best.shape, batch_size, rows, machine, share):
+        batch_size //= 2
+    return best.settings() | {
+        "vocab_size": best.shape.vocab_size,
+        "seq_len": rows,
+        "batch_size": batch_size,
+        "accumulation_steps": max(1, best.step_tokens // (rows * batch_size)),
+    }
+
+
+def row_length(hidden_size: int) -> int:
+    """Tokens of a row: 256 for models of width 256, 512 up to 768, else 1,024. Larger models learn from longer contexts."""
+    return 256 if hidden_size <= 256 else 512 if hidden_size <= 768 else 1024
+
+
+def fits_time(candidate: Candidate, size: Size) -> bool:
+    """Whether the shape reads as much as it wants, or the text READINGS times; and is no larger than a short text bears."""
+    in_text = size.tokens(candidate.shape.vocab_size)
+    parameters = computing(candidate.shape)
+    return candidate.tokens >= min(wanted(parameters), READINGS * in_text) and parameters <= LARGEST * in_text
+
+
+def candidates(
+    size: Size, seconds: float, machine: Machine, *, vocab_size: int | None, seq_len: int | None, share: float
+) -> list[Candidate]:
+    """The shapes of the ladder that fit the memory, smallest first, with what each would read."""
+    vocab = vocab_size or vocabulary(size.num_bytes)
+    found: list[Candidate] = []
+    for name, layers in LADDER:
+        shape = preset(name, vocab_size=vocab, num_hidden_layers=layers)
+        rows, step_tokens = seq_len or row_length(shape.hidden_size), 2048
+        # The batch follows from the tokens, and those from the speed, which is higher at a larger batch.
+        step_tokens = batch_tokens(seconds * step_tokens / _step_seconds(shape, step_tokens, rows, machine))
+        tokens = seconds * step_tokens / _step_seconds(shape, step_tokens, rows, machine)
+        if not found or _fits(shape, 1, rows, machine, share):
+            found.append(Candidate(name, layers, shape, tokens, step_tokens))
+    return found
+
+
+def _step_seconds(shape: ModelConfig, step_tokens: int, seq_len: int, machine: Machine) -> float:
+    step = _pass(shape, max(1, step_tokens // seq_len), seq_len, machine)
+    return seconds_of(step_work(shape, step, "muon", 1), machine)
+
+
+def _fits(shape: ModelConfig, batch_size: int, seq_len: int, machine: Machine, share: float) -> bool:
+    step = _pass(shape, batch_size, seq_len, machine)
+    tensors = sum(peak(shape, step, "muon", 2)[1].values())
+    return tensors * (1 + FRAGMENTS[machine.device]) <= share * machine.usable
+
+
+def _pass(shape: ModelConfig, batch_size: int, seq_len: int, machine: Machine) -> Pass:
+    grouped = shape.num_key_value_heads != shape.num_attention_heads
+    return Pass(
+        batch_size,
+        seq_len,
+        machine.precision,
+        attention_kind(machine.device, machine.precision, seq_len, True, grouped),
+    )
+
+
+def warnings(steps: int, size: Size, readings: float, seconds: float | None) -> list[str]:
+    """Sentences about a run that will disappoint."""
+    found: list[str] = []
+    if steps < MIN_STEPS and seconds:
+        better = length(seconds * MIN_STEPS / steps)
+        found.append(
+            say(
+                f"{length(seconds)} 只够约 {steps} 步,而模型至少要 {MIN_STEPS} 步才学得到东西:"
+                f"用 --budget {better},或换更小的模型、更小的批。",
+                f"{length(seconds)} is enough for about {steps} steps, and a model learns something from {MIN_STEPS} on: "
+                f"give --budget {better}, or a smaller model or batch.",
+            )
+        )
+    if readings > 1.5 * ENOUGH and not size.assumed:
+        found.append(
+            say(
+                f"这些文本会被读 {readings:.0f} 遍,{ENOUGH} 遍以后多半是死记硬背:加数据,或缩短时间。",
+                f"the text is read {readings:.0f} times, and after {ENOUGH} it is mostly learned by heart: add text, or train "
+                "for less time.",
+            )
+        )
+    return found
+
+
+def length(seconds: float) -> str:
+    """A length of time as --budget takes it, rounded up: 8s, 3m, 2h."""
+    for unit, name, limit in ((1, "s", 120), (60, "m", 7200)):
+        if seconds <= limit:
+            return f"{max(1, -int(-seconds // unit))}{name}"
+    return f"{-int(-seconds // 3600)}h"

@@ -1,0 +1,239 @@
+"""Bytes of a training step by arithmetic, each term by its name. Nothing here needs torch.
+
+The formulas follow model/layers.py, parts/reference.py, training/losses.py and training/optim.py operation by operation:
+what autograd saves for the backward pass, and what lies beside it when memory is highest. Tests hold them against the
+tensors that torch really saves. Letters: N tokens of a pass, B rows, T tokens of a row, D hidden size, H query heads, V
+vocabulary, e bytes of a number in the precision of the pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fledge.model.config import ModelConfig
+
+FP32 = 4
+INT64 = 8
+ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
+MAX_LOGITS = 2**24  # of training.losses, which needs torch; a test holds them together
+EXPLICIT_UP_TO = 512  # tokens of a row: parts.reference.attention
+Attention = Literal["fused", "explicit", "math"]
+Terms = dict[str, float]  # name -> bytes
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward and backward pass. `packed`: rows hold several documents, so there is a mask."""
+
+    batch_size: int
+    seq_len: int
+    precision: str = "fp32"
+    attention: Attention = "fused"
+    packed: bool = True
+    checkpoint: bool = False
+
+    @property
+    def num_tokens(self) -> int:
+        return self.batch_size * self.seq_len
+
+    @property
+    def element(self) -> int:
+        return ELEMENT[self.precision]
+
+
+def attention_kind(device: str, precision: str, seq_len: int, packed: bool, grouped: bool) -> Attention:
+    """Which attention runs: the fused kernel, the formula written out in parts.reference, or torch's own ("math").
+
+    On CUDA the fused kernels take no mask together with grouped queries (the documentation of
+    `scaled_dot_product_attention`, torch 2.13), so that packed rows of such a model go through the formula, in fp32.
+    """
+    if device == "cpu":
+        return "explicit" if precision == "bf16" and seq_len <= EXPLICIT_UP_TO else "fused"
+    return "math" if packed and grouped else "fused"
+
+
+def parameters(shape: ModelConfig) -> dict[str, int]:
+    """Numbers of parameters by the rule that updates them: matrices (Muon), embedding, head and vectors (AdamW)."""
+    counts, D, hd = shape.num_parameters(), shape.hidden_size, shape.head_dim or 0
+    vectors = D + shape.num_hidden_layers * (2 * D + (2 * hd if shape.qk_norm else 0))
+    if shape.attention_bias:
+        vectors += shape.num_hidden_layers * ((shape.num_attention_heads + 2 * shape.num_key_value_heads) * hd + D)
+    if shape.mlp_bias:
+        dense = sum(not shape.is_sparse(layer) for layer in range(shape.num_hidden_layers))
+        vectors += dense * (2 * shape.intermediate_size + D)
+    table = shape.vocab_size * D
+    head = 0 if shape.tie_word_embeddings else table
+    return {
+        "matrices": counts["total"] - counts["embedding"] - vectors,
+        "embedding": table,
+        "head": head,
+        "vectors": vectors,
+    }
+
+
+def optimizer_state(shape: ModelConfig, optimizer: str) -> int:
+    """Bytes that stay between steps: one number a parameter for Muon, two for AdamW, fp32."""
+    counts = parameters(shape)
+    muon = counts["matrices"] if optimizer == "muon" else 0
+    return FP32 * (muon + 2 * (sum(counts.values()) - muon))
+
+
+def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
+    """Bytes that the optimizer's step adds for a moment: the stacked matrices of one shape in Newton–Schulz, or one
+    AdamW denominator."""
+    adamw = max(parameters(shape)["embedding"], 0 if optimizer == "muon" else max(r * c for r, c in matrices(shape)))
+    if optimizer != "muon":
+        return FP32 * adamw
+    e = ELEMENT[precision]
+    most = 0
+    for (rows, cols), count in matrices(shape).items():
+        side = min(rows, cols)
+        # directions and their stack in fp32, then x, a·x, the product and their sum; two Gram matrices
+        most = max(most, count * (rows * cols * (2 * FP32 + 4 * e) + 2 * side * side * e))
+    return max(most, FP32 * adamw)
+
+
+def matrices(shape: ModelConfig) -> dict[tuple[int, int], int]:
+    """How many block matrices there are of every (rows, columns)."""
+    D, hd = shape.hidden_size, shape.head_dim or 0
+    q, kv = shape.num_attention_heads * hd, shape.num_key_value_heads * hd
+    found: dict[tuple[int, int], int] = {}
+    for layer in range(shape.num_hidden_layers):
+        sizes = [(q, D), (kv, D), (kv, D), (D, q)]
+        if shape.is_sparse(layer):
+            F = shape.moe_intermediate_size
+            sizes += [(shape.num_experts, D)] + [(F, D), (F, D), (D, F)] * shape.num_experts
+        else:
+            F = shape.intermediate_size
+            sizes += [(F, D), (F, D), (D, F)]
+        for size in sizes:
+            found[size] = found.get(size, 0) + 1
+    return found
+
+
+def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
+    """What one block saves for its backward pass, without the copies of its weights."""
+    N, B, T, e = step.num_tokens, step.batch_size, step.seq_len, step.element
+    D, H, G, hd = shape.hidden_size, shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim or 0
+    q, kv = H * hd, G * hd
+
+    def norm(numbers: int, vectors: int) -> int:
+        return numbers * (FP32 + e) + vectors * FP32  # the input in fp32, the normalised input, one 1/rms a vector
+
+    norms = 2 * norm(N * D, N)
+    if shape.qk_norm:
+        norms += norm(N * q, N * H) + norm(N * kv, N * G)
+    inputs = 2 * N * D * e  # of the projections, after each norm
+    if step.attention == "math":  # queries, keys and values of all heads in fp32, the T × T weights, the output
+        attention, weights = N * (3 * q * FP32 + q * e), B * H * T * T * FP32
+    else:
+        attention, weights = N * (2 * q + 2 * kv) * e, B * H * T * T * e if step.attention == "explicit" else 0
+        attention += N * H * FP32 if step.attention == "fused" else 0
+    if shape.is_sparse(layer):
+        k, E, F = shape.num_experts_per_tok, shape.num_experts, shape.moe_intermediate_size
+        # inputs gathered, outputs, outputs weighted; gate, its SiLU, up, their product
+        feed_forward = k * N * (3 * D + 4 * F) * e
+        feed_forward += N * E * FP32 + k * N * (3 * INT64 + FP32 + e)  # router
+    else:
+        feed_forward = 4 * N * shape.intermediate_size * e
+    return {
+        "norms": norms,
+        "projection inputs": inputs,
+        "attention": attention,
+        "attention weights": weights,
+        "feed-forward": feed_forward,
+    }
+
+
+def weight_copies(shape: ModelConfig, step: Pass) -> int:
+    """Half-precision copies of the matrices, which the backward pass needs again."""
+    return 0 if step.element == FP32 else parameters(shape)["matrices"] * step.element
+
+
+def activations(shape: ModelConfig, step: Pass) -> Terms:
+    """All that the forward pass up to the final norm saves. With checkpoints: every block's input, and nothing inside."""
+    N, B, T, e = step.num_tokens, step.batch_size, step.seq_len, step.element
+    D, L, hd = shape.hidden_size, shape.num_hidden_layers, shape.head_dim or 0
+    terms: Terms = {}
+    if step.checkpoint:
+        terms["block inputs"] = L * N * D * e
+    else:
+        for layer in range(L):
+            for name, size in block_activations(shape, step, layer).items():
+                terms[name] = terms.get(name, 0) + size
+        terms["weights in half precision"] = weight_copies(shape, step)
+    rope = 2 * (B if step.packed else 1) * T * hd * e
+    mask = B * T * T * e if step.packed and (step.attention == "fused" or step.checkpoint) else 0
+    last = N * D * (FP32 + e) + N * FP32
+    terms["positions, mask, last norm"] = rope + mask + last + N * INT64
+    return {name: size for name, size in terms.items() if size}
+
+
+def backward_work(shape: ModelConfig, step: Pass) -> float:
+    """Gradients in flight inside one block, and with checkpoints that block's own activations, computed again."""
+    N, e = step.num_tokens, step.element
+    sparse = shape.is_sparse(shape.num_hidden_layers - 1)
+    inner = shape.num_experts_per_tok * shape.moe_intermediate_size if sparse else shape.intermediate_size
+    weights = block_activations(shape, step, shape.num_hidden_layers - 1)["attention weights"]
+    flight = N * shape.hidden_size * (FP32 + 2 * e) + max(N * inner * e, weights)
+    if step.checkpoint:
+        flight += sum(block_activations(shape, step).values()) + weight_copies(shape, step) / shape.num_hidden_layers
+    return flight
+
+
+def logits_work(shape: ModelConfig, step: Pass) -> float:
+    """What the loss holds over one chunk: log-probabilities and two gradients in fp32, or later the gradient of the head,
+    beside the one of the chunk before; in half precision a copy of the head, and its gradient also in fp32."""
+    N, V, e = step.num_tokens, shape.vocab_size, step.element
+    positions = min(N, max(64, MAX_LOGITS // V))
+    head, half = V * shape.hidden_size, e < FP32
+    before = head * e if positions < N else 0
+    return head * e * half + before + max(3 * FP32 * positions * V, head * (e + FP32 * half))
+
+
+def phases(
+    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: int = 0
+) -> dict[str, Terms]:
+    """The moments of a step at which memory may be highest, each as bytes by name. `frozen`: other models of the same
+    shape that only run forward (a reference, a teacher)."""
+    total = sum(parameters(shape).values())
+    N, D, V = step.num_tokens, shape.hidden_size, shape.vocab_size
+    stays: Terms = {"weights": FP32 * total, "optimizer state": optimizer_state(shape, optimizer)}
+    if frozen:
+        stays["frozen models"] = frozen * FP32 * total
+    head_gradient = FP32 * V * D
+    kept: Terms = {"gradients": FP32 * total} if accumulation_steps > 1 else {}  # of the passes before
+    saved = activations(shape, step)
+    hidden = N * D * step.element
+    return {
+        "loss": {
+            **stays,
+            **kept,
+            **saved,
+            "loss": logits_work(shape, step) + 2 * hidden + head_gradient,
+        },
+        "backward": {
+            **stays,
+            "gradients": kept.get("gradients", 0) + head_gradient,
+            **saved,
+            "gradients in flight": hidden + max(backward_work(shape, step), hidden + head_gradient),
+        },
+        "end of backward": {
+            **stays,
+            "gradients": FP32 * total,
+            "gradients in flight": backward_work(shape, step) / 2 + head_gradient * (1 + bool(kept)) / 2,
+        },
+        "optimizer": {
+            **stays,
+            "gradients": FP32 * total,
+            "optimizer work": optimizer_work(shape, optimizer, step.precision),
+        },
+    }
+
+
+def peak(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: int = 0) -> tuple[str, Terms]:
+    """The moment at which memory is highest, and what it holds."""
+    moments = phases(shape, step, optimizer, accumulation_steps, frozen)
+    name = max(moments, key=lambda moment: sum(moments[moment].values()))
+    return name, moments[name]

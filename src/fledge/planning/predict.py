@@ -1,0 +1,223 @@
+"""predict(): what a training run takes, before it starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from fledge.lang import say
+from fledge.model.config import ModelConfig
+from fledge.planning.budget import warnings
+from fledge.planning.calibrate import NONE, Calibration
+from fledge.planning.data import Size
+from fledge.planning.machines import FRAGMENTS, Machine
+from fledge.planning.measure import ratio, seconds_of
+from fledge.planning.memory import Pass, Terms, attention_kind, peak
+from fledge.planning.work import step_work
+from fledge.training.config import TrainConfig
+
+PROCESS_MB = 240  # Python, torch and the tokenizer library on a CPU build of torch, before any data
+# A tokenizer that is trained for the run, and preparing the data, by byte of text (measured: docs/LOG.md).
+TOKENIZER_SECONDS, PREPARE_SECONDS, START_SECONDS = 1.5e-6, 0.5e-6, 5.0
+TOKENIZER_MB, TOKENIZER_MEMORY = 60, 38
+LARGE_TOKENIZER = 4 * 2**30  # bytes of memory: worth a word
+FORWARD_SHARE = 0.3  # of a training token's time: a validation token
+VALIDATIONS, LAST = 10, 64  # of training.loop, which needs torch; a test holds them together
+
+
+@dataclass
+class Plan:
+    """What a run will take. `memory` (bytes) and `seconds` are made of named terms; totals come with what past runs on
+    this machine taught (`calibration`)."""
+
+    job: str
+    machine: Machine
+    shape: ModelConfig
+    config: TrainConfig
+    step: Pass
+    memory: Terms
+    moment: str  # when memory is highest: loss, backward, end of backward, optimizer
+    seconds: dict[str, float]
+    tokens: int
+    steps: int
+    text_tokens: int
+    tokens_per_second: float
+    calibration: Calibration
+    price: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def tensors_mb(self) -> float:
+        """What torch allocates at the peak, MiB: what a run on a GPU reports as its memory."""
+        own = sum(size for name, size in self.memory.items() if name not in OVERHEAD)
+        return own * self.calibration.memory / 2**20
+
+    @property
+    def total_mb(self) -> float:
+        """What the run needs of the machine's memory, MiB; on a CPU the whole process."""
+        return sum(self.memory.values()) * self.calibration.memory / 2**20
+
+    @property
+    def training_mb(self) -> float:
+        """The same without the text and the training of a tokenizer, which are over when the model trains."""
+        return self.total_mb - self.memory.get("text and tokenizer", 0) * self.calibration.memory / 2**20
+
+    @property
+    def fits(self) -> bool:
+        return self.total_mb * 2**20 <= self.machine.usable
+
+    @property
+    def run_seconds(self) -> float:
+        """What the run's own clock will show: training and the validations on the way."""
+        return self.seconds["training"] + self.seconds["validation on the way"]
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+    @property
+    def cost(self) -> float | None:
+        """In the currency of `price`, which is for an hour."""
+        return None if self.price is None else self.price * self.total_seconds / 3600
+
+    @property
+    def readings(self) -> float:
+        """How often the text is read."""
+        return self.tokens / self.text_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run record: predictions in the units in which the outcome is recorded, and what they rest on."""
+        return {
+            "predicted_seconds": round(self.run_seconds, 1),
+            "predicted_total_seconds": round(self.total_seconds, 1),
+            "predicted_memory_mb": round(self.tensors_mb if self.machine.device == "cuda" else self.total_mb),
+            "predicted_tokens_per_second": round(self.tokens_per_second),
+            "needed_memory_mb": round(self.total_mb),
+            "tokens": self.tokens,
+            "steps": self.steps,
+            "cost": None if self.cost is None else round(self.cost, 2),
+            "moment": self.moment,
+            "memory_mb": {name: round(size / 2**20, 1) for name, size in self.memory.items()},
+            "seconds": {name: round(value, 1) for name, value in self.seconds.items()},
+            "machine": self.machine.title,
+            "machine_key": self.machine.key,
+            "measured": self.machine.measured,
+            "calibration": self.calibration.to_dict(),
+            "notes": self.notes,
+        }
+
+
+OVERHEAD = ("Python and libraries", "text and tokenizer", "fragmentation")
+
+
+def predict(
+    job: str,
+    config: TrainConfig,
+    shape: ModelConfig,
+    size: Size,
+    machine: Machine,
+    *,
+    calibration: Calibration = NONE,
+    price: float | None = None,
+    measure: bool = True,
+    frozen: int = 0,
+) -> Plan:
+    """Memory and minutes of a run with these settings on that machine.
+
+    Args:
+        config: `steps`, `epochs` or `budget` says how long; none of them means one reading of the text.
+        shape: of the model, with its real vocabulary.
+        measure: take one step of the shape (or a smaller neighbour) on this machine, unless it was taken before.
+        frozen: other models of the same shape that only run forward (a reference, a teacher).
+    """
+    precision = machine.precision if config.precision == "auto" else config.precision
+    step = pass_of(config, shape, size, machine, precision)
+    work = step_work(shape, step, config.optimizer, config.accumulation_steps, frozen)
+    taken = ratio(machine, shape, step, config.optimizer) if measure else 1.0
+    step_seconds = seconds_of(work, machine) * taken * calibration.time
+    per_step = step.num_tokens * config.accumulation_steps
+    text_tokens = size.tokens(shape.vocab_size)
+    token_seconds = FORWARD_SHARE * step_seconds / per_step
+    held_out = math.inf if config.val else text_tokens * config.val_fraction
+    one = min(config.val_tokens, held_out) * token_seconds
+    budget = config.seconds()
+    if budget:
+        on_the_way = min(VALIDATIONS * one, budget / 2)
+        steps = max(1, int((budget - on_the_way) / step_seconds))
+        training = budget - on_the_way
+    else:
+        train_tokens = text_tokens * (1 if config.val else 1 - config.val_fraction)
+        steps = config.steps or max(1, math.ceil((config.epochs or 1) * train_tokens / per_step))
+        training = steps * step_seconds
+        on_the_way = one * (min(steps / config.val_every, steps) if config.val_every else VALIDATIONS)
+    moment, memory = peak(shape, step, config.optimizer, config.accumulation_steps, frozen)
+    trains_tokenizer = config.tokenizer is None and config.model is None
+    seconds = {
+        "start": START_SECONDS + size.num_bytes * ((TOKENIZER_SECONDS if trains_tokenizer else 0) + PREPARE_SECONDS),
+        "training": training,
+        "validation on the way": on_the_way,
+        "last validation": min(LAST * config.val_tokens, held_out) * token_seconds,
+    }
+    notes = [_large_tokenizer(size)] if trains_tokenizer and size.num_bytes * TOKENIZER_MEMORY > LARGE_TOKENIZER else []
+    plan = Plan(
+        job=job,
+        machine=machine,
+        shape=shape,
+        config=config,
+        step=step,
+        memory=memory | _overhead(memory, machine, size if trains_tokenizer else None),
+        moment=moment,
+        seconds=seconds,
+        tokens=steps * per_step,
+        steps=steps,
+        text_tokens=text_tokens,
+        tokens_per_second=steps * per_step / (training + on_the_way),
+        calibration=calibration,
+        price=price,
+        notes=notes,
+    )
+    plan.notes += warnings(plan.steps, size, plan.readings, budget)
+    return plan
+
+
+def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str) -> Pass:
+    packed = not config.parity and size.packed(shape.vocab_size, config.seq_len)
+    grouped = shape.num_key_value_heads != shape.num_attention_heads
+    return Pass(
+        config.batch_size,
+        config.seq_len,
+        precision,
+        attention_kind(machine.device, precision, config.seq_len, packed, grouped),
+        packed,
+        config.checkpoint_activations,
+    )
+
+
+def _overhead(memory: Terms, machine: Machine, text: Size | None) -> Terms:
+    """What lies beside the tensors. On a GPU the context is part of what is reserved of the card, and the text is elsewhere."""
+    terms: Terms = {"fragmentation": FRAGMENTS[machine.device] * sum(memory.values())}
+    if machine.device == "cpu":
+        terms["Python and libraries"] = PROCESS_MB * 2**20
+        if text is not None:
+            terms["text and tokenizer"] = TOKENIZER_MB * 2**20 + TOKENIZER_MEMORY * text.num_bytes
+    return terms
+
+
+def _large_tokenizer(size: Size) -> str:
+    text, needed = f"{size.num_bytes / 1e6:,.0f} MB", f"{size.num_bytes * TOKENIZER_MEMORY / 2**30:.0f} GB"
+    return say(
+        f"在 {text} 文本上训练分词器约需 {needed} 内存(不是显存):先用一部分文本训练好,再用 --tokenizer 给出。",
+        f"training a tokenizer on {text} of text takes about {needed} of main memory: train one on a part of the text "
+        "(fledge tokenizer train) and give it with --tokenizer.",
+    )
+
+
+def outcome(results: dict[str, Any]) -> dict[str, Any]:
+    """What the run's record adds to its plan at the end, beside the prediction of each."""
+    seconds = results.get("seconds") or 0
+    return {
+        "actual_seconds": seconds,
+        "actual_memory_mb": results.get("memory_mb"),
+        "actual_tokens_per_second": round(results["tokens"] / seconds) if seconds and results.get("tokens") else None,
+    }

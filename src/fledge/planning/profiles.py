@@ -1,0 +1,227 @@
+"""Conservative, standard, aggressive: three sets of settings for a machine, each with the reason for every choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Any
+
+from fledge.data.rows import Kind
+from fledge.errors import UserError, suggest
+from fledge.lang import say
+from fledge.model.config import ModelConfig
+from fledge.model.presets import preset
+from fledge.model.source import find_model
+from fledge.planning import budget as budgets
+from fledge.planning import why
+from fledge.planning.calibrate import NONE, Calibration
+from fledge.planning.data import Size
+from fledge.planning.machines import Machine
+from fledge.planning.predict import Plan, predict
+from fledge.training.config import TrainConfig, parse_duration
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`share`: of the memory that may be used; the rest is for what else happens on the machine."""
+
+    name: str
+    zh: str
+    share: float
+
+    @property
+    def title(self) -> str:
+        return say(self.zh, self.name)
+
+
+PROFILES = (
+    Profile("conservative", "保守", 0.6),
+    Profile("standard", "标准", 0.8),
+    Profile("aggressive", "激进", 0.92),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the planner has to know of a training job: a new job is a new row. Tuples hold a value for each profile.
+
+    Attributes:
+        kind: of its rows.
+        budget: times for (CPU, GPU), for a job that trains as long as one likes; epochs: for one that reads its data.
+        seq_len: tokens of a row on (CPU, GPU).
+        frozen: models that only run forward beside the trained one (a reference, a teacher).
+    """
+
+    kind: Kind
+    seq_len: tuple[tuple[int, int, int], tuple[int, int, int]]
+    budget: tuple[tuple[str, str, str], tuple[str, str, str]] | None = None
+    epochs: tuple[int, int, int] | None = None
+    frozen: int = 0
+
+
+JOBS = {
+    "pretrain": Job(
+        kind="text",
+        seq_len=((256, 256, 256), (256, 512, 1024)),
+        budget=(("10m", "1h", "8h"), ("1h", "8h", "24h")),
+    ),
+    "sft": Job(kind="chat", seq_len=((256, 256, 512), (256, 512, 1024)), epochs=(1, 2, 3)),
+}
+FEW = 4  # rows of a pass
+ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
+
+
+@dataclass
+class Proposal:
+    """A profile on a machine: the settings that it adds, what they will take, and why (in the reader's language)."""
+
+    profile: Profile
+    settings: dict[str, Any]
+    plan: Plan
+    reasons: dict[str, str]
+
+
+def profile_named(name: str) -> Profile:
+    """By its English or Chinese name."""
+    for profile in PROFILES:
+        if name in (profile.name, profile.zh):
+            return profile
+    names = [profile.name for profile in PROFILES] + [profile.zh for profile in PROFILES]
+    raise UserError(f"there is no profile '{name}': use {', '.join(names)}.{suggest(name, names)}")
+
+
+def profile_settings(
+    job: str, name: str, config: TrainConfig, given: Set[str], machine: Machine, size: Size
+) -> dict[str, Any]:
+    """The fields of TrainConfig that the profile adds; those in `given` (what the user typed) are kept as they are."""
+    return propose(job, profile_named(name), config, given, machine, size).settings
+
+
+def proposals(
+    job: str,
+    config: TrainConfig,
+    given: Set[str],
+    machine: Machine,
+    size: Size,
+    *,
+    calibration: Calibration = NONE,
+    price: float | None = None,
+    measure: bool = True,
+) -> list[Proposal]:
+    """All three profiles."""
+    return [
+        propose(job, profile, config, given, machine, size, calibration=calibration, price=price, measure=measure)
+        for profile in PROFILES
+    ]
+
+
+def propose(
+    job: str,
+    profile: Profile,
+    config: TrainConfig,
+    given: Set[str],
+    machine: Machine,
+    size: Size,
+    *,
+    calibration: Calibration = NONE,
+    price: float | None = None,
+    measure: bool = True,
+) -> Proposal:
+    """The settings of one profile, its plan and its reasons."""
+    row, i = JOBS[job], PROFILES.index(profile)
+    on_gpu = machine.device != "cpu"
+    settings: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+
+    def add(name: str, value: Any, reason: str) -> None:
+        nonlocal config
+        if name not in given:
+            settings[name] = value
+            config = dataclasses.replace(config, **{name: value})
+        reasons[name] = say("你自己定的", "you said so") if name in given else reason
+
+    usual = row.budget[on_gpu][i] if row.budget else JOBS["pretrain"].budget[on_gpu][1]  # type: ignore[index]
+    if not given & {"steps", "epochs", "budget"}:
+        config = dataclasses.replace(config, steps=None, epochs=None, budget=None)
+        if row.budget:
+            add("budget", usual, why.budget(usual))
+        else:
+            assert row.epochs is not None
+            add("epochs", float(row.epochs[i]), why.epochs(row.epochs[i]))
+    seconds = config.seconds() or parse_duration(usual)
+
+    free = config.model is None and not given & {"preset", "set"}
+    if free:  # for fine-tuning without --model: the shape that pretraining would have chosen
+        chosen = budgets.choose(
+            size, seconds, machine, vocab_size=config.vocab_size, seq_len=config.seq_len, share=profile.share
+        )
+        config = dataclasses.replace(
+            config, preset=chosen["preset"], set=chosen["set"], vocab_size=chosen["vocab_size"]
+        )
+        if job == "pretrain":
+            settings |= {name: chosen[name] for name in ("preset", "set") if chosen[name]}
+            if "vocab_size" not in given and config.tokenizer is None:
+                settings["vocab_size"] = chosen["vocab_size"]
+    shape = shape_of(config, size)
+    length = row.seq_len[on_gpu][i]
+    add("seq_len", min(length, shape.max_position_embeddings), why.seq_len(length))
+
+    def trial(**changes: Any) -> Plan:
+        changed = dataclasses.replace(config, **changes)
+        return predict(job, changed, shape, size, machine, calibration=calibration, measure=False, frozen=row.frozen)
+
+    step_tokens = budgets.batch_tokens(trial().tokens)
+    rows = max(1, step_tokens // config.seq_len)
+    limit = profile.share * machine.usable / 2**20
+    for batch_size, checkpoint in _sizes(config, given, rows):
+        accumulation = config.accumulation_steps
+        if "accumulation_steps" not in given:
+            accumulation = max(1, round(rows / batch_size))
+        made = {"batch_size": batch_size, "accumulation_steps": accumulation, "checkpoint_activations": checkpoint}
+        tried = trial(**made)
+        if tried.training_mb <= limit:
+            break
+    add("batch_size", batch_size, why.batch_size(batch_size, rows, tried.training_mb <= limit, profile.share))
+    add("accumulation_steps", accumulation, why.accumulation(batch_size, accumulation))
+    saved = trial(**made | {"checkpoint_activations": False}).total_mb - tried.total_mb
+    add("checkpoint_activations", checkpoint, why.checkpoint(checkpoint, saved))
+    if "budget" in settings and (readings := trial().readings) > budgets.ENOUGH:
+        text = budgets.length(seconds * budgets.ENOUGH / readings)
+        add("budget", text, why.enough(size))
+
+    plan = predict(
+        job, config, shape, size, machine, calibration=calibration, price=price, measure=measure, frozen=row.frozen
+    )
+    reasons["model"] = why.model(plan, free, job)
+    reasons["precision"] = why.precision(plan.step.precision, machine, "precision" in given)
+    return Proposal(profile, settings, plan, reasons)
+
+
+def _sizes(config: TrainConfig, given: Set[str], rows: int) -> Iterator[tuple[int, bool]]:
+    """(rows of a pass, checkpoints) to try, the best first: many rows, then the same with blocks computed twice, and only
+    then fewer than FEW rows, at which a GPU waits more than it computes."""
+    powers = [2**n for n in range(min(6, rows.bit_length() - 1), -1, -1)]  # 64 and less
+    sizes = [config.batch_size] if "batch_size" in given else powers
+    checkpoints = [config.checkpoint_activations] if "checkpoint_activations" in given else [False, True]
+    few = min(FEW, sizes[0])
+    for least, most in ((few, sizes[0]), (1, few - 1)):
+        for checkpoint in checkpoints:
+            yield from ((size, checkpoint) for size in sizes if least <= size <= most)
+
+
+def shape_of(config: TrainConfig, size: Size) -> ModelConfig:
+    """The model that these settings train: the one it starts from, or the preset with its changes and its vocabulary."""
+    if config.model:
+        return ModelConfig.load(find_model(config.model))
+    vocab = config.vocab_size or (
+        vocab_of(config.tokenizer) if config.tokenizer else budgets.vocabulary(size.num_bytes)
+    )
+    return preset(config.preset or "cpu-2m", **{"vocab_size": vocab, **config.set})
+
+
+def vocab_of(folder: str) -> int:
+    """Tokens of a tokenizer in a folder."""
+    from fledge.tokenizer import Tokenizer
+
+    return Tokenizer.load(folder).vocab_size

@@ -1,0 +1,75 @@
+"""Arithmetic of a training step: floating-point operations, bytes that pass through memory, and kernels launched.
+
+Three numbers, because three things can be the limit: the multipliers (wide models), the memory (narrow models, whose norms
+and rotations touch many numbers for few products) and the launching of kernels (any small step on a GPU). Seconds are
+their sum over what a machine does of each a second. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fledge.model.config import ModelConfig
+from fledge.planning.memory import FP32, Pass, activations, matrices, parameters
+
+NEWTON_SCHULZ_STEPS = 5  # of training.optim
+# How often the bytes that a pass saves go through memory: written and read forward, with their gradients backward,
+# and the temporary copies between. Fitted to measured steps of 256 to 768 wide models (bench/plan_accuracy.py).
+TOUCHES = 8
+LOGIT_BYTES = 40  # a logit: made, made fp32, normalised, its gradient, read by two products
+PARAMETER_BYTES = 60  # a parameter and step: gradient, norm and clipping, moments, update
+KERNELS_A_BLOCK = 170  # forward and backward of one block, eager
+KERNELS_A_PARAMETER = 10  # the optimizer's step on one tensor
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one optimizer step asks of a machine."""
+
+    flops: float
+    bytes: float
+    kernels: float
+
+
+def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, forwards: int = 0) -> Work:
+    """One optimizer step of `accumulation_steps` passes; `forwards` more models only run forward (a reference)."""
+    counts = parameters(shape)
+    saved = sum(
+        activations(shape, Pass(step.batch_size, step.seq_len, step.precision, step.attention, step.packed)).values()
+    )
+    passes = pass_flops(shape, step, forwards)
+    again = 4 / 3 if step.checkpoint else 1
+    traffic = TOUCHES * saved * again + LOGIT_BYTES * step.num_tokens * shape.vocab_size
+    kernels = KERNELS_A_BLOCK * (shape.num_hidden_layers + 1) * again
+    tensors = 11 * shape.num_hidden_layers
+    total = sum(counts.values())
+    return Work(
+        flops=accumulation_steps * passes + (muon_flops(shape) if optimizer == "muon" else 0),
+        bytes=accumulation_steps * (traffic + 4 * FP32 * total) + PARAMETER_BYTES * total,
+        kernels=accumulation_steps * kernels + KERNELS_A_PARAMETER * tensors,
+    )
+
+
+def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
+    """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products.
+
+    The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
+    """
+    N, T = step.num_tokens, step.seq_len
+    body = computing(shape) - shape.vocab_size * shape.hidden_size
+    scores = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers  # forward, a token
+    blocks = 2 * body + scores
+    head = 2 * shape.vocab_size * shape.hidden_size
+    return N * (blocks * (4 if step.checkpoint else 3) + 3 * head + forwards * (blocks + head))
+
+
+def computing(shape: ModelConfig) -> int:
+    """Parameters that multiply something for every token: active blocks and the head, without the embedding table."""
+    counts = shape.num_parameters()
+    return counts["active"] - counts["embedding"] + shape.vocab_size * shape.hidden_size
+
+
+def muon_flops(shape: ModelConfig) -> float:
+    """Newton–Schulz of every block matrix: each iteration one Gram matrix, its square and one product."""
+    one = {(r, c): NEWTON_SCHULZ_STEPS * (4 * min(r, c) * r * c + 2 * min(r, c) ** 3) for r, c in matrices(shape)}
+    return float(sum(one[size] * count for size, count in matrices(shape).items()))

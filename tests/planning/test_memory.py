@@ -1,0 +1,200 @@
+"""Arithmetic beside what torch really does: saved tensors, optimizer state, and the peak of a whole step."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from fledge.model.config import ModelConfig
+from fledge.model.presets import preset
+from fledge.model.transformer import Transformer
+from fledge.parts import reference
+from fledge.planning import memory
+from fledge.planning.memory import Pass, activations, attention_kind, matrices, optimizer_state, parameters, phases
+from fledge.training import losses
+from fledge.training.config import TrainConfig
+from fledge.training.losses import linear_cross_entropy
+from fledge.training.optim import Optimizer
+
+SHAPES = {
+    "qwen3": ModelConfig(
+        vocab_size=500,
+        hidden_size=128,
+        intermediate_size=320,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+    ),
+    "untied, deep": ModelConfig(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=256,
+        num_hidden_layers=5,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+    ),
+    "llama with biases": ModelConfig(
+        model_type="llama",
+        vocab_size=400,
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        attention_bias=True,
+        mlp_bias=True,
+    ),
+    "experts": preset(
+        "moe-8m", vocab_size=400, hidden_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1
+    ),
+}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def built(shape: ModelConfig, precision: str = "fp32", checkpoint: bool = False) -> Transformer:
+    model = Transformer(shape).init_weights(0)
+    model.compute_dtype, model.checkpoint_activations = DTYPES[precision], checkpoint
+    return model
+
+
+def inputs(shape: ModelConfig, step: Pass) -> dict:
+    """Random rows; packed ones hold two documents each."""
+    B, T = step.batch_size, step.seq_len
+    found = {"ids_BT": torch.randint(shape.vocab_size, (B, T), generator=torch.Generator().manual_seed(0))}
+    if step.packed:
+        found["positions_BT"] = torch.arange(T).repeat(B, 1)
+        found["segments_BT"] = (torch.arange(T) * 2 // T).repeat(B, 1)
+    if shape.num_experts:
+        found["router_logits"] = []
+    return found
+
+
+def saved_bytes(shape: ModelConfig, step: Pass) -> int:
+    """Bytes of the storages that autograd keeps after the forward pass, each once, parameters not counted."""
+    model = built(shape, step.precision)
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.hidden(**inputs(shape, step))
+    return sum(tensor.untyped_storage().nbytes() for pointer, tensor in kept.items() if pointer not in own)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_activations_are_what_autograd_saves(name):
+    shape = SHAPES[name]
+    grouped = shape.num_attention_heads != shape.num_key_value_heads
+    for (rows, tokens), precision, packed in itertools.product(
+        [(1, 64), (6, 96), (2, 600)], ["fp32", "bf16"], [False, True]
+    ):
+        kind = attention_kind("cpu", precision, tokens, packed, grouped)
+        step = Pass(rows, tokens, precision, kind, packed)
+        assert sum(activations(shape, step).values()) == pytest.approx(saved_bytes(shape, step), rel=0.02), step
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_activations_of_torchs_own_formula(precision):
+    """What packed rows with grouped queries take on CUDA."""
+    step = Pass(2, 600, precision, "math", packed=True)
+    with sdpa_kernel(SDPBackend.MATH):
+        measured = saved_bytes(SHAPES["qwen3"], step)
+    assert sum(activations(SHAPES["qwen3"], step).values()) == pytest.approx(measured, rel=0.02)
+
+
+def test_activations_grow_with_what_they_should():
+    shape = SHAPES["qwen3"]
+
+    def size(**changes) -> float:
+        return sum(activations(shape, Pass(**{"batch_size": 4, "seq_len": 128, **changes})).values())
+
+    assert size(batch_size=8) == pytest.approx(2 * size(), rel=0.01)
+    assert size(attention="explicit") > size() > size(precision="bf16") > size(checkpoint=True)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_parameters_and_optimizer_state_are_the_optimizers(name, optimizer):
+    shape = SHAPES[name]
+    model = built(shape)
+    rule = Optimizer(model, TrainConfig(optimizer=optimizer))
+    assert optimizer_state(shape, optimizer) == sum(tensor.nbytes for tensor in rule.state.values())
+    groups = {group.name: sum(p.numel() for p in group.parameters.values()) for group in rule.groups}
+    assert {group: count for group, count in parameters(shape).items() if count} == groups
+    sizes = [tuple(p.shape) for group in rule.groups if group.name == "matrices" for p in group.parameters.values()]
+    assert matrices(shape) == {size: sizes.count(size) for size in sizes}
+
+
+SMALL = {"hidden_size": 128, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 64}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("shape", "step", "optimizer", "accumulation"),
+    [
+        (ModelConfig(vocab_size=500, num_hidden_layers=2, **SMALL), Pass(8, 128, "bf16", "explicit"), "muon", 1),
+        (ModelConfig(vocab_size=500, num_hidden_layers=2, **SMALL), Pass(4, 128, "fp32", "fused"), "adamw", 2),
+        (ModelConfig(vocab_size=300, num_hidden_layers=6, **SMALL), Pass(1, 16, "fp32", "fused"), "muon", 1),
+        (ModelConfig(vocab_size=20_000, num_hidden_layers=1, **SMALL), Pass(2, 128, "bf16", "explicit"), "muon", 1),
+        (
+            ModelConfig(vocab_size=300, num_hidden_layers=6, **SMALL),
+            Pass(8, 128, "fp32", "fused", checkpoint=True),
+            "muon",
+            1,
+        ),
+    ],
+    ids=["loss", "accumulation", "optimizer", "large vocabulary", "checkpoints"],
+)
+def test_the_peak_of_a_step_is_what_torch_allocates(shape, step, optimizer, accumulation):
+    """The highest sum of allocations in one whole step, as torch's profiler counts them."""
+    model = built(shape, step.precision, step.checkpoint)
+    rule = Optimizer(model, TrainConfig(optimizer=optimizer))
+
+    def train(step: Pass) -> None:
+        for _ in range(accumulation):
+            rows = inputs(shape, step)
+            targets = rows["ids_BT"].roll(-1)
+            loss = linear_cross_entropy(model.hidden(**rows), model.lm_head.weight, targets)
+            (loss / targets.numel()).backward()
+        rule.step(1.0)
+
+    train(Pass(1, 16, step.precision))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        train(step)
+    events = profile.profiler.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    added = max(itertools.accumulate(change for _, change in changes))
+    stays = sum(p.nbytes for p in model.parameters()) + sum(tensor.nbytes for tensor in rule.state.values())
+    predicted = max(sum(terms.values()) for terms in phases(shape, step, optimizer, accumulation).values())
+    assert predicted - stays == pytest.approx(added, rel=0.1)
+
+
+def test_a_frozen_model_costs_its_weights_only():
+    shape, step = SHAPES["qwen3"], Pass(2, 64)
+    alone, beside = phases(shape, step, "muon", 1), phases(shape, step, "muon", 1, frozen=1)
+    for moment, terms in beside.items():
+        assert sum(terms.values()) - sum(alone[moment].values()) == 4 * sum(parameters(shape).values())
+
+
+def test_on_a_gpu_a_mask_with_grouped_queries_needs_the_whole_matrix():
+    assert attention_kind("cuda", "bf16", 512, packed=True, grouped=True) == "math"
+    assert attention_kind("cuda", "bf16", 512, packed=True, grouped=False) == "fused"
+    assert attention_kind("cuda", "bf16", 512, packed=False, grouped=True) == "fused"
+
+
+def test_constants_are_those_of_the_code_they_describe(monkeypatch):
+    assert memory.MAX_LOGITS == losses.MAX_LOGITS
+    written_out = []
+    monkeypatch.setattr(reference, "explicit_attention", lambda q, *rest: written_out.append(q.shape[2]) or q)
+    for tokens in (memory.EXPLICIT_UP_TO, memory.EXPLICIT_UP_TO + 1):
+        q = torch.zeros(1, 1, tokens, 8, dtype=torch.bfloat16, requires_grad=True)
+        reference.attention(q, q, q, None)
+    assert written_out == [memory.EXPLICIT_UP_TO]

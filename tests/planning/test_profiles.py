@@ -1,0 +1,107 @@
+"""Profiles: within the memory, ordered, with a reason for everything, and never against the user."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+
+from fledge.errors import UserError
+from fledge.planning import profiles
+from fledge.planning.data import Size
+from fledge.planning.machines import SHOWN, card
+from fledge.planning.profiles import ASSUMED, JOBS, PROFILES, Job, profile_named, profile_settings, proposals
+from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
+
+TEXT = Size(1_600_000_000, 1100)
+
+
+def made(job, machine, given=(), size=TEXT, **settings):
+    return proposals(job, job_config(job, **settings), set(given), machine, size, measure=False)
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("name", [*SHOWN, "cpu"])
+def test_every_profile_fits_its_share_and_says_why(job, name, cpu):
+    found = made(job, cpu if name == "cpu" else card(name), size=ASSUMED[JOBS[job].kind])
+    assert [proposal.profile for proposal in found] == list(PROFILES)
+    for proposal in found:
+        plan = proposal.plan
+        assert plan.fits and plan.total_mb * 2**20 <= max(proposal.profile.share * plan.machine.usable, 0)
+        assert set(proposal.settings) - {"preset", "set", "vocab_size"} <= set(proposal.reasons)
+        assert all(proposal.reasons.values())
+        TrainConfig(**JOB_DEFAULTS[job] | proposal.settings).check()
+    for careful, bold in itertools.pairwise(found):
+        assert careful.plan.total_seconds <= bold.plan.total_seconds
+        assert careful.plan.config.seq_len <= bold.plan.config.seq_len
+
+
+def test_there_is_a_row_for_every_training_job():
+    assert set(JOBS) == set(JOB_DEFAULTS)
+
+
+def test_a_typed_setting_is_never_overridden():
+    typed = {"batch_size": 3, "seq_len": 96, "preset": "cpu-4m", "steps": 77, "checkpoint_activations": True}
+    for proposal in made("pretrain", card("3050"), given=typed, **typed):
+        assert not set(typed) & set(proposal.settings)
+        config = proposal.plan.config
+        assert all(getattr(config, name) == value for name, value in typed.items())
+        assert proposal.plan.steps == 77 and config.accumulation_steps > 1
+
+
+def test_profile_settings_are_what_the_table_shows(cpu):
+    config = job_config("pretrain", data=[])
+    shown = made("pretrain", cpu)[1].settings
+    assert profile_settings("pretrain", "standard", config, set(), cpu, TEXT) == shown
+    assert profile_settings("pretrain", "标准", config, set(), cpu, TEXT) == shown
+
+
+def test_a_small_card_saves_memory_in_order(cpu):
+    """Fewer rows, more accumulation and then checkpoints, for the same rows a step."""
+    fixed = {"preset": "large-285m", "seq_len": 512, "epochs": 1.0}
+    big, small, tiny = (made("pretrain", card(name), given=fixed, **fixed)[1].plan for name in ("80", "24", "8"))
+    assert big.config.batch_size > small.config.batch_size >= tiny.config.batch_size
+    assert tiny.step.checkpoint and not big.step.checkpoint
+    rows = [plan.config.batch_size * plan.config.accumulation_steps for plan in (big, small, tiny)]
+    assert len(set(rows)) == 1
+
+
+def test_what_does_not_fit_says_so(monkeypatch):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    fixed = {"preset": "large-285m", "seq_len": 1024}
+    for proposal in made("pretrain", card("4"), given=fixed, **fixed):
+        assert not proposal.plan.fits and "does not" not in proposal.reasons["seq_len"]
+        assert "not even this fits" in proposal.reasons["batch_size"]
+
+
+def test_a_short_text_is_not_read_all_night(cpu):
+    plays = Size(1_004_000, 1_004_000)
+    for proposal in made("pretrain", cpu, size=plays)[1:]:
+        assert proposal.plan.readings < 12
+
+
+def test_a_new_job_is_a_row(monkeypatch, cpu):
+    """A job with a frozen reference needs the memory of one more model."""
+    row = dataclasses.replace(JOBS["sft"], frozen=1)
+    fixed = {"preset": "small-34m", "batch_size": 4}
+    plain = made("sft", cpu, given=fixed, **fixed)[1].plan
+    monkeypatch.setitem(profiles.JOBS, "sft", row)
+    beside = made("sft", cpu, given=fixed, **fixed)[1].plan
+    weights = 1.6 * 4 * plain.shape.num_parameters()["total"] / 2**20
+    assert beside.total_mb - plain.total_mb == pytest.approx(weights, rel=0.01)
+    assert isinstance(row, Job)
+
+
+def test_an_unknown_profile_is_refused():
+    assert profile_named("保守").name == "conservative"
+    with pytest.raises(UserError, match="conservative"):
+        profile_named("careful")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_reasons_are_in_the_readers_language(lang, monkeypatch, cpu):
+    monkeypatch.setenv("FLEDGE_LANG", lang)
+    for proposal in made("pretrain", cpu):
+        chinese = [any("一" <= character <= "鿿" for character in reason) for reason in proposal.reasons.values()]
+        assert all(chinese) if lang == "zh" else not any(chinese)
