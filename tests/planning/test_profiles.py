@@ -33,7 +33,7 @@ def test_every_profile_fits_its_share_and_says_why(job, name, cpu):
         assert all(proposal.reasons.values())
         TrainConfig(**JOB_DEFAULTS[job] | proposal.settings).check()
     for careful, bold in itertools.pairwise(found):
-        assert careful.plan.total_seconds <= bold.plan.total_seconds
+        assert careful.plan.run_seconds <= 1.001 * bold.plan.run_seconds
         assert careful.plan.config.seq_len <= bold.plan.config.seq_len
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_fit_says_so(monkeypatch):
 def test_a_short_text_is_not_read_all_night(cpu):
     plays = Size(1_004_000, 1_004_000)
     for proposal in made("pretrain", cpu, size=plays)[1:]:
-        assert proposal.plan.readings < 12
+        assert proposal.plan.readings < 6
 
 
 def test_a_new_job_is_a_row(monkeypatch, cpu):

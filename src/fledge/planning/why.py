@@ -26,8 +26,8 @@ def budget(text: str) -> str:
 def enough(size: Size) -> str:
     megabytes = f"{size.num_bytes / 1e6:.1f} MB"
     return say(
-        f"文本只有 {megabytes},读十遍以后再练只是死记硬背;要练更久就加数据",
-        f"the text has only {megabytes}: after ten readings it is mostly learned by heart; more time wants more text",
+        f"文本只有 {megabytes},读五遍以后再练只是死记硬背;要练更久就加数据",
+        f"the text has only {megabytes}: after five readings it is learned by heart; more time wants more text",
     )
 
 
