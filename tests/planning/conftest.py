@@ -19,5 +19,6 @@ def cpu() -> Machine:
         flops=300e9,
         bandwidth=17e9,
         kernel_seconds=0.0,
+        measured=True,
         key="cpu: a CPU, bf16",
     )

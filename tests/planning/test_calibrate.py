@@ -15,6 +15,7 @@ def finished(name: str, time_ratio: float, memory_ratio: float = 1.0, *, key: st
     run = Run.create("pretrain", {}, name)
     plan = {
         "machine_key": key,
+        "measured": True,
         "predicted_tokens_per_second": 1000,
         "predicted_memory_mb": 400,
         "actual_tokens_per_second": 1000 / time_ratio,
@@ -54,6 +55,7 @@ def test_runs_without_both_sides_teach_nothing():
     finished("stopped", 5.0, status="stopped")
     finished("no outcome", 5.0, actual_tokens_per_second=None)
     finished("nothing done", 5.0, actual_memory_mb=0)
+    finished("guessed", 5.0, measured=False)
     Run.create("pretrain", {}, "no plan").finish("done")
     assert outcomes(list_runs()) == [] and learn(list_runs()) == ([], {})
     assert learned(KEY) == NONE

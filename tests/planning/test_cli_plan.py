@@ -67,6 +67,13 @@ def test_the_flags_of_training_are_understood(tmp_path, capsys):
         assert row["tokens"] % 128 == 0
 
 
+def test_one_profile_alone(capsys):
+    assert main(["plan", "pretrain", "--profile", "aggressive", "--json"]) == 0
+    assert [row["profile"] for row in json.loads(capsys.readouterr().out)] == ["aggressive"]
+    assert main(["plan", "pretrain", "--profile", "aggresive"]) == 2
+    assert "aggressive" in capsys.readouterr().err
+
+
 def test_what_does_not_fit_exits_with_1(capsys, monkeypatch):
     monkeypatch.setenv("FLEDGE_LANG", "en")
     assert main(["plan", "pretrain", "--card", "4", "--preset", "large-285m"]) == 1

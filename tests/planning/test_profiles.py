@@ -53,8 +53,19 @@ def test_a_typed_setting_is_never_overridden():
 def test_profile_settings_are_what_the_table_shows(cpu):
     config = job_config("pretrain", data=[])
     shown = made("pretrain", cpu)[1].settings
-    assert profile_settings("pretrain", "standard", config, set(), cpu, TEXT) == shown
-    assert profile_settings("pretrain", "标准", config, set(), cpu, TEXT) == shown
+    by_name, in_chinese = (
+        profile_settings("pretrain", name, config, set(), cpu, TEXT) for name in ("standard", "标准")
+    )
+    assert by_name == in_chinese == {"steps": None, "epochs": None} | shown
+
+
+def test_a_profiles_length_replaces_the_default_one(cpu):
+    """Fine-tuning by a profile goes by epochs, though a run without a length has a budget."""
+    config = job_config("sft", budget="5m", preset="cpu-2m")
+    changed = dataclasses.replace(config, **profile_settings("sft", "standard", config, set(), cpu, TEXT))
+    assert changed.budget is None and changed.epochs == 2.0
+    kept = profile_settings("sft", "standard", config, {"budget"}, cpu, TEXT)
+    assert not {"steps", "epochs", "budget"} & set(kept)
 
 
 def test_a_small_card_saves_memory_in_order(cpu):

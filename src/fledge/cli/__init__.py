@@ -15,7 +15,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has ma
     "quickstart": ("fledge.cli.quickstart", "from nothing to a chat with a model you trained, in minutes"),
     "doctor": ("fledge.cli.doctor", "what this machine is, what it can train, and what is wrong with it"),
     "world": ("fledge.cli.world", "write the small world's texts, conversations and tasks; show its statistics"),
-    "data": ("fledge.cli.data", "check and prepare training data"),
+    "data": ("fledge.cli.data", "get, check and clean training data"),
     "tokenizer": ("fledge.cli.tokenizer", "train, compare and look into tokenizers"),
     "plan": ("fledge.cli.plan", "predict memory, minutes and cost of a training run, and propose settings"),
     "train": ("fledge.cli.train", "train a model: pretrain, sft"),
@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has ma
     "generate": ("fledge.cli.generate", "continue a text with a model"),
     "eval": ("fledge.cli.eval", "measure a model"),
     "export": ("fledge.cli.export", "write a model in other programs' form"),
-    "runs": ("fledge.cli.runs", "list, show, compare and plot runs"),
+    "runs": ("fledge.cli.runs", "list, show, compare, plot and check runs"),
 }
 
 

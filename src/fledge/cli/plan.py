@@ -59,11 +59,10 @@ def main(argv: list[str]) -> int:
     defaults = dataclasses.asdict(job_config(job, **beneath))
     chosen = flags.parse(Flags, rest, f"fledge plan {job}", default=Flags(**defaults | {"set": []}))
     fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(TrainConfig)}
-    lengths = ("steps", "epochs", "budget")  # they exclude each other: a flag replaces whichever stands beneath
-    typed = {name for name in fields if train_verb._value_of(f"--{name.replace('_', '-')}", rest) is not None}
-    if typed & set(lengths):
-        fields |= {name: None for name in lengths if name not in typed}
-        beneath = {name: value for name, value in beneath.items() if name not in lengths}
+    typed = train_verb.typed(rest)
+    if typed & train_verb.LENGTHS:  # they exclude each other: a flag replaces whichever stands beneath
+        fields |= {name: None for name in train_verb.LENGTHS - typed}
+        beneath = {name: value for name, value in beneath.items() if name not in train_verb.LENGTHS}
     changes = defaults["set"] | dict(train_verb._pair(word) for word in chosen.set)
     config = TrainConfig(**fields | {"set": changes})
     config.check()
@@ -76,7 +75,7 @@ def show(job: str, config: TrainConfig, given: set[str], chosen: Flags) -> int:
     """Exit code 1 when nothing that is proposed fits."""
     from fledge.planning.calibrate import learned
     from fledge.planning.machines import SHOWN, card
-    from fledge.planning.profiles import proposals
+    from fledge.planning.profiles import profile_named, proposals
     from fledge.planning.run import machine_of, size_of
 
     size = size_of(job, config)
@@ -88,6 +87,9 @@ def show(job: str, config: TrainConfig, given: set[str], chosen: Flags) -> int:
         machine: proposals(job, config, given, machine, size, calibration=learned(machine.key), price=chosen.price)
         for machine in machines
     }
+    if config.profile:
+        wanted = profile_named(config.profile)
+        found = {machine: [one for one in made if one.profile == wanted] for machine, made in found.items()}
     if chosen.json:
         print(json.dumps([report(proposal) for made in found.values() for proposal in made], ensure_ascii=False))
     elif chosen.cards:
@@ -128,8 +130,9 @@ def calibrate(chosen: CalibrateFlags) -> int:
     if not found:
         print(
             say(
-                f"{runs_root()} 里还没有同时记有计划和结果的训练:先训练一次,再来校准。",
-                f"no run in {runs_root()} has both a plan and an outcome yet: train once, then calibrate.",
+                f"{runs_root()} 里还没有可用的训练:先运行 fledge plan pretrain 测一次速度,再训练一次,然后校准。",
+                f"no run in {runs_root()} has both a plan from a measured speed and an outcome yet: let `fledge plan pretrain` "
+                "measure this machine, train once, then calibrate.",
             )
         )
         return 0

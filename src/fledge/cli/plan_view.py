@@ -68,18 +68,19 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
         for who, reason in reasons_of([(p.profile.title, p.reasons[name]) for p in found if name in p.reasons]):
             why.add_row(f"  {say(*title)}{f' ({who})' if who else ''}", reason)
     console.print(why)
-    standard = found[min(1, len(found) - 1)].plan
+    usual = found[min(1, len(found) - 1)]
+    standard = usual.plan
     console.print(
         say(
-            f"内存花在哪里(标准档,最高点在{MOMENTS[standard.moment]})",
-            f"where the memory goes (standard; highest at: {standard.moment})",
+            f"内存花在哪里({usual.profile.title}档,最高点在{MOMENTS[standard.moment]})",
+            f"where the memory goes ({usual.profile.title}; highest at: {standard.moment})",
         ),
         style="bold",
     )
     for name, size_ in sorted(standard.memory.items(), key=lambda item: -item[1])[:6]:
         console.print(f"  {say(TERMS.get(name, name), name)}: {amount(size_ / 2**20)}")
     print_notes(console, plans)
-    console.print(say("开始训练:", "to start: ") + f"fledge train {job} … --profile standard", style="dim")
+    console.print(say("开始训练:", "to start: ") + f"fledge train {job} … --profile {usual.profile.name}", style="dim")
 
 
 REASONS = [

@@ -41,7 +41,7 @@ LADDER = [
 # 2022), which nanochat's depth 20 keeps (561M parameters, 11.2B tokens); between the two ends nothing was measured.
 UNIT, UNIT_TOKENS, GROWTH = 2.6e6, 1.5e6, 1.66
 # A short text: on one megabyte of plays three layers ended at 2.08 bits per byte after 3.4 readings and at 2.12 after 6.9, five
-# layers at 2.04 after 3.2 (the same time as the 2.12).
+# layers at 2.04 after 3.2 (about the computing time of the 2.12; one seed each).
 READINGS = 3  # before a larger model is the better use of the time
 ENOUGH = 5  # after which more time does harm
 LARGEST = 10  # computing parameters for each token of the text; nothing larger was tried

@@ -60,11 +60,11 @@ class Outcome:
 
 
 def outcomes(runs: Iterable[Run]) -> list[Outcome]:
-    """The runs whose record holds both a prediction and what came of it."""
+    """The runs whose record holds both a prediction, from a measured speed, and what came of it."""
     found = []
     for run in runs:
         plan = run.info.get("plan")
-        if not isinstance(plan, dict) or run.info.get("status") != "done":
+        if not isinstance(plan, dict) or not plan.get("measured") or run.info.get("status") != "done":
             continue
         used = plan.get("calibration") or {}
         try:

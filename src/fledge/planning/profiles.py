@@ -94,8 +94,11 @@ def profile_named(name: str) -> Profile:
 def profile_settings(
     job: str, name: str, config: TrainConfig, given: Set[str], machine: Machine, size: Size
 ) -> dict[str, Any]:
-    """The fields of TrainConfig that the profile adds; those in `given` (what the user typed) are kept as they are."""
-    return propose(job, profile_named(name), config, given, machine, size).settings
+    """The fields of TrainConfig that the profile adds; those in `given` (what the user typed) are kept as they are. A length
+    of the profile replaces whichever length stands in `config` by default."""
+    settings = propose(job, profile_named(name), config, given, machine, size).settings
+    lengths = {"steps", "epochs", "budget"}
+    return ({name: None for name in lengths} if lengths & set(settings) else {}) | settings
 
 
 def proposals(
