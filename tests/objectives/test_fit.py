@@ -11,6 +11,7 @@ import torch
 from fledge.data import Mixture, PackedBatches, prepare_rows
 from fledge.errors import UserError
 from fledge.model.folder import load_model
+from fledge.objectives import jobs
 from fledge.objectives.jobs import Material, run_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
@@ -204,3 +205,29 @@ def test_replay_mixes_text_into_fine_tuning_and_resumes(tokenizer):
     expected = [next(mixture).inputs_BT.tolist() for _ in range(6)]
     mixture.load_state_dict(state)
     assert [next(mixture).inputs_BT.tolist() for _ in range(6)] == expected
+
+
+def test_a_tokenizer_sees_an_even_part_of_a_long_corpus_and_nothing_that_is_held_out(tmp_path, monkeypatch):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"row {n} of many"}) + "\n" for n in range(100)), encoding="utf-8")
+    one = tmp_path / "one.txt"
+    one.write_text("".join(f"{n:05}" for n in range(2000)), encoding="utf-8")
+    seen = {}
+
+    def train(texts, vocab_size):
+        seen["texts"] = list(texts)
+        raise UserError("enough")
+
+    monkeypatch.setattr(Tokenizer, "train", train)
+    monkeypatch.setattr(jobs, "PIECE", 100)
+    for limit, file, count, last in ((10**6, rows, 100, "row 99 of many"), (500, rows, 34, "row 99 of many")):
+        monkeypatch.setattr(jobs, "TOKENIZER_BYTES", limit)
+        with pytest.raises(UserError, match="enough"):
+            run_job("pretrain", job_config("pretrain", data=[str(file)], steps=1))
+        assert len(seen["texts"]) == count and seen["texts"][-1] == last
+    for limit, parts in ((10**6, 1), (2500, 23)):
+        monkeypatch.setattr(jobs, "TOKENIZER_BYTES", limit)
+        with pytest.raises(UserError, match="enough"):
+            run_job("pretrain", job_config("pretrain", data=[str(one)], steps=1))
+        assert len(seen["texts"]) == parts
+        assert all(text[-5:] < "01800" for text in seen["texts"])  # the last tenth is for validation

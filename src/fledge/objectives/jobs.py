@@ -27,6 +27,8 @@ from fledge.model.transformer import Transformer
 from fledge.objectives.language import LanguageModeling
 from fledge.objectives.planned import prediction, record_outcome, with_plan
 from fledge.planning.budget import vocabulary
+from fledge.planning.predict import TOKENIZER_BYTES
+from fledge.planning.run import size_of
 from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import PARITY, TrainConfig
@@ -34,6 +36,7 @@ from fledge.training.loop import OnSave, fit
 
 KIND = {"pretrain": "text", "sft": "chat"}
 DEFAULT_BUDGET = "5m"
+PIECE = 100_000  # characters of a text that is too long to train a tokenizer on all of it
 
 
 @dataclasses.dataclass
@@ -199,11 +202,22 @@ def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None
         return Tokenizer.load(base)
     if material is not None:
         raise UserError("rows in memory need a tokenizer: give --tokenizer.")
-    texts = [row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text)]
-    size = config.vocab_size or vocabulary(sum(len(text.encode("utf-8")) for text in texts))
-    print(f"training a tokenizer of {size} tokens on the data …")
-    kept = [text[: math.ceil(len(text) * (1 - config.val_fraction))] for text in texts] if len(texts) == 1 else texts
-    return Tokenizer.train(kept, size)
+    size = size_of("pretrain", config).num_bytes
+    texts = _sample(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
+    tokens = config.vocab_size or vocabulary(size)
+    print(f"training a tokenizer of {tokens} tokens on the data …")
+    return Tokenizer.train(texts, tokens)
+
+
+def _sample(config: TrainConfig, stride: int) -> list[str]:
+    """The texts of the data, or every `stride`th row of them (of a single long text: every `stride`th piece), without what
+    is held out of a single text."""
+    rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text))
+    texts = [text for i, text in enumerate(rows) if i % stride == 0]
+    if len(texts) > 1:
+        return texts
+    kept = texts[0][: math.ceil(len(texts[0]) * (1 - config.val_fraction))] if texts else ""
+    return [kept] if stride == 1 else [kept[at : at + PIECE] for at in range(0, len(kept), PIECE * stride)]
 
 
 def _datasets(

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.planning.budget import warnings
 from fledge.planning.calibrate import NONE, Calibration
@@ -21,7 +20,9 @@ PROCESS_MB = 240  # Python, torch and the tokenizer library on a CPU build of to
 # A tokenizer that is trained for the run, and preparing the data, by byte of text (measured: docs/LOG.md).
 TOKENIZER_SECONDS, PREPARE_SECONDS, START_SECONDS = 1.5e-6, 0.5e-6, 5.0
 TOKENIZER_MB, TOKENIZER_MEMORY = 60, 38
-LARGE_TOKENIZER = 4 * 2**30  # bytes of memory: worth a word
+TOKENIZER_BYTES = (
+    30_000_000  # of text at most: evenly drawn, they count pairs as well, and more would need that much memory
+)
 FORWARD_SHARE = 0.3  # of a training token's time: a validation token
 VALIDATIONS, LAST = 10, 64  # of training.loop, which needs torch; a test holds them together
 
@@ -154,12 +155,13 @@ def predict(
     moment, memory = peak(shape, step, config.optimizer, config.accumulation_steps, frozen)
     trains_tokenizer = config.tokenizer is None and config.model is None
     seconds = {
-        "start": START_SECONDS + size.num_bytes * ((TOKENIZER_SECONDS if trains_tokenizer else 0) + PREPARE_SECONDS),
+        "start": START_SECONDS
+        + (TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES) if trains_tokenizer else 0)
+        + PREPARE_SECONDS * size.num_bytes,
         "training": training,
         "validation on the way": on_the_way,
         "last validation": min(LAST * config.val_tokens, held_out) * token_seconds,
     }
-    notes = [_large_tokenizer(size)] if trains_tokenizer and size.num_bytes * TOKENIZER_MEMORY > LARGE_TOKENIZER else []
     plan = Plan(
         job=job,
         machine=machine,
@@ -175,7 +177,6 @@ def predict(
         tokens_per_second=steps * per_step / (training + on_the_way),
         calibration=calibration,
         price=price,
-        notes=notes,
     )
     plan.notes += warnings(plan.steps, size, plan.readings, budget)
     return plan
@@ -200,17 +201,8 @@ def _overhead(memory: Terms, machine: Machine, text: Size | None) -> Terms:
     if machine.device == "cpu":
         terms["Python and libraries"] = PROCESS_MB * 2**20
         if text is not None:
-            terms["text and tokenizer"] = TOKENIZER_MB * 2**20 + TOKENIZER_MEMORY * text.num_bytes
+            terms["text and tokenizer"] = TOKENIZER_MB * 2**20 + TOKENIZER_MEMORY * min(text.num_bytes, TOKENIZER_BYTES)
     return terms
-
-
-def _large_tokenizer(size: Size) -> str:
-    text, needed = f"{size.num_bytes / 1e6:,.0f} MB", f"{size.num_bytes * TOKENIZER_MEMORY / 2**30:.0f} GB"
-    return say(
-        f"在 {text} 文本上训练分词器约需 {needed} 内存(不是显存):先用一部分文本训练好,再用 --tokenizer 给出。",
-        f"training a tokenizer on {text} of text takes about {needed} of main memory: train one on a part of the text "
-        "(fledge tokenizer train) and give it with --tokenizer.",
-    )
 
 
 def outcome(results: dict[str, Any]) -> dict[str, Any]:
