@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import pkgutil
 import re
 import shlex
 from types import ModuleType
@@ -155,9 +156,9 @@ def only_parse(monkeypatch):
         raise Parsed
 
     monkeypatch.setattr(flags, "parse", stop)
-    for path, _ in cli.VERBS.values():
-        module = importlib.import_module(path)
-        if hasattr(module, "parse"):
+    for found in pkgutil.iter_modules(cli.__path__):
+        module = importlib.import_module(f"fledge.cli.{found.name}")
+        if getattr(module, "parse", None) is parse:
             monkeypatch.setattr(module, "parse", stop)
 
 
