@@ -137,7 +137,7 @@ class Fit:
 
     def _left(self) -> float:
         if self.budget:
-            return self.budget - self.clock.elapsed
+            return max(0.0, self.budget - self.clock.elapsed)
         return self.clock.left(self._steps_left())
 
     def _steps_left(self) -> int:
