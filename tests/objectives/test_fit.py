@@ -225,6 +225,13 @@ def test_a_tokenizer_sees_an_even_part_of_a_long_corpus_and_nothing_that_is_held
         with pytest.raises(UserError, match="enough"):
             run_job("pretrain", job_config("pretrain", data=[str(file)], steps=1))
         assert len(seen["texts"]) == count and seen["texts"][-1] == last
+    two = [tmp_path / "english.txt", tmp_path / "chinese.txt"]
+    for path, word in zip(two, ("cat ", "猫")):
+        path.write_text(word * 1000, encoding="utf-8")
+    monkeypatch.setattr(jobs, "TOKENIZER_BYTES", 2500)
+    with pytest.raises(UserError, match="enough"):
+        run_job("pretrain", job_config("pretrain", data=[str(path) for path in two], steps=1))
+    assert {"cat", "猫猫"} == {text[:3].strip()[:3] if "cat" in text else text[:2] for text in seen["texts"]}
     for limit, parts in ((10**6, 1), (2500, 23)):
         monkeypatch.setattr(jobs, "TOKENIZER_BYTES", limit)
         with pytest.raises(UserError, match="enough"):

@@ -132,7 +132,7 @@ def test_a_signal_waits_for_the_end_of_the_step_and_saves(root, monkeypatch, nam
     finally:
         signal.signal(signum, before)
     run = Run.open(root / "runs" / name)
-    assert stopped.value.args == (name,) and run.info["status"] == "stopped"
+    assert stopped.value.args == (name, True) and run.info["status"] == "stopped"
     assert (run.checkpoints_dir / "step-5").is_dir()
 
 

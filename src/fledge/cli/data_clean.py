@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,17 +85,7 @@ def clean(argv: list[str]) -> int:
     from fledge.data.clean import clean as run
     from fledge.records import write_atomic
 
-    options = Options(
-        **{
-            name: getattr(flags, name)
-            for name in ("repair", "pii", "length", "language", "repetition", "exact", "near")
-        },
-        against=flags.against,
-        languages=flags.languages,
-        min_chars=flags.min_chars,
-        max_chars=flags.max_chars,
-        similarity=flags.similarity,
-    )
+    options = Options(**{field.name: getattr(flags, field.name) for field in dataclasses.fields(Options)})
     console = Console(highlight=False, stderr=flags.json)
     with console.status(say("清洗中 …", "cleaning …")) as status:
         report = run(flags.files, flags.out, options, lambda rows: status.update(say(f"{rows:,} 行", f"{rows:,} rows")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.cli import flags
 from fledge.cli import train as train_verb
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError
 from fledge.lang import say
 from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
 
@@ -51,24 +51,10 @@ def main(argv: list[str]) -> int:
             raise UserError(f"`fledge plan` begins with a job ({', '.join(JOB_DEFAULTS)}) or with --calibrate.")
         return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
     job, *rest = argv
-    if job not in JOB_DEFAULTS:
-        raise UserError(
-            f"there is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
-        )
-    beneath = train_verb._beneath(rest)
-    defaults = dataclasses.asdict(job_config(job, **beneath))
-    chosen = flags.parse(Flags, rest, f"fledge plan {job}", default=Flags(**defaults | {"set": []}))
-    fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(TrainConfig)}
-    typed = train_verb.typed(rest)
-    if typed & train_verb.LENGTHS:  # they exclude each other: a flag replaces whichever stands beneath
-        fields |= {name: None for name in train_verb.LENGTHS - typed}
-        beneath = {name: value for name, value in beneath.items() if name not in train_verb.LENGTHS}
-    changes = defaults["set"] | dict(train_verb._pair(word) for word in chosen.set)
-    config = TrainConfig(**fields | {"set": changes})
-    config.check()
+    chosen, settings = train_verb.requested(job, rest, Flags, f"fledge plan {job}")
     if chosen.price is not None and chosen.price < 0:
         raise UserError(f"--price is {chosen.price:g}; it must be 0 or more.")
-    return show(job, config, typed | set(beneath), chosen)
+    return show(job, job_config(job, **settings), set(settings), chosen)
 
 
 def show(job: str, config: TrainConfig, given: set[str], chosen: Flags) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -29,6 +29,9 @@ class Flags(TrainConfig):
     """Print the result as one JSON line, and the progress on stderr."""
 
 
+AnyFlags = TypeVar("AnyFlags", bound=Flags)
+
+
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(
@@ -37,20 +40,7 @@ def main(argv: list[str]) -> int:
         print("\n`fledge train JOB --help` lists the flags and their defaults.")
         return 0
     job, *rest = argv
-    if job not in JOB_DEFAULTS:
-        raise UserError(
-            f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
-        )
-    settings = _beneath(rest)
-    defaults = dataclasses.asdict(job_config(job, **settings))
-    chosen = flags.parse(Flags, rest, f"fledge train {job}", default=Flags(**defaults | {"set": []}))
-    given = typed(rest)
-    if given & LENGTHS:  # they exclude each other: a flag replaces whichever stands beneath
-        settings = {name: value for name, value in settings.items() if name not in LENGTHS}
-    settings |= {name: getattr(chosen, name) for name in given}
-    if chosen.set:
-        settings["set"] = defaults["set"] | dict(_pair(word) for word in chosen.set)
-    job_config(job, **settings).check()
+    chosen, settings = requested(job, rest, Flags, f"fledge train {job}")
     from fledge.api import train
 
     try:
@@ -60,7 +50,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        print(f"\nstopped and saved. To go on: fledge train {job} --run {stop.args[0]} --resume", file=sys.stderr)
+        print(f"\n{stopped(stop)} To go on: fledge train {job} --run {stop.args[0]} --resume", file=sys.stderr)
         return 130
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
@@ -74,7 +64,31 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def typed(argv: list[str]) -> set[str]:
+def requested(job: str, argv: list[str], kind: type[AnyFlags], program: str) -> tuple[AnyFlags, dict[str, Any]]:
+    """The parsed flags, and the settings that the user asked for: of --recipe, of the run to resume, and the flags typed."""
+    if job not in JOB_DEFAULTS:
+        raise UserError(
+            f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
+        )
+    settings = _beneath(argv)
+    defaults = dataclasses.asdict(job_config(job, **settings))
+    chosen = flags.parse(kind, argv, program, default=kind(**defaults | {"set": []}))
+    given = _typed(argv)
+    if given & LENGTHS:  # they exclude each other: a flag replaces whichever stands beneath
+        settings = {name: value for name, value in settings.items() if name not in LENGTHS}
+    settings |= {name: getattr(chosen, name) for name in given}
+    if chosen.set:
+        settings["set"] = defaults["set"] | dict(_pair(word) for word in chosen.set)
+    job_config(job, **settings).check()
+    return chosen, settings
+
+
+def stopped(stop: KeyboardInterrupt) -> str:
+    """What an interruption left: a second Ctrl-C in the middle of a step leaves only the checkpoint before it."""
+    return "stopped and saved." if stop.args[1] else "stopped in the middle of a step, which is lost."
+
+
+def _typed(argv: list[str]) -> set[str]:
     """The settings whose flags stand in `argv`."""
     words = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
     names = {field.name for field in dataclasses.fields(TrainConfig)}

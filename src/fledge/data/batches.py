@@ -42,7 +42,7 @@ class Batch:
 
     def split(self, parts: int) -> list[Batch]:
         """The same rows as `parts` batches, or fewer when there are not so many rows: for a machine that has too little
-        memory for all of them at once."""
+        memory for all of them at once. The bytes of a part are not counted: `num_bytes` is 0."""
         if parts == 1:
             return [self]
         names = ("inputs_BT", "targets_BT", "positions_BT", "segments_BT", "tags_BT")
@@ -51,7 +51,7 @@ class Batch:
         for i in range(min(parts, len(self.inputs_BT))):
             rows = [None if column is None else column[i] for column in columns]
             part: dict[str, Any] = dict(zip(names, rows))
-            pieces.append(Batch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=self.num_bytes))
+            pieces.append(Batch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=0))
         return pieces
 
 

@@ -114,7 +114,12 @@ def _train(script: str, place: Place, settings: dict[str, Any], args: Args, weig
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
         again = f"python {place.shown(place.door)} --from_resume 1{_which(script, args, 'save_weight')}"
-        print(say(f"\n已停止并保存。接着练：{again}", f"\nstopped and saved. To go on: {again}"), file=sys.stderr)
+        zh, en = (
+            ("已停止并保存。", "stopped and saved.")
+            if stop.args[1]
+            else ("停在一步中间，没有保存。", "stopped, not saved.")
+        )
+        print(say(f"\n{zh}接着练：{again}", f"\n{en} To go on: {again}"), file=sys.stderr)
         return 130
     print(say(f"权重：{place.shown(weights)}", f"weights: {place.shown(weights)}"))
     record = f"fledge runs show {place.shown(run.path.absolute())}"

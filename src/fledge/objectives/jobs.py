@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import shutil
 from collections.abc import Callable, Iterable, Set
@@ -210,14 +211,18 @@ def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None
 
 
 def _sample(config: TrainConfig, stride: int) -> list[str]:
-    """The texts of the data, or every `stride`th row of them (of a single long text: every `stride`th piece), without what
-    is held out of a single text."""
+    """The texts of the data, without what is held out of a single one; of more than a tokenizer needs every `stride`th piece,
+    so that two long books, one in each language, both have their part."""
     rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text))
-    texts = [text for i, text in enumerate(rows) if i % stride == 0]
-    if len(texts) > 1:
-        return texts
-    kept = texts[0][: math.ceil(len(texts[0]) * (1 - config.val_fraction))] if texts else ""
-    return [kept] if stride == 1 else [kept[at : at + PIECE] for at in range(0, len(kept), PIECE * stride)]
+    first, second = next(rows, ""), next(rows, None)
+    if second is None:
+        texts: Iterable[str] = [first[: math.ceil(len(first) * (1 - config.val_fraction))]]
+    else:
+        texts = itertools.chain([first, second], rows)
+    if stride == 1:
+        return list(texts)
+    pieces = (text[at : at + PIECE] for text in texts for at in range(0, len(text), PIECE))
+    return list(itertools.islice(pieces, 0, None, stride))
 
 
 def _datasets(

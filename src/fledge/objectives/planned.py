@@ -10,11 +10,10 @@ from fledge.data import Dataset
 from fledge.model.config import ModelConfig
 from fledge.planning.predict import outcome
 from fledge.planning.profiles import profile_settings
-from fledge.planning.run import budget_settings, machine_of, plan_run, size_of
+from fledge.planning.run import budget_settings, machine_of, plan_run, size_of, too_short_to_measure
 from fledge.records import Run
 from fledge.training.config import TrainConfig
 
-QUICK = 100.0  # seconds of a budget below which the machine is not measured first
 SHAPE = {"preset", "set", "model"}
 
 
@@ -25,7 +24,7 @@ def with_plan(job: str, config: TrainConfig, given: Set[str]) -> TrainConfig:
         return dataclasses.replace(config, **profile_settings(job, config.profile, config, given, machine, size))
     if job != "pretrain" or config.model or config.parity:
         return config
-    quick = (config.seconds() or 0.0) < QUICK or bool(SHAPE & given)
+    quick = too_short_to_measure(config) or bool(SHAPE & given)
     machine = machine_of(None, config, quick=quick)
     return dataclasses.replace(config, **budget_settings(config, given, size_of(job, config), machine))
 

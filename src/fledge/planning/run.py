@@ -86,6 +86,11 @@ def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: M
     return {name: value for name, value in chosen.items() if name not in kept}
 
 
+def too_short_to_measure(config: TrainConfig) -> bool:
+    """Whether measuring the machine (5 s) would take more than LONGEST_SHARE of the run, or nobody knows how long it is."""
+    return (config.seconds() or 0) * LONGEST_SHARE < 5
+
+
 def plan_run(
     job: str,
     config: TrainConfig,
@@ -103,8 +108,7 @@ def plan_run(
     if steps:
         config = dataclasses.replace(config, steps=steps, epochs=None, budget=None)
     if machine is None:
-        short = (config.seconds() or 0) * LONGEST_SHARE < 5
-        machine = this_machine(config.device, config.precision, quick=short)
+        machine = this_machine(config.device, config.precision, quick=too_short_to_measure(config))
     return predict(
         job, config, shape, size, machine, calibration=learned(machine.key), measure=False, frozen=row_of(job).frozen
     ).to_dict()

@@ -319,7 +319,7 @@ def fit(
     """Train until `steps` (or `config.budget`) is used up; return the last validation.
 
     An interruption (Ctrl-C, kill) saves a checkpoint and marks the run as stopped before it goes on up, with the run's
-    name as its argument.
+    name and whether it was saved (a second Ctrl-C does not wait for the end of the step) as its arguments.
     """
     state = Fit(objective, config, run, steps, on_save)
     if config.resume:
@@ -332,7 +332,7 @@ def fit(
             run.finish("stopped", step=state.step, **state.last_val)
             if state.whole:
                 state.save()
-            raise KeyboardInterrupt(run.name) from None
+            raise KeyboardInterrupt(run.name, state.whole) from None
         except BaseException as error:
             run.finish("failed", step=state.step, error=str(error))
             raise
