@@ -24,6 +24,7 @@ from rich.text import Text
 from fledge.cli.plots import points
 from fledge.cli.tokenizer_view import token_view
 from fledge.cli.world import COLOURS, paint
+from fledge.drawing import vector_settings
 from fledge.errors import UserError
 from fledge.evaluate.report import TAGS
 from fledge.lang import say
@@ -39,7 +40,6 @@ DRAWN = (
     "rare",
     "common",
 )  # what a curve is drawn of: pure chance, and three kinds of knowledge
-FONTS = ("DejaVu Sans", "Arial", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC")
 WIDTH = 88
 # What rich would fetch from a font server is left out: a README shows no foreign files.
 SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
@@ -73,11 +73,10 @@ def draw_loss(run: Run, bpb: float) -> str:
     another run.
     """
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not here are the reader's
-    settings = {"font.family": list(FONTS), "svg.fonttype": "none", "svg.hashsalt": "fledge"}
     marks = run.info["landmarks"]
     floors = {None: marks["floor"], **marks["floor_by_kind"]}
     names = {None: say("全部文字", "the whole text")} | {kind: say(*TAGS[kind]) for kind in DRAWN}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    with matplotlib.rc_context(vector_settings()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         axes = figure.subplots()

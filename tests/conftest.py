@@ -20,6 +20,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def isolated_runs(tmp_path, monkeypatch) -> None:
-    """Every test writes its runs and prepared data into its own folder."""
+    """Every test has its own runs, prepared data and learner's workspace."""
     monkeypatch.setenv("FLEDGE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("FLEDGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLEDGE_WORKSPACE", str(tmp_path / "workspace"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import pkgutil
 import re
@@ -13,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from fledge import cli
+from fledge.book import load_file
 from fledge.cli import flags
 from fledge.interop import minimind_eval, minimind_flags
 from tests.conftest import ROOT
@@ -24,11 +24,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def load_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "docs" / f"{name}.py", f"docs_{name}")
 
 
 numbers = load_script("fill_numbers")

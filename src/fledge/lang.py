@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import locale
 import os
+import sys
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -23,3 +25,21 @@ def language() -> Literal["zh", "en"]:
 def say(zh: str, en: str) -> str:
     """Return the sentence in the learner's language."""
     return zh if language() == "zh" else en
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages; `str()` gives the learner's."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return say(self.zh, self.en)
+
+
+def use_utf8() -> None:
+    """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(encoding="utf-8", errors="replace")

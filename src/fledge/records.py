@@ -117,7 +117,7 @@ class Run:
         }
         if beside:
             beside(path)
-        write_atomic(path / "run.json", _dumps(info, indent=1) + "\n")
+        write_atomic(path / "run.json", dumps(info, indent=1) + "\n")
         return cls(path)
 
     @staticmethod
@@ -159,7 +159,7 @@ class Run:
         for key, value in fields.items():
             old = self.info.get(key)
             self.info[key] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
-        write_atomic(self.path / "run.json", _dumps(self.info, indent=1) + "\n")
+        write_atomic(self.path / "run.json", dumps(self.info, indent=1) + "\n")
 
     def log(self, **fields: Any) -> None:
         """Append one line to metrics.jsonl, and hand it to the trackers that the config asks for. NaN becomes null."""
@@ -189,7 +189,7 @@ class Run:
         for name in ("metrics.jsonl", "samples.jsonl"):
             if (self.path / name).exists():
                 kept = [row for row in _read_lines(self.path / name) if row.get("step", 0) <= step]
-                write_atomic(self.path / name, "".join(_dumps(row) + "\n" for row in kept))
+                write_atomic(self.path / name, "".join(dumps(row) + "\n" for row in kept))
 
     def finish(self, status: str = "done", **results: Any) -> None:
         """Close the run: status `done`, `stopped` or `failed`, the time, and its results."""
@@ -212,7 +212,7 @@ class Run:
             self._files[name] = path.open("a", encoding="utf-8", newline="\n")
             if torn:  # a killed run left half a line: end it, so that it spoils no line of ours
                 self._files[name].write("\n")
-        self._files[name].write(_dumps(row) + "\n")
+        self._files[name].write(dumps(row) + "\n")
         self._files[name].flush()
 
 
@@ -290,7 +290,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _dumps(value: Any, indent: int | None = None) -> str:
+def dumps(value: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
 
 

@@ -204,7 +204,7 @@ def check_disk() -> Check:
 
 
 def check_fonts() -> Check:
-    from fledge.cli.plots import cjk_font
+    from fledge.drawing import cjk_font
 
     font = cjk_font()
     none = say("没有中文字体,图中的文字用英文", "no Chinese font: plots are labelled in English")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fledge.drawing import bitmap_settings, cjk_font
 from fledge.errors import UserError
 from fledge.lang import say
 from fledge.records import Run
@@ -17,24 +18,11 @@ from fledge.records import Run
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CJK_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei", "PingFang SC",
-    "Hiragino Sans GB", "Heiti SC", "Heiti TC", "STHeiti", "SimHei", "SimSun", "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei", "Noto Sans CJK JP", "Droid Sans Fallback", "Arial Unicode MS",
-)  # fmt: skip
 AXES = {
     "steps": ("step", "步数", "steps"),
     "tokens": ("tokens", "token 数", "tokens"),
     "seconds": ("seconds", "秒", "seconds"),
 }
-
-
-def cjk_font() -> str | None:
-    """The name of an installed font that has Chinese, or None."""
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in CJK_FONTS if name in installed), None)
 
 
 def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool = False) -> Path:
@@ -46,11 +34,7 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
     if by_kind and len(runs) != 1:
         raise UserError("--by-kind draws one run: name exactly one.")
     font = cjk_font()
-    settings: dict[Any, Any] = {
-        "font.sans-serif": [*([font] if font else []), "DejaVu Sans"],
-        "axes.unicode_minus": False,
-    }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(bitmap_settings()):
         panels = [_kinds] if by_kind else [_loss, _bpb]
         figure = Figure(figsize=(6.4 * len(panels), 4.2), layout="constrained")
         drawn = 0

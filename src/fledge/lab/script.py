@@ -1,0 +1,159 @@
+"""What `python exp1_….py` does, and `fledge lab run`: ask for a prediction, run, judge, draw, and keep the record."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fledge.course.progress import open_progress
+from fledge.course.workspace import find_workspace
+from fledge.errors import UserError, suggest
+from fledge.lab import figure, predict, verdict
+from fledge.lab.results import Results
+from fledge.lab.show import show
+from fledge.lab.spec import Lab
+from fledge.lang import say, use_utf8
+from fledge.records import Run
+
+
+def main(lab: Lab, argv: Sequence[str]) -> int:
+    """Exit code: 0 when the lab ran, whatever its verdicts; 2 for a mistake in `argv`; 130 when it was stopped."""
+    use_utf8()
+    try:
+        run(lab, argv)
+        return 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(say("\n已停止，没有留下记录。", "\nstopped; nothing was recorded."), file=sys.stderr)
+        return 130
+
+
+def run(lab: Lab, argv: Sequence[str]) -> Run:
+    """Run the lab as `argv` says, print what came out, and return its record."""
+    flags = parse(lab, argv)
+    chosen = {item.name: getattr(flags, item.name) for item in visible(lab) if getattr(flags, item.name) is not None}
+    settings = verdict.changed(lab, (dict(lab.quick) if flags.quick else {}) | chosen)
+    count = flags.seeds or (min(lab.seeds, verdict.ENOUGH_SEEDS) if flags.quick else lab.seeds)
+    root = flags.out or Path(os.environ.get("FLEDGE_RUNS") or find_workspace().runs)
+    if not flags.json:
+        print(f"{lab.id}\n{lab.title}\n")
+    prediction = predict.given(lab, flags.predict, ask=not (flags.json or flags.no_predict))
+    results = _execute(lab, settings, range(flags.seed, flags.seed + count))
+    judged = verdict.verdicts(results)
+    record = keep(results, judged, prediction, quick=flags.quick, root=root)
+    with open_progress() as progress:
+        if prediction:
+            progress.add("prediction", lab.id, run=record.name, **record.info["results"]["prediction"])
+        progress.add(
+            "lab", lab.id, run=record.name, verdicts=judged, quick=flags.quick, seconds=round(results.seconds, 1)
+        )
+    if flags.json:
+        print(json.dumps({"run": record.path.as_posix(), **record.info["results"]}, ensure_ascii=False))
+    else:
+        show(results, judged, record.info["results"].get("prediction"))
+        print(say("\n图和记录：", "\npicture and record: ") + record.path.as_posix())
+    return record
+
+
+def keep(results: Results, judged: dict[str, str], prediction: predict.Guess | None, *, quick: bool, root: Path) -> Run:
+    """Write the run folder: run.json, a line of metrics for every arm and seed, and the picture as PNG and SVG."""
+    lab = results.lab
+    config = {
+        "lab": lab.id,
+        "settings": dataclasses.asdict(results.settings),
+        "arms": {arm: dict(change) for arm, change in lab.arms.items()},
+        "seeds": results.seeds,
+        "seed": results.seeds[0],
+        "quick": quick,
+    }
+    record = Run.create("lab", config, f"{lab.path.stem}-{datetime.now():%Y%m%d-%H%M%S}", root=root)
+    for arm, rows in results.rows.items():
+        for seed, row in zip(results.seeds, rows):
+            record.log(arm=arm, seed=seed, **row)
+    found: dict[str, Any] = {
+        "verdicts": judged,
+        "metrics": results.summary(),
+        "landmarks": landmarks(results),
+        "seconds": round(results.seconds, 2),
+    }
+    if prediction:
+        found["prediction"] = predict.judged(results, prediction)
+    figure.save_png(results, record.path / "figure.png")
+    (record.path / "figure.svg").write_text(figure.svg(results), encoding="utf-8", newline="\n")
+    record.finish(**found)
+    return record
+
+
+def landmarks(results: Results) -> dict[str, dict[str, float]]:
+    """{metric: {chance, floor}} where they are known."""
+    found = {}
+    for name, metric in results.lab.metrics.items():
+        marks = {which: metric.landmark(which, results.settings) for which in ("chance", "floor")}
+        if known := {which: value for which, value in marks.items() if value is not None}:
+            found[name] = known
+    return found
+
+
+def visible(lab: Lab) -> list[dataclasses.Field]:
+    """The settings that are flags: neither hidden nor the one that the arms set."""
+    fields = dataclasses.fields(lab.settings)
+    return [item for item in fields if not item.metadata["hidden"] and item.name != lab.varied]
+
+
+def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
+    """The flags that every lab has, and one for each of its settings."""
+    about = f"{lab.id}: {lab.title}\n\n{lab.about}"
+    parser = _Parser(prog=lab.path.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=say("缩小的版本，几秒", "a small version, a few seconds"))
+    parser.add_argument("--seed", type=int, default=0, help=say("第一个随机种子", "the first seed"))
+    parser.add_argument("--seeds", type=_count, help=say(f"种子的个数（{lab.seeds}）", f"how many seeds ({lab.seeds})"))
+    words = say("先猜结果：", "guess first: ") + " | ".join(lab.prediction.options)
+    parser.add_argument("--predict", metavar="CHOICE[:PERCENT]", help=words)
+    parser.add_argument("--no-predict", action="store_true", help=say("不要问我的预测", "do not ask for a guess"))
+    parser.add_argument(
+        "--json", action="store_true", help=say("结果打印成一行 JSON", "print the result as one JSON line")
+    )
+    parser.add_argument("--out", type=Path, help=say("记录放在哪个文件夹", "the folder for the record"))
+    group = parser.add_argument_group(say("这个实验的设置", "settings of this lab"))
+    for item in visible(lab):
+        about, value = item.metadata, getattr(lab.settings, item.name)
+        span = "|".join(about["choices"]) or f"{about['low']}–{about['high']}"
+        flag = f"--{item.name.replace('_', '-')}"
+        group.add_argument(flag, dest=item.name, type=type(value), metavar=type(value).__name__.upper(),
+                           help=f"{about['about']} ({span}; {value})")  # fmt: skip
+    return parser.parse_args(list(argv))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake becomes one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
+        raise UserError(f"{self.prog}: {message}.{hint or f' See `python {self.prog} --help`.'}")
+
+
+def _count(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"'{word}' is not a number of seeds")
+    return int(word)
+
+
+def _execute(lab: Lab, settings: Any, seeds: Sequence[int]) -> Results:
+    """`verdict.execute` with a bar on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(say("运行", "running"), total=len(lab.arms) * len(seeds))
+        return verdict.execute(lab, settings, seeds, tick=lambda: bar.advance(task))

@@ -1,0 +1,106 @@
+"""What labs that train have in common: a made-up language whose entropy is known, and an equal sweep of learning rates.
+
+All copies of a model, one for every learning rate, are trained side by side (torch.func.vmap): on a CPU that costs little
+more than one of them, and no arm is favoured by the rate that it happens to be given.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from fledge.parts.reference import causal_mask, explicit_attention
+
+Kind = Literal["one", "sum", "pair"]
+Loss = Callable[[Tensor, Tensor], Tensor]  # (logits [B, T, V], targets [B, T]) -> a scalar
+
+
+class Language:
+    """Words whose odds depend on the words before: what guessing gives is ln V, and the entropy is known exactly.
+
+    kind "one": on the word before. "sum": on the two words before, each adding its own to the log-odds. "pair": every pair
+    of words has odds of its own, so that the two must be combined. `spread` is how uneven the odds are.
+    """
+
+    def __init__(self, vocab: int, *, kind: Kind = "sum", spread: float = 1.5, seed: int = 0):
+        draw = torch.Generator().manual_seed(seed)
+        older, newer = spread * torch.randn(2, vocab, vocab, generator=draw)
+        pair = spread * torch.randn(vocab, vocab, vocab, generator=draw)
+        self.vocab = vocab
+        logits = {"one": newer[None].expand(vocab, -1, -1), "sum": older[:, None] + newer[None], "pair": pair}[kind]
+        self.odds = logits.softmax(-1)  # [two before, one before, next]
+        pairs = torch.full((vocab, vocab), 1 / vocab**2)
+        for _ in range(200):  # until the share of every pair of words no longer changes
+            pairs = torch.einsum("ab,abc->bc", pairs, self.odds)
+        self.entropy = -(pairs[..., None] * self.odds * self.odds.log()).sum().item()  # nats a word
+        after = torch.einsum("ab,abc->bc", pairs, self.odds)  # who sees the word before alone cannot beat this:
+        self.entropy_of_one = -(after * (after / after.sum(1, keepdim=True)).log()).sum().item()
+
+    def rows(self, count: int, length: int, seed: int) -> Tensor:
+        """`count` new rows of `length` words, int64 [count, length]."""
+        draw = torch.Generator().manual_seed(seed)
+        words = list(torch.randint(self.vocab, (2, count), generator=draw))
+        while len(words) < length + 10:
+            words.append(torch.multinomial(self.odds[words[-2], words[-1]], 1, generator=draw)[:, 0])
+        return torch.stack(words[10:], 1)  # the first ten words still show the random start
+
+
+@functools.cache
+def language(vocab: int, kind: Kind = "sum", spread: float = 1.5) -> Language:
+    """The same language for every arm and seed."""
+    return Language(vocab, kind=kind, spread=spread)
+
+
+@functools.lru_cache(maxsize=4)
+def batches(vocab: int, steps: int, seed: int, rows: int = 8, length: int = 16, kind: Kind = "sum") -> Tensor:
+    """New rows for every step, [steps, rows, length + 1], the same ones for every arm: the training loss is a test loss."""
+    return language(vocab, kind).rows(steps * rows, length + 1, seed).view(steps, rows, length + 1)
+
+
+def next_word_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def sweep(model: nn.Module, rates: Sequence[float], data: Iterable[Tensor], loss: Loss = next_word_loss) -> Tensor:
+    """Train one copy of `model` at every rate with AdamW (no decay, no warm-up) -> losses [steps, rates].
+
+    An item of `data` is a batch of rows [B, T + 1]: the model sees the first T, the targets are the last T. The model may not
+    use torch's fused attention (vmap has none): see `plain_attention`. The model itself is not changed.
+    """
+    names, start = zip(*model.named_parameters())
+    sizes = [weight.numel() for weight in start]
+
+    def of_one(flat: Tensor, ids: Tensor) -> Tensor:
+        pieces = zip(names, flat.split(sizes), start)
+        weights = {name: piece.view(like.shape) for name, piece, like in pieces}
+        return loss(functional_call(model, weights, (ids[:, :-1],)), ids[:, 1:])
+
+    gradient = vmap(grad_and_value(of_one), in_dims=(0, None))
+    flat = nn.utils.parameters_to_vector(start).detach().repeat(len(rates), 1)
+    speed = torch.tensor(rates)[:, None]
+    mean, square, losses = torch.zeros_like(flat), torch.zeros_like(flat), []
+    for step, ids in enumerate(data, 1):
+        grad, value = gradient(flat, ids)
+        mean.lerp_(grad, 0.1)
+        square.mul_(0.95).addcmul_(grad, grad, value=0.05)
+        corrected = (square / (1 - 0.95**step)).sqrt_().add_(1e-8)
+        flat -= speed / (1 - 0.9**step) * mean / corrected
+        losses.append(value)
+    return torch.stack(losses)
+
+
+def final(losses: Tensor, worst: float) -> list[float]:
+    """The mean loss of the last tenth, for every rate; what diverged counts as `worst`, and nothing counts as more."""
+    last = losses[-max(len(losses) // 10, 1) :].mean(0)
+    return last.nan_to_num(worst).clamp(max=worst).tolist()  # type: ignore[no-any-return]
+
+
+def plain_attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
+    """Causal attention as the formula has it, for `Parts(attention=…)` of a model in a sweep."""
+    return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(q_BHTD.shape[2], q_BHTD))
