@@ -1,0 +1,7 @@
+import torch
+from torch import Tensor
+
+
+def tied_logits(hidden: Tensor, embedding: Tensor) -> Tensor:
+    """Score every token: hidden [..., D] and embedding [V, D] -> logits [..., V] in float32."""
+    raise NotImplementedError

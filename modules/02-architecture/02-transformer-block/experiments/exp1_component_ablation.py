@@ -1,0 +1,184 @@
+"""What does a tiny GPT lose when one of its components is taken out?
+
+The same small model learns the same language six times: whole, and without attention, without the feed-forward layer,
+without the residual, without the norm, without positions. Everything else is equal: seed, data, steps, and three
+learning rates, of which the best counts. (Taking a component out takes its parameters out too.)
+
+In the language every pair of words has odds of its own for the word that follows. Who sees only the word before cannot
+do better than a loss that we can calculate: a model without attention must end above that line. Every batch is new, so
+the training loss is a test loss.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
+from fledge.lab.tiny import batches, final, language, sweep, tiny_model
+from fledge.model.layers import Block
+from fledge.parts import REFERENCE
+
+RATES = (3e-3, 1e-2, 3e-2)
+COMPONENTS = ("nothing", "attention", "feed_forward", "residual", "norm", "position")
+OTHERS = COMPONENTS[1:]
+
+
+@dataclass(frozen=True)
+class Settings:
+    layers: int = param(2, low=1, high=6, zh="层数", en="number of layers")
+    width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
+    vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
+    without: str = param("nothing", choices=COMPONENTS, zh="去掉哪个部件", en="the component taken out")
+    kind: str = param("pair", choices=("one", "pair"), zh="语言", en="the language", hidden=True)
+
+
+def block_without(component: str) -> type[Block]:
+    """The Transformer block of Fledge, less one component."""
+
+    class Ablated(Block):
+        def forward(self, x_BTD: Tensor, rope, mask, cache, router_logits) -> Tensor:
+            def add(x: Tensor, branch: Tensor) -> Tensor:
+                return branch if component == "residual" else x + branch
+
+            if component != "attention":
+                x_BTD = add(x_BTD, self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache))
+            if component != "feed_forward":
+                x_BTD = add(x_BTD, self.mlp(self.post_attention_layernorm(x_BTD)))
+            return x_BTD
+
+    return Ablated
+
+
+PARTS = {
+    "norm": replace(REFERENCE, rms_norm=lambda x, weight, eps: weight * x),
+    "position": replace(REFERENCE, apply_rope=lambda x, cos, sin: x),
+}
+
+
+def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
+    """The loss at every rate; `gap` is how much of the way from perfect (0) to guessing (1) the best one leaves open."""
+    model = tiny_model(
+        settings.vocab,
+        seed,
+        width=settings.width,
+        layers=settings.layers,
+        parts=PARTS.get(settings.without, REFERENCE),
+        block=block_without(settings.without),
+    )
+    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind=settings.kind)
+    losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
+    floor, chance = language(settings.vocab, settings.kind).entropy, math.log(settings.vocab)
+    return {"loss": min(losses), "gap": (min(losses) - floor) / (chance - floor), "by_rate": losses}
+
+
+def draw(results: Results, figure: Figure) -> None:
+    axes, settings = figure.axes(width=7.2), results.settings
+    mean, low, high = zip(*(results.band(arm, "loss") for arm in results.arms))
+    errors = [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]]
+    figure.bars(axes, [results.label(arm) for arm in results.arms], mean, errors)
+    known = language(settings.vocab, settings.kind)
+    figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
+    figure.floor(axes, known.entropy_of_one, Text("只看前一个词的下限", "floor of who sees one word"))
+    figure.floor(axes, known.entropy, Text("下限（熵）", "floor (entropy)"))
+    axes.set_ylim(known.entropy - 0.1, math.log(settings.vocab) + 0.1)
+    figure.name(axes, y=Text("最好的学习率下的损失", "loss at the best rate"))
+
+
+def worst(results: Results) -> str:
+    return max(OTHERS, key=lambda arm: results.mean(arm, "loss"))
+
+
+lab = Lab(
+    title=Text("去掉一个部件，小 GPT 会差多少？", "How much worse is a tiny GPT without one of its components?"),
+    settings=Settings(),
+    arms={component: {"without": component} for component in COMPONENTS},
+    labels={
+        "nothing": Text("完整", "whole"),
+        "attention": Text("无注意力", "no attention"),
+        "feed_forward": Text("无前馈层", "no feed-forward"),
+        "residual": Text("无残差", "no residual"),
+        "norm": Text("无归一化", "no norm"),
+        "position": Text("无位置", "no positions"),
+    },
+    seeds=3,
+    run=run,
+    metrics={
+        "loss": Metric(
+            Text("最好的学习率下的损失", "loss at the best rate"),
+            chance=lambda settings: math.log(settings.vocab),
+            floor=lambda settings: language(settings.vocab, settings.kind).entropy,
+        ),
+        "gap": Metric(
+            Text("离下限还有多远（1 = 瞎猜）", "distance from the floor (1 = guessing)"), format=".2f", chance=1.0
+        ),
+        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+    },
+    claims=[
+        Claim(
+            "attention",
+            Text(
+                "完整的模型，离下限的距离比没有注意力的近一半以上",
+                "The whole model is closer to the floor than the one without attention, by more than half of the distance",
+            ),
+            lambda arm: arm["nothing"]["gap"] < 0.5 * arm["attention"]["gap"],
+        ),
+        Claim(
+            "position",
+            Text("没有位置，损失至少高 0.1", "Without positions the loss is higher by at least 0.1"),
+            lambda arm: arm["position"]["loss"] > arm["nothing"]["loss"] + 0.1,
+        ),
+        Claim(
+            "feed_forward",
+            Text("没有前馈层，损失至少高 0.05", "Without the feed-forward layer the loss is higher by at least 0.05"),
+            lambda arm: arm["feed_forward"]["loss"] > arm["nothing"]["loss"] + 0.05,
+        ),
+        Claim(
+            "residual",
+            Text("没有残差，损失至少高 0.05", "Without the residual the loss is higher by at least 0.05"),
+            lambda arm: arm["residual"]["loss"] > arm["nothing"]["loss"] + 0.05,
+        ),
+        Claim(
+            "norm_least",
+            Text(
+                "只有两层时，去掉归一化的损失比去掉其他任何一个都低，至少低 0.03",
+                "With two layers, the model without a norm has a lower loss than each of the other four, by at least 0.03",
+            ),
+            lambda arm: all(arm["norm"]["loss"] < arm[other]["loss"] - 0.03 for other in OTHERS if other != "norm"),
+        ),
+    ],
+    sabotages=[
+        Sabotage(
+            {"kind": "one"},
+            ("attention", "position", "feed_forward", "norm_least"),
+            Text(
+                "换一种语言：下一个词只取决于前一个词",
+                "another language: the next word depends on the word before alone",
+            ),
+        ),
+        Sabotage(
+            {"without": "residual"},
+            ("residual",),
+            Text("每一组都没有残差", "no arm has a residual"),
+        ),
+    ],
+    prediction=Prediction(
+        Text("去掉哪一个，损失最高？", "Without which one is the loss highest?"),
+        {
+            "attention": Text("注意力", "attention"),
+            "feed_forward": Text("前馈层", "the feed-forward layer"),
+            "residual": Text("残差", "the residual"),
+            "norm": Text("归一化", "the norm"),
+            "position": Text("位置", "positions"),
+        },
+        worst,
+    ),
+    figure=draw,
+    quick={"steps": 60, "width": 16},
+)
+
+if __name__ == "__main__":
+    lab.main()

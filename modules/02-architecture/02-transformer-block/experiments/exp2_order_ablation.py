@@ -1,0 +1,169 @@
+"""Attention before the feed-forward layer, behind it, or beside it: does the order inside a block matter?
+
+Three models with the same parameters, seed, data, steps and learning rates; only the order of the two branches in a
+block differs. "Beside" is the parallel block of PaLM (Chowdhery et al., 2022). Each is trained with one block and with two.
+
+In the language every pair of words has odds of its own: the two words must first be brought to one place, which is what
+attention does, and then be combined, which is what the feed-forward layer does. One block with the feed-forward layer
+first has nothing behind its attention that could combine; with two blocks, the next one's feed-forward layer can.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
+from fledge.lab.tiny import batches, final, language, sweep, tiny_model
+from fledge.model.layers import Block
+
+RATES = (3e-3, 1e-2, 3e-2)
+ORDERS = ("attention_first", "feed_forward_first", "beside")
+
+
+@dataclass(frozen=True)
+class Settings:
+    width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
+    vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
+    order: str = param("attention_first", choices=ORDERS, zh="块内的顺序", en="order inside a block")
+    kind: str = param("pair", choices=("sum", "pair"), zh="语言", en="the language", hidden=True)
+
+
+class FeedForwardFirst(Block):
+    def forward(self, x_BTD: Tensor, rope, mask, cache, router_logits) -> Tensor:
+        x_BTD = x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
+        return x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+
+
+class Beside(Block):
+    def forward(self, x_BTD: Tensor, rope, mask, cache, router_logits) -> Tensor:
+        attended = self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+        return x_BTD + attended + self.mlp(self.post_attention_layernorm(x_BTD))
+
+
+BLOCKS = {"attention_first": Block, "feed_forward_first": FeedForwardFirst, "beside": Beside}
+
+
+def run(settings: Settings, seed: int) -> dict[str, float]:
+    """The loss at the best rate, with one block and with two."""
+    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind=settings.kind)
+    best = {}
+    for name, layers in (("one_block", 1), ("two_blocks", 2)):
+        model = tiny_model(settings.vocab, seed, width=settings.width, layers=layers, block=BLOCKS[settings.order])
+        best[name] = min(final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab)))
+    return best
+
+
+def draw(results: Results, figure: Figure) -> None:
+    names = {"one_block": Text("一个块", "one block"), "two_blocks": Text("两个块", "two blocks")}
+    known = language(results.settings.vocab, results.settings.kind)
+    for axes, (metric, name) in zip(figure.axes(1, 2, width=5.2), names.items()):
+        mean, low, high = zip(*(results.band(arm, metric) for arm in results.arms))
+        errors = [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]]
+        figure.bars(axes, [results.label(arm) for arm in results.arms], mean, errors)
+        figure.floor(axes, known.entropy_of_one, Text("只看前一个词的下限", "floor of who sees one word"))
+        figure.floor(axes, known.entropy, Text("下限（熵）", "floor (entropy)"))
+        axes.set_ylim(known.entropy - 0.05, known.entropy_of_one + 0.1)
+        figure.name(axes, y=Text("最好的学习率下的损失", "loss at the best rate"), title=name)
+
+
+def extra(results: Results, metric: str) -> float:
+    return results.mean("feed_forward_first", metric) - results.mean("attention_first", metric)
+
+
+lab = Lab(
+    title=Text(
+        "块里先注意力还是先前馈层，有区别吗？",
+        "Attention first or the feed-forward layer first: does the order matter?",
+    ),
+    settings=Settings(),
+    arms={order: {"order": order} for order in ORDERS},
+    labels={
+        "attention_first": Text("先注意力", "attention first"),
+        "feed_forward_first": Text("先前馈层", "feed-forward first"),
+        "beside": Text("并排", "beside each other"),
+    },
+    seeds=3,
+    run=run,
+    metrics={
+        name: Metric(
+            about,
+            chance=lambda settings: math.log(settings.vocab),
+            floor=lambda settings: language(settings.vocab, settings.kind).entropy,
+        )
+        for name, about in (
+            ("one_block", Text("一个块：最好的损失", "one block: best loss")),
+            ("two_blocks", Text("两个块：最好的损失", "two blocks: best loss")),
+        )
+    },
+    claims=[
+        Claim(
+            "one_block",
+            Text(
+                "只有一个块时，先注意力比先前馈层的损失至少低 0.05",
+                "With one block, attention first has a loss lower than feed-forward first by at least 0.05",
+            ),
+            lambda arm: arm["attention_first"]["one_block"] < arm["feed_forward_first"]["one_block"] - 0.05,
+        ),
+        Claim(
+            "beside",
+            Text(
+                "只有一个块时，先注意力比并排的损失至少低 0.05",
+                "With one block, attention first has a loss lower than the two beside each other by at least 0.05",
+            ),
+            lambda arm: arm["attention_first"]["one_block"] < arm["beside"]["one_block"] - 0.05,
+        ),
+        Claim(
+            "two_blocks",
+            Text(
+                "有两个块时，先前馈层多出来的损失不到一个块时的三分之二",
+                "With two blocks, what feed-forward first loses is less than two thirds of what it loses with one",
+            ),
+            lambda arm: (
+                arm["feed_forward_first"]["two_blocks"] - arm["attention_first"]["two_blocks"]
+                < 2 / 3 * (arm["feed_forward_first"]["one_block"] - arm["attention_first"]["one_block"]) - 1e-3
+            ),
+        ),
+    ],
+    sabotages=[
+        Sabotage(
+            {"order": "feed_forward_first"},
+            ("one_block", "beside", "two_blocks"),
+            Text("每一组都先前馈层", "every arm has the feed-forward layer first"),
+        ),
+        Sabotage(
+            {"kind": "sum"},
+            ("one_block", "beside"),
+            Text(
+                "换一种语言：两个词各加各的，不需要放在一起算",
+                "another language: each of the two words adds its own, and nothing has to be combined",
+            ),
+        ),
+    ],
+    prediction=Prediction(
+        Text(
+            "只有一个块时，先前馈层再注意力，会比反过来差吗？",
+            "With one block: is feed-forward first worse than attention first?",
+        ),
+        {
+            "worse": Text("差（损失高 0.05 以上）", "worse (the loss is higher by 0.05 or more)"),
+            "same": Text("差不多", "about the same"),
+            "better": Text("反而好", "better"),
+        },
+        lambda results: (
+            "worse"
+            if extra(results, "one_block") > 0.05
+            else "better"
+            if extra(results, "one_block") < -0.05
+            else "same"
+        ),
+    ),
+    figure=draw,
+    quick={"steps": 80},
+)
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,126 @@
+"""Deep and narrow, or shallow and wide? Two layers against eight, with equally many parameters and the same tokens.
+
+The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have the same; the
+lab checks it. Seed, data, steps and learning rates are equal, the best rate counts.
+
+What each layer computes waits for the layer below, so depth costs time that no faster chip gives back: what is counted
+is how many matrix products must wait for one another. In this language only the two words before matter; a task
+that needs more steps of thought than there are layers would decide otherwise (see the induction heads of the attention topic).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
+from fledge.lab.tiny import batches, final, language, sweep, tiny_model
+
+RATES = (3e-3, 1e-2, 3e-2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
+    layers: int = param(2, low=1, high=8, zh="层数", en="number of layers")
+    equal: bool = param(True, zh="参数一样多", en="equally many parameters", hidden=True)
+
+    @property
+    def width(self) -> int:
+        """48 for two layers; for others the width that gives as many parameters, in steps of 4."""
+        return round(48 * math.sqrt(2 / self.layers) / 4) * 4 if self.equal else 48
+
+
+def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
+    """The loss, the parameters, and how many matrix products of one forward pass must wait for one another."""
+    model = tiny_model(settings.vocab, seed, width=settings.width, layers=settings.layers)
+    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind="pair")
+    losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
+    waiting = (
+        settings.layers * 6 + 1
+    )  # a block: q (k, v), scores, weighted values, o, gate (up), down; at the end the head
+    parameters = float(sum(weight.numel() for weight in model.model.layers.parameters()))
+    return {"loss": min(losses), "parameters": parameters, "in_a_row": float(waiting), "by_rate": losses}
+
+
+def draw(results: Results, figure: Figure) -> None:
+    axes, settings = figure.axes(), results.settings
+    for arm in results.arms:
+        mean, low, high = results.band(arm, "by_rate")
+        figure.line(axes, RATES, mean, low, high, label=results.label(arm))
+    figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
+    figure.floor(axes, language(settings.vocab, "pair").entropy, Text("下限（熵）", "floor (entropy)"))
+    axes.set_xscale("log")
+    figure.name(axes, x=Text("学习率", "learning rate"), y=Text("最后的损失", "final loss"))
+
+
+def outcome(results: Results) -> str:
+    more = results.mean("deep", "loss") - results.mean("shallow", "loss")
+    return "shallow" if more > 0.02 else "deep" if more < -0.02 else "same"
+
+
+lab = Lab(
+    title=Text(
+        "同样多的参数，两层宽的好，还是八层窄的好？", "With equal parameters: two wide layers, or eight narrow ones?"
+    ),
+    settings=Settings(),
+    arms={"shallow": {"layers": 2}, "deep": {"layers": 8}},
+    labels={"shallow": Text("2 层 × 48", "2 layers × 48"), "deep": Text("8 层 × 24", "8 layers × 24")},
+    seeds=3,
+    run=run,
+    metrics={
+        "loss": Metric(
+            Text("最好的学习率下的损失", "loss at the best rate"),
+            chance=lambda settings: math.log(settings.vocab),
+            floor=lambda settings: language(settings.vocab, "pair").entropy,
+        ),
+        "parameters": Metric(Text("各块的参数", "parameters of the blocks"), format=",.0f"),
+        "in_a_row": Metric(
+            Text("必须一个接一个算的矩阵乘法", "matrix products that must wait for one another"), format=".0f"
+        ),
+        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+    },
+    claims=[
+        Claim(
+            "equal",
+            Text("两个模型各块的参数相差不到 2%", "The parameters of the blocks differ by less than 2 %"),
+            lambda arm: abs(arm["deep"]["parameters"] / arm["shallow"]["parameters"] - 1) < 0.02,
+            absolute=True,
+        ),
+        Claim(
+            "shallow",
+            Text(
+                "在这种只看前两个词的语言上，两层的损失至少低 0.02",
+                "In this language, where only two words matter, two layers end at least 0.02 lower",
+            ),
+            lambda arm: arm["shallow"]["loss"] < arm["deep"]["loss"] - 0.02,
+        ),
+        Claim(
+            "waiting",
+            Text(
+                "八层要一个接一个算的矩阵乘法是三倍以上",
+                "With eight layers more than three times as many products must wait",
+            ),
+            lambda arm: arm["deep"]["in_a_row"] > 3 * arm["shallow"]["in_a_row"],
+        ),
+    ],
+    sabotages=[
+        Sabotage({"layers": 2}, ("shallow", "waiting"), Text("两组都是两层", "both arms have two layers")),
+        Sabotage({"equal": False}, ("equal",), Text("八层的也一样宽", "eight layers of the same width")),
+    ],
+    prediction=Prediction(
+        Text("参数和词元都一样多，哪个的损失低？", "Equal parameters, equal tokens: which has the lower loss?"),
+        {
+            "shallow": Text("两层宽的", "two wide layers"),
+            "same": Text("差不多（相差不到 0.02）", "about the same (within 0.02)"),
+            "deep": Text("八层窄的", "eight narrow layers"),
+        },
+        outcome,
+    ),
+    figure=draw,
+    quick={"steps": 50},
+)
+
+if __name__ == "__main__":
+    lab.main()

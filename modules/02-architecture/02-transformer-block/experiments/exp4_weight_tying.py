@@ -1,0 +1,121 @@
+"""One table for reading and for writing: what does it change to tie the output head to the embedding?
+
+Both arms are the same model; in one the head uses the embedding's weights (Press & Wolf, 2017), in the other it has its
+own. Seed, data, steps and learning rates are equal. Beside the loss three things are measured that need no training: the
+parameters, the loss before the first step, and the gradient of the rows of the embedding whose words do not occur in
+the input. Untied, such a row is never read and gets none; tied, it is a row of the head too, and the head scores every word.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
+from fledge.lab.tiny import batches, final, language, next_word_loss, sweep, tiny_model
+
+RATES = (3e-3, 1e-2, 3e-2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
+    vocab: int = param(32, low=8, high=64, zh="语言里有多少个词", en="words in the language")
+    steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
+    head: str = param("own", choices=("own", "tied"), zh="输出头的权重", en="weights of the output head")
+
+
+def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
+    model = tiny_model(settings.vocab, seed, width=settings.width, tie=settings.head == "tied")
+    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind="one")
+    found = {
+        "parameters": float(sum(weight.numel() for weight in model.parameters())),
+        "table": float(settings.vocab * settings.width),
+    }
+
+    row = data[0, :1, :5]  # four words are read: most of the vocabulary does not occur
+    start = next_word_loss(model(row[:, :-1]), row[:, 1:])
+    start.backward()
+    absent = [word for word in range(settings.vocab) if word not in row[0, :-1].tolist()]
+    embedding = model.model.embed_tokens.weight
+    found["absent_gradient"] = embedding.grad[absent].norm(dim=1).mean().item()
+    found["start"] = start.item()
+
+    losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
+    return found | {"loss": min(losses), "by_rate": losses}
+
+
+def draw(results: Results, figure: Figure) -> None:
+    axes, settings = figure.axes(), results.settings
+    for arm in results.arms:
+        mean, low, high = results.band(arm, "by_rate")
+        figure.line(axes, RATES, mean, low, high, label=results.label(arm))
+    figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
+    figure.floor(axes, language(settings.vocab, "one").entropy, Text("下限（熵）", "floor (entropy)"))
+    axes.set_xscale("log")
+    figure.name(axes, x=Text("学习率", "learning rate"), y=Text("最后的损失", "final loss"))
+
+
+def outcome(results: Results) -> str:
+    more = results.mean("tied", "loss") - results.mean("own", "loss")
+    return "tied" if more < -0.02 else "own" if more > 0.02 else "same"
+
+
+lab = Lab(
+    title=Text(
+        "输入和输出共用一张词表，省了什么，改变了什么？", "One table for input and output: what is saved, what changes?"
+    ),
+    settings=Settings(),
+    arms={"own": {"head": "own"}, "tied": {"head": "tied"}},
+    labels={"own": Text("各用各的", "a head of its own"), "tied": Text("共用", "tied")},
+    seeds=3,
+    run=run,
+    metrics={
+        "loss": Metric(
+            Text("最好的学习率下的损失", "loss at the best rate"),
+            chance=lambda settings: math.log(settings.vocab),
+            floor=lambda settings: language(settings.vocab, "one").entropy,
+        ),
+        "start": Metric(
+            Text("第一步之前的损失", "loss before the first step"), chance=lambda settings: math.log(settings.vocab)
+        ),
+        "parameters": Metric(Text("参数", "parameters"), format=",.0f"),
+        "table": Metric(Text("词数 × 宽度", "words × width"), format=",.0f"),
+        "absent_gradient": Metric(
+            Text("没出现的词，嵌入行的梯度", "gradient of the rows of absent words"), format=".1e"
+        ),
+        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+    },
+    claims=[
+        Claim(
+            "saved",
+            Text("共用恰好省下 词数 × 宽度 个参数", "Tying saves exactly words × width parameters"),
+            lambda arm: arm["own"]["parameters"] - arm["tied"]["parameters"] == arm["own"]["table"],
+        ),
+        Claim(
+            "absent",
+            Text(
+                "没有出现在输入里的词：共用时它的嵌入行有梯度，各用各的时恰好是零",
+                "Words that are not in the input: tied, their rows get a gradient; untied it is exactly zero",
+            ),
+            lambda arm: arm["own"]["absent_gradient"] == 0 < 1e-6 < arm["tied"]["absent_gradient"],
+        ),
+    ],
+    sabotages=[
+        Sabotage({"head": "own"}, ("saved", "absent"), Text("两组都各用各的", "both arms have a head of their own")),
+    ],
+    prediction=Prediction(
+        Text("共用一张表，训练以后的损失会怎样？", "With one table for both, what becomes of the loss after training?"),
+        {
+            "tied": Text("更低（0.02 以上）", "lower (by more than 0.02)"),
+            "same": Text("差不多", "about the same"),
+            "own": Text("更高（0.02 以上）", "higher (by more than 0.02)"),
+        },
+        outcome,
+    ),
+    figure=draw,
+    quick={"steps": 40},
+)
+
+if __name__ == "__main__":
+    lab.main()
