@@ -53,30 +53,33 @@ def show(results: Results, judged: dict[str, str], prediction: dict[str, Any] | 
 
 
 def table(results: Results) -> Table:
-    """Metrics as rows, arms as columns; curves and matrices are for the picture."""
+    """The numbers (curves and matrices are for the picture). Whichever there are more of, arms or metrics, are the rows."""
     lab = results.lab
-    numbers = [name for name in lab.metrics if results.values(results.arms[0], name).ndim == 1]
-    marks = {
-        which: {name: lab.metrics[name].landmark(which, results.settings) for name in numbers}
-        for which in ("chance", "floor")
-    }
-    shown = [which for which, values in marks.items() if any(value is not None for value in values.values())]
+    names = [name for name in lab.metrics if results.values(results.arms[0], name).ndim == 1]
     heads = {"chance": Text("瞎猜", "chance"), "floor": Text("下限", "floor")}
+    columns = {str(results.label(arm)): [cell(results, arm, name) for name in names] for arm in results.arms}
+    for which, head in heads.items():
+        marks = [lab.metrics[name].landmark(which, results.settings) for name in names]
+        if any(mark is not None for mark in marks):
+            written = [
+                f"{mark:{lab.metrics[name].format}}" if mark is not None else "" for name, mark in zip(names, marks)
+            ]
+            columns[str(head)] = written
+    rows = [str(lab.metrics[name].about) for name in names]
+    if len(results.arms) > max(3, len(names)):
+        rows, columns = list(columns), dict(zip(rows, map(list, zip(*columns.values()))))
     made = Table(box=None, pad_edge=False)
     made.add_column("")
-    for arm in results.arms:
-        made.add_column(str(results.label(arm)), justify="right")
-    for which in shown:
-        made.add_column(str(heads[which]), justify="right", style="dim")
-    for name in numbers:
-        metric = lab.metrics[name]
-        cells = []
-        for arm in results.arms:
-            values = results.values(arm, name)
-            spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            cells.append(f"{values.mean():{metric.format}} ± {spread:{metric.format}}")
-        known = [marks[which][name] for which in shown]
-        made.add_row(
-            str(metric.about), *cells, *("" if value is None else f"{value:{metric.format}}" for value in known)
-        )
+    for head in columns:
+        made.add_column(head, justify="right")
+    for row, *cells in zip(rows, *columns.values()):
+        made.add_row(row, *cells)
     return made
+
+
+def cell(results: Results, arm: str, name: str) -> str:
+    """mean ± standard deviation of a number over the seeds."""
+    values = results.values(arm, name)
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    form = results.lab.metrics[name].format
+    return f"{values.mean():{form}} ± {spread:{form}}"

@@ -1,4 +1,4 @@
-"""What labs that train have in common: a made-up language whose entropy is known, and an equal sweep of learning rates.
+"""What labs that train have in common: a made-up language of known entropy, a small model, an equal sweep of learning rates.
 
 All copies of a model, one for every learning rate, are trained side by side (torch.func.vmap): on a CPU that costs little
 more than one of them, and no arm is favoured by the rate that it happens to be given.
@@ -6,6 +6,7 @@ more than one of them, and no arm is favoured by the rate that it happens to be 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
@@ -15,6 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from fledge.model.config import ModelConfig
+from fledge.model.layers import Block
+from fledge.model.transformer import Transformer
+from fledge.parts import REFERENCE, Parts
 from fledge.parts.reference import causal_mask, explicit_attention
 
 Kind = Literal["one", "sum", "pair"]
@@ -104,3 +109,39 @@ def final(losses: Tensor, worst: float) -> list[float]:
 def plain_attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
     """Causal attention as the formula has it, for `Parts(attention=…)` of a model in a sweep."""
     return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(q_BHTD.shape[2], q_BHTD))
+
+
+def tiny_model(
+    vocab: int,
+    seed: int,
+    *,
+    width: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    tie: bool = False,
+    parts: Parts = REFERENCE,
+    block: type[Block] = Block,
+) -> Transformer:
+    """Fledge's own model, small enough for a sweep. `block`: a subclass that computes its forward pass another way.
+
+    Every matrix of the blocks starts with variance 1 / fan-in, those that lead back into the stream too, so that all
+    branches take part from the first step.
+    """
+    config = ModelConfig(
+        model_type="llama",
+        vocab_size=vocab,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        tie_word_embeddings=tie,
+    )
+    parts = dataclasses.replace(parts, attention=plain_attention)
+    model = Transformer(config, parts)
+    model.model.layers = nn.ModuleList(block(config, layer, parts) for layer in range(layers))
+    model.init_weights(seed)
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)  # torch's seed is that of the run
+    return model

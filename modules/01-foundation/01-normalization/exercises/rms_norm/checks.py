@@ -44,7 +44,9 @@ def cases(rng: torch.Generator) -> list[Case]:
             "square",
             (normal(rng, 6, 6), normal(rng, 6), 1e-6),
             length=6,
-            about=Text("行数等于列数：弄错维度也不会报错", "as many rows as columns: the wrong dimension raises no error"),
+            about=Text(
+                "行数等于列数：弄错维度也不会报错", "as many rows as columns: the wrong dimension raises no error"
+            ),
         ),
         Case(
             "shifted",
@@ -70,7 +72,10 @@ def cases(rng: torch.Generator) -> list[Case]:
             (normal(rng, 9, 5).T, normal(rng, 18)[::2], 1e-6),
             grad=True,
             length=9,
-            about=Text("x 和 weight 在内存中不连续（转置、切片）", "x and weight are not contiguous in memory (transpose, slice)"),
+            about=Text(
+                "x 和 weight 在内存中不连续（转置、切片）",
+                "x and weight are not contiguous in memory (transpose, slice)",
+            ),
         ),
         Case(
             "zeros",

@@ -1,0 +1,7 @@
+import torch
+from torch import Tensor
+
+
+def sft_targets(ids_T: Tensor, answer_T: Tensor) -> Tensor:
+    """Next-token targets, int64 [T]; -100 where the next token is not part of an answer, and at the end."""
+    raise NotImplementedError
