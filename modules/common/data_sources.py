@@ -15,7 +15,7 @@ from fledge.cli import main as fledge
 
 FOLDER = Path(__file__).resolve().parent / "data"
 COMMANDS = {
-    "synthetic": ["world", "write", str(FOLDER / "world")],
+    "synthetic": ["world", "write", str(FOLDER / "world"), "--train-bytes", "1000000"],
     "shakespeare": ["data", "get", "tinyshakespeare", "--to", str(FOLDER)],
     "tinystories": ["data", "get", "tinystories-valid", "--to", str(FOLDER)],
 }
