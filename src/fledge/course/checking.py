@@ -1,0 +1,230 @@
+"""What `checks.py` of an exercise is written with, and the comparison of an answer with the oracle's.
+
+checks.py defines
+
+    def oracle(x, weight, eps): ...     the right result; the same arguments, independent of solution.py, in float64 inside,
+                                        returned in the dtype that the contract promises
+    def cases(rng) -> list[Case]: ...   `rng` is a torch.Generator: other numbers in every attempt
+
+Where an exercise has several functions, `oracle_bpe_encode` is the oracle of `bpe_encode`, and a case names its function.
+An oracle that works in place changes its arguments; one that raises is the author's bug.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.course.compare import Tolerance, Unlike, named, unlike
+from fledge.course.failures import Problem, raised
+from fledge.course.measuring import Answer, Request, floating, measure_plainly
+from fledge.lang import Text
+
+__all__ = ["Case", "Text", "Wanted", "difference", "normal", "same", "wanted"]
+OUTCOME = {"contract": "CONTRACT", "value": "WRONG_VALUE", "finite": "UNSTABLE"}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One call of the learner's function. A case called "cost" is where costs are counted; its value is not graded.
+
+    grad: gradients to every floating tensor argument are compared too, with a random cotangent.
+    extreme: a wrong value is UNSTABLE here. mutates: the arguments (by position) that must change in place.
+    length, slack, precision: see compare.py. want: the result, instead of the oracle's.
+    judge(got, args) -> what is wrong, or None: instead of a comparison (statistics; results that are not unique).
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    _: dataclasses.KW_ONLY
+    function: str | None = None
+    grad: bool = False
+    extreme: bool = False
+    length: int = 1
+    slack: float = 16
+    precision: torch.dtype | None = None
+    mutates: tuple[int, ...] = ()
+    want: Any = None
+    judge: Callable[[Any, tuple[Any, ...]], Text | None] | None = None
+    about: Text
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return Tolerance(self.slack, self.length, self.precision)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The right answer to a case, and the call that asks for it."""
+
+    request: Request
+    answer: Answer
+    names: tuple[str, ...]  # of the arguments, keyword arguments last
+
+    @property
+    def arguments(self) -> str:
+        return ", ".join(self.names)
+
+
+def normal(rng: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Tensor:
+    """Normal random numbers of that standard deviation."""
+    return (torch.randn(shape, generator=rng) * scale).to(dtype)
+
+
+def wanted(case: Case, oracle: Callable[..., Any] | None, function: str, seed: int) -> Wanted:
+    """Ask the oracle. `function` is the exercise's function that the case calls."""
+    request = Request(function, case.args, case.kwargs, seed=seed)
+    if case.name == "cost":
+        request = dataclasses.replace(request, cost=True, saved=case.grad)
+    arguments = [*case.args, *case.kwargs.values()]
+    if case.want is not None or case.judge is not None or case.name == "cost" or oracle is None:
+        return Wanted(request, Answer(case.want, finals=arguments), _names(case, oracle))
+    answer = _ask(case, oracle, request)
+    if case.grad:
+        rng = torch.Generator().manual_seed(seed)
+        cotangents = [normal(rng, *tensor.shape, dtype=tensor.dtype) for tensor in floating(answer.value)]
+        request = dataclasses.replace(request, cotangents=cotangents)
+        answer = _ask(case, oracle, request)
+    return Wanted(request, answer, _names(case, oracle))
+
+
+def difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
+    """Why `got` does not pass the case, or None. `want` may also be a mistake's answer: is it the same one?"""
+    problem = _difference(case, want, got)
+    return problem and dataclasses.replace(problem, case=case.name)
+
+
+def same(case: Case, want: Wanted, one: Answer, other: Answer) -> bool:
+    """Whether two answers to a case are the same within its rounding, be they right or wrong."""
+    if case.name == "cost":
+        return True
+    everything = tuple(range(len(want.names)))
+    case = dataclasses.replace(case, judge=None, mutates=everything)
+    return one.shares == other.shares and difference(case, dataclasses.replace(want, answer=other), one) is None
+
+
+def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
+    right = want.answer
+    if got.error is not None or right.error is not None:
+        if got.error is not None and right.error is not None and got.error["type"] == right.error["type"]:
+            return None
+        if got.error is None:
+            return Problem("CONTRACT", Text("没有抛出异常。", "it raises nothing."))
+        return raised(got.error, want.request.function, want.arguments)
+    if case.name == "cost":
+        return None
+    if got.value is None and (right.value is not None or case.judge is not None):
+        zh, en = "函数返回了 None：是不是忘了写 `return`？", "the function returns None: did you forget `return`?"
+        return Problem("CONTRACT", Text(zh, en))
+    if case.judge is not None:
+        verdict = _judged(case, got)
+        if verdict is not None:
+            return Problem("UNSTABLE" if case.extreme else "WRONG_VALUE", verdict)
+    else:
+        kind = unlike(got.value, right.value, case.tolerance)
+        if kind is not None and kind.kind == "contract":
+            return Problem("CONTRACT", kind.message)
+    problem = _unchanged(case, want, got)
+    if problem is not None or case.judge is not None:
+        return problem
+    return _values(case, want, got) or _gradients(case, want, got)
+
+
+def _judged(case: Case, got: Answer) -> Text | None:
+    assert case.judge is not None
+    try:
+        return case.judge(got.value, case.args)
+    except Exception:  # the judge expects another kind of result
+        kind = named(got.value)
+        return Text(f"结果是{kind.zh}，不是约定的样子。", f"the result is {kind.en}, which is not what was agreed.")
+
+
+def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
+    """Arguments keep their values and their memory, but for those that the case names."""
+    pairs = list(zip(want.names, got.finals, want.answer.finals))
+    for i, (name, final, right) in enumerate(pairs):
+        if i not in case.mutates and unlike(final, right, Tolerance(0, 1)) is not None:
+            zh, en = (
+                f"参数 `{name}` 被改动了：函数不该改它。",
+                f"the argument `{name}` has changed: it must stay as it is.",
+            )
+            return Problem("CONTRACT", Text(zh, en))
+    shared = [i for i in got.shares if i not in want.answer.shares and i not in case.mutates]
+    if shared and case.judge is None:
+        name = want.names[shared[0]]
+        zh = f"结果和参数 `{name}` 共用内存：改结果就会改到参数，请返回新的张量。"
+        en = (
+            f"the result shares memory with the argument `{name}`: changing one changes the other. Return a new tensor."
+        )
+        return Problem("CONTRACT", Text(zh, en))
+    return None
+
+
+def _values(case: Case, want: Wanted, got: Answer) -> Problem | None:
+    found = unlike(got.value, want.answer.value, case.tolerance)
+    if found is not None:
+        return _wrong(case, found, Text("", ""))
+    for i in case.mutates:
+        found = unlike(got.finals[i], want.answer.finals[i], case.tolerance)
+        if found is not None:
+            name = want.names[i]
+            return _wrong(case, found, Text(f"调用之后的参数 `{name}`：", f"the argument `{name}` after the call: "))
+    return None
+
+
+def _wrong(case: Case, found: Unlike, prefix: Text) -> Problem:
+    outcome = "UNSTABLE" if case.extreme and found.kind == "value" else OUTCOME[found.kind]
+    return Problem(outcome, Text(prefix.zh + found.message.zh, prefix.en + found.message.en))
+
+
+def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
+    rights = want.answer.grads
+    if rights is None:
+        return None
+    if got.grad_error is not None:
+        problem = raised(got.grad_error, want.request.function, want.arguments)
+        zh, en = f"求梯度时：{problem.message.zh}", f"when gradients are taken: {problem.message.en}"
+        return Problem("WRONG_GRAD", Text(zh, en))
+    grads = got.grads if got.grads is not None else [None] * len(rights)
+    dtypes = [tensor.dtype for tensor in floating(want.answer.value)]
+    terms = max((tensor.numel() for tensor in floating(want.answer.value)), default=1)
+    for name, grad, right in zip(_grad_names(case, want.names), grads, rights):
+        if right is None or (grad is None and not right.any()):
+            continue
+        if grad is None:
+            zh = f"没有梯度流到参数 `{name}`：计算图在哪里断了？（detach、no_grad、.item()、转成数字都会断）"
+            en = f"no gradient reaches the argument `{name}`: where is the graph cut? (detach, no_grad, .item() or numbers cut it)"
+            return Problem("WRONG_GRAD", Text(zh, en))
+        length = max(case.length, terms // max(1, right.numel()))
+        coarsest = max([*dtypes, case.precision or right.dtype], key=lambda dtype: torch.finfo(dtype).eps)
+        found = unlike(grad, right, Tolerance(case.slack, length, coarsest))
+        if found is not None:
+            zh, en = f"对参数 `{name}` 的梯度：{found.message.zh}", f"the gradient to `{name}`: {found.message.en}"
+            return Problem("UNSTABLE" if case.extreme or found.kind == "finite" else "WRONG_GRAD", Text(zh, en))
+    return None
+
+
+def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:
+    answer = measure_plainly(oracle, request)
+    error = answer.error or answer.grad_error
+    if error is not None:
+        raise ValueError(f"the oracle of case '{case.name}' raised {error['type']}: {error['message']}")
+    return answer
+
+
+def _names(case: Case, oracle: Callable[..., Any] | None) -> tuple[str, ...]:
+    known = list(inspect.signature(oracle).parameters) if oracle is not None else []
+    numbered = [f"args[{i}]" for i in range(len(known), len(case.args))]
+    return (*[*known, *numbered][: len(case.args)], *case.kwargs)
+
+
+def _grad_names(case: Case, names: Sequence[str]) -> list[str]:
+    """The argument that each gradient belongs to."""
+    return [name for name, value in zip(names, [*case.args, *case.kwargs.values()]) for _ in floating(value)]

@@ -1,0 +1,108 @@
+"""What two runs differ in: computed from their configs and the hashes of their data, not asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fledge.course.markdown import shown, table
+from fledge.lang import say
+from fledge.records import Run
+
+# What names a run or keeps its files, and changes nothing of what it computes.
+BOOKKEEPING = {"run", "resume", "val_every", "save_every", "keep", "tensorboard", "track"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What two runs differ in, each as {name: (before, after)}."""
+
+    settings: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """what was chosen: the config, the job, the training data"""
+    around: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """what was not chosen, and can move numbers all the same: machine, precision, versions, validation data"""
+
+
+def changes(before: Run, after: Run) -> Changes:
+    """What differs between two runs."""
+    one, two = _chosen(before), _chosen(after)
+    settings = {name: (one.get(name), two.get(name)) for name in sorted(one.keys() | two.keys())}
+    one, two = _around(before), _around(after)
+    around = {name: (one.get(name), two.get(name)) for name in one}
+    return Changes(*({name: pair for name, pair in all.items() if pair[0] != pair[1]} for all in (settings, around)))
+
+
+def _chosen(run: Run) -> dict[str, Any]:
+    found = {name: value for name, value in _flat(run.info.get("config") or {}).items() if name not in BOOKKEEPING}
+    if "seeds" in found:  # of a lab: its first seed stands there too
+        found.pop("seed", None)
+    found[say("任务", "job")] = run.info.get("job")
+    # A file of the same name may hold other text: what was read decides.
+    found[say("训练数据的内容", "content of the training data")] = _hashes(run, "train")
+    return found
+
+
+def _around(run: Run) -> dict[str, Any]:
+    machine, versions = run.info.get("machine") or {}, run.info.get("versions") or {}
+    return {
+        say("处理器", "processor"): machine.get("cpu"),
+        say("显卡", "graphics card"): machine.get("gpu"),
+        say("计算设备", "device"): machine.get("device"),
+        say("线程数", "threads"): machine.get("threads"),
+        say("精度", "precision"): run.info.get("precision"),
+        "torch": versions.get("torch"),
+        "fledge": versions.get("fledge"),
+        say("代码版本", "commit"): (run.info.get("git_commit") or "")[:12] or None,
+        say("验证数据的内容", "content of the validation data"): _hashes(run, "val"),
+    }
+
+
+def _hashes(run: Run, which: str) -> str | None:
+    inputs = ((run.info.get("data") or {}).get(which) or {}).get("inputs") or []
+    return " ".join(str(entry.get("sha256", ""))[:8] for entry in inputs) or None
+
+
+def told(found: Changes, before: Run, after: Run) -> str:
+    """The differences as Markdown, and what they allow to conclude."""
+    names = list(found.settings)
+    if not names:
+        said = say(
+            "设置和数据都一样：这是一次重复，两次之间的差就是噪声。",
+            "Settings and data are the same: this is a repetition, and the difference between the two is noise.",
+        )
+    elif names in (["seed"], ["seeds"]):
+        said = say(
+            "只有随机种子不同：两次之间的差就是噪声，比别的改动时先看它有多大。",
+            "Only the seed differs: the difference between the two is noise; other changes must be larger than it.",
+        )
+    elif len(names) == 1:
+        said = say(f"只改了一个：`{names[0]}`。", f"One thing was changed: `{names[0]}`.")
+    else:
+        said = say(
+            f"改了 {len(names)} 个，不是一个，所以这次对照证明不了其中任何一个单独的作用。想知道是谁起了作用，请每次只改一个。",
+            f"{len(names)} things were changed, not one. So this comparison proves nothing about any single one of them; "
+            "to know which one did it, change one at a time.",
+        )
+    parts = [said]
+    if names:
+        parts.append(table([["", before.name, after.name], *_pairs(found.settings)]))
+    if found.around:
+        parts.append(
+            say(
+                "没有选、但也不同的（它们也可能影响数字）：",
+                "Not chosen, and different all the same (these can move numbers too):",
+            )
+        )
+        parts.append(table([["", before.name, after.name], *_pairs(found.around)]))
+    return "\n\n".join(parts)
+
+
+def _pairs(found: dict[str, tuple[Any, Any]]) -> list[list[str]]:
+    return [[name, shown(one), shown(two)] for name, (one, two) in found.items()]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,195 @@
+"""The author's gate: an exercise is fit for learners when its grader rejects every mistake and accepts every variant.
+
+It runs in this process, because the bank is ours, and asks the same questions of every implementation as `grade` does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.course.checking import Case, Wanted, difference, same, wanted
+from fledge.course.cost import Cost, over
+from fledge.course.exercise import Exercise, Functions, unwritten
+from fledge.course.failures import Problem
+from fledge.course.measuring import Answer, measure_plainly
+from fledge.lang import Text
+from fledge.parts import REFERENCE
+
+MISTAKES, VARIANTS = 8, 3
+SEEDS = (1, 2, 3)
+Asked = list[tuple[Case, Wanted]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the grader's own examination gave. Fit for learners when there are no `problems`."""
+
+    killed: int
+    mistakes: int
+    accepted: int
+    variants: int
+    problems: tuple[str, ...]
+
+
+def gate(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> Gate:
+    """Try the solution, every variant and every mistake with the numbers of several attempts."""
+    bank = exercise.bank()
+    problems = _form(exercise)
+    killed, accepted = {entry.name for entry in bank.mistakes}, {entry.name for entry in bank.variants}
+    for seed in seeds:
+        asked = ask(exercise, seed)
+        answers: dict[str, list[Answer]] = {}
+        costs: list[Cost | None] = []
+        for entry, functions in exercise.implementations():
+            answers_here = [measure_plainly(functions[case.function or ""], want.request) for case, want in asked]
+            problem = first_problem(asked, answers_here)
+            if entry is not None and entry.text is not None:
+                answers[entry.name] = answers_here
+                if problem is None:
+                    killed.discard(entry.name)
+                    problems.append(f"the mistake '{entry.name}' passes (seed {seed})")
+                continue
+            if problem is None and seed == seeds[0]:
+                costs.append(_cost(exercise, functions, seed))
+                problem = _too_costly(exercise, costs)
+            if problem is not None:
+                name = "the solution" if entry is None else f"the variant '{entry.name}'"
+                accepted.discard("" if entry is None else entry.name)
+                problems.append(
+                    f"{name} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}"
+                )
+        problems += _trivial(exercise, asked, seed)
+        if seed == seeds[0]:
+            problems += _alike(exercise, asked, answers)
+    return Gate(len(killed), len(bank.mistakes), len(accepted), len(bank.variants), tuple(dict.fromkeys(problems)))
+
+
+def ask(exercise: Exercise, seed: int) -> Asked:
+    """The cases of an attempt that are graded for their value, with their right answers."""
+    cases = [case for case in exercise.cases(seed) if case.name != "cost"]
+    return [(case, wanted(case, exercise.oracle(case.function or ""), case.function or "", seed)) for case in cases]
+
+
+def first_problem(asked: Asked, answers: list[Answer]) -> Problem | None:
+    problems = (difference(case, want, answer) for (case, want), answer in zip(asked, answers))
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _form(exercise: Exercise) -> list[str]:
+    """What is wrong with the exercise before anything is computed."""
+    problems = []
+    bank = exercise.bank()
+    if len(bank.mistakes) < MISTAKES or len(bank.variants) < VARIANTS:
+        problems.append(f"the bank needs {MISTAKES} mistakes and {VARIANTS} variants")
+    names = [entry.name for entry in (*bank.mistakes, *bank.variants)]
+    if len(set(names)) < len(names):
+        problems.append("two entries of the bank have the same name")
+    if unwritten(exercise, exercise.source("starter")) != list(exercise.functions):
+        return [*problems, "the starter does not define every function, or writes one of them"]
+    if left := unwritten(exercise, exercise.source("solution")):
+        problems.append(f"the solution leaves {left} as the starter has them")
+    texts = [exercise.title, exercise.task, *exercise.hints, *(entry.text for entry in bank.mistakes if entry.text)]
+    problems += [f"the same text in both languages: {text.en!r}" for text in texts if text.zh == text.en]
+    for languages in zip(*((hint.zh, hint.en) for hint in exercise.hints)):
+        if len(set(languages)) < len(languages):
+            problems.append("two hints are the same")
+    problems += _signatures(exercise)
+    cases = exercise.cases(0)
+    if len({case.name for case in cases}) < len(cases):
+        problems.append("two cases have the same name")
+    if strangers := {case.function for case in cases} - set(exercise.functions):
+        problems.append(f"cases call {sorted(map(str, strangers))}, which the exercise does not have")
+    if untried := set(exercise.functions) - {case.function for case in cases if case.name != "cost"}:
+        problems.append(f"no case calls {sorted(untried)}")
+    if exercise.ceilings and "cost" not in {case.name for case in cases}:
+        problems.append("there are ceilings and no case 'cost'")
+    return problems
+
+
+def _signatures(exercise: Exercise) -> list[str]:
+    """Starter, solution and part have the same parameters."""
+    starter: dict[str, Any] = {}
+    exec(compile(exercise.source("starter"), str(exercise.path / "starter.py"), "exec", dont_inherit=True), starter)
+    problems = []
+    for name, function in exercise.solution().items():
+        parameters = list(inspect.signature(function).parameters)
+        if list(inspect.signature(starter[name]).parameters) != parameters:
+            problems.append(f"starter and solution of {name} have different parameters")
+        if exercise.part == name:
+            part = getattr(REFERENCE, name, None)
+            if part is None:
+                problems.append(f"there is no part {name}")
+            elif list(inspect.signature(part).parameters) != parameters:
+                problems.append(f"{name} and the part of that name have different parameters")
+    if exercise.part is not None and exercise.part not in exercise.functions:
+        problems.append(f"the part {exercise.part} is none of the functions")
+    return problems
+
+
+def _cost(exercise: Exercise, functions: Functions, seed: int) -> Cost | None:
+    """What an implementation costs on the case `cost`; None where there is none."""
+    for case in exercise.cases(seed):
+        if case.name == "cost":
+            function = case.function or ""
+            return measure_plainly(functions[function], wanted(case, None, function, seed).request).cost
+    return None
+
+
+def _too_costly(exercise: Exercise, costs: list[Cost | None]) -> Problem | None:
+    """The first cost is the solution's, the last that of the implementation at hand."""
+    reference, mine = costs[0], costs[-1]
+    if reference is None or mine is None:
+        return None
+    name = over(mine, reference, exercise.ceilings)
+    words = f"{name}: {mine.get(name or '')} where the reference has {reference.get(name or '')}"
+    return None if name is None else Problem("TOO_BIG", Text(words, words), "cost")
+
+
+def _trivial(exercise: Exercise, asked: Asked, seed: int) -> list[str]:
+    """Doing nothing in several ways must not pass, not for any one function."""
+    problems = []
+    lazy: dict[str, Callable[[Wanted], Callable[..., Any]]] = {
+        "returning None": lambda want: lambda *args, **kwargs: None,
+        "returning the first argument": lambda want: _first_argument,
+        "returning zeros": lambda want: lambda *args, **kwargs: _zeros(want.answer.value),
+    }
+    for function in exercise.functions:
+        here = [(case, want) for case, want in asked if case.function == function]
+        for name, make in lazy.items():
+            answers = [measure_plainly(make(want), want.request) for _, want in here]
+            if first_problem(here, answers) is None:
+                problems.append(f"{name} passes for {function} (seed {seed})")
+    return problems
+
+
+def _first_argument(*args: Any, **kwargs: Any) -> Any:
+    first = next(iter([*args, *kwargs.values()]), None)
+    return first.clone() if isinstance(first, Tensor) else first
+
+
+def _zeros(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return torch.zeros_like(value)
+    if isinstance(value, dict):
+        return {key: _zeros(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_zeros(item) for item in value)
+    return None if value is None else type(value)()
+
+
+def _alike(exercise: Exercise, asked: Asked, answers: dict[str, list[Answer]]) -> list[str]:
+    """Two mistakes with the same results cannot be told apart by a diagnosis."""
+    targets = {entry.name: exercise.target(entry) for entry in exercise.bank().mistakes}
+    return [
+        f"the mistakes '{a}' and '{b}' give the same results"
+        for a, b in itertools.combinations(answers, 2)
+        if targets[a] == targets[b]
+        and all(same(case, want, x, y) for (case, want), x, y in zip(asked, answers[a], answers[b]))
+    ]

@@ -1,0 +1,168 @@
+"""One call of an implementation, and everything about it that a grader wants to know.
+
+The same code measures the learner's function (in its own process), the oracle, and the bank.
+"""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.course.cost import Cost, measure_cost
+from fledge.course.wire import NotPortable, carried, encode
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call to measure. `cotangents`: one for every floating tensor of the result, when gradients are wanted.
+
+    `cost`: count operations too; `saved`: with arguments that require gradients.
+    """
+
+    function: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    cotangents: list[Tensor] | None = None
+    seed: int = 0
+    cost: bool = False
+    saved: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call. Arguments count by position, keyword arguments after them.
+
+    `error`: {"type", "message", "line", "text"} when it raised, `line` being the line of the learner's file.
+    `grads`: for every floating tensor in the arguments its gradient or None; the field is None when there is nothing
+    to differentiate. `shares`: the arguments whose memory the result uses.
+    """
+
+    value: Any = None
+    error: dict[str, Any] | None = None
+    grads: list[Tensor | None] | None = None
+    grad_error: dict[str, Any] | None = None
+    finals: list[Any] = field(default_factory=list)
+    shares: list[int] = field(default_factory=list)
+    cost: Cost | None = None
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors inside nested lists, tuples and dicts, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+
+
+def floating(value: Any) -> list[Tensor]:
+    return [tensor for tensor in tensors_in(value) if tensor.is_floating_point()]
+
+
+def measure(function: Callable[..., Any], request: Request, *, file: str = "") -> Answer:
+    """Call `function` on copies of the arguments. What it raises is in the answer; `file` says which lines are the learner's."""
+    args, kwargs = copy.deepcopy((request.args, request.kwargs))
+    _seed(request.seed)
+    try:
+        value = function(*args, **kwargs)
+    except BaseException as error:
+        return Answer(error=describe(error, file))
+    finals = [*args, *kwargs.values()]
+    memory = {_memory(tensor) for tensor in tensors_in(value)} - {0}
+    shares = [i for i, final in enumerate(finals) if memory & {_memory(tensor) for tensor in tensors_in(final)}]
+    grads, grad_error, cost = None, None, None
+    if request.cotangents:
+        grads, grad_error = _gradients(function, request, file)
+    if request.cost:
+        cost = _cost(function, request)
+    return Answer(value, None, grads, grad_error, finals, shares, cost)
+
+
+def measure_plainly(function: Callable[..., Any], request: Request) -> Answer:
+    """As `measure`, with everything in the shape in which a learner's answer comes back."""
+    answer = measure(function, request)
+    try:
+        return Answer(**carried(vars(answer)))
+    except NotPortable as error:
+        return _not_portable(error)
+
+
+def answer_bytes(answer: Answer, limit: int) -> bytes:
+    """An answer on its way back; one that cannot travel becomes one that says so."""
+    try:
+        return encode(vars(answer), limit=limit)
+    except NotPortable as error:
+        return encode(vars(_not_portable(error)), limit=limit)
+
+
+def describe(error: BaseException, file: str) -> dict[str, Any]:
+    """An exception as data: its type, its message, and where in `file` it came from."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line, text = (frames[-1].lineno, frames[-1].line) if frames else (None, None)
+    if isinstance(error, SyntaxError) and error.filename == file:
+        line, text = error.lineno, (error.text or "").strip()
+    try:
+        message = str(error)
+    except Exception:  # the learner's own exception class may be broken too
+        message = ""
+    return {"type": type(error).__name__, "message": message[:1000], "line": line, "text": (text or "")[:200]}
+
+
+def _not_portable(error: NotPortable) -> Answer:
+    return Answer(error={"type": "NotPortable", "message": str(error), "line": None, "text": ""})
+
+
+def _seed(number: int) -> None:
+    """torch.manual_seed asks every device that there might be, a hundred times as long."""
+    torch.default_generator.manual_seed(number)
+
+
+def _gradients(
+    function: Callable[..., Any], request: Request, file: str
+) -> tuple[list[Tensor | None] | None, dict[str, Any] | None]:
+    args, kwargs, inputs = _leaves(request)
+    _seed(request.seed)
+    try:
+        outputs = floating(function(*args, **kwargs))
+        pairs = [pair for pair in zip(outputs, request.cotangents or []) if pair[0].requires_grad]
+        if any(output.shape != cotangent.shape for output, cotangent in pairs):
+            return None, None  # the values are wrong already
+        if not pairs:
+            return [None] * len(inputs), None
+        # The gradient of this sum is that of the outputs with the cotangents. (Handing them to `grad` imports sympy: 0.4 s.)
+        total = sum(((output * cotangent.to(output.dtype)).sum() for output, cotangent in pairs), start=torch.zeros(()))
+        return list(torch.autograd.grad(total, inputs, allow_unused=True)), None
+    except BaseException as error:
+        return None, describe(error, file)
+
+
+def _cost(function: Callable[..., Any], request: Request) -> Cost | None:
+    args, kwargs = _leaves(request)[:2] if request.saved else _fresh(request)
+    _seed(request.seed)
+    try:
+        return measure_cost(lambda: function(*args, **kwargs), tensors_in((args, kwargs)))
+    except Exception:  # an operation that cannot be counted must not change a verdict
+        return None
+
+
+def _fresh(request: Request) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return copy.deepcopy((request.args, request.kwargs))
+
+
+def _leaves(request: Request) -> tuple[tuple[Any, ...], dict[str, Any], list[Tensor]]:
+    args, kwargs = _fresh(request)
+    inputs = [tensor.requires_grad_() for tensor in floating((args, kwargs))]
+    return args, kwargs, inputs
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0

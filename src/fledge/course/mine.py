@@ -1,0 +1,167 @@
+"""Which parts of the engine the learner has written: the state of their exercises, and which of them `--parts mine` takes.
+
+A part and its exercise have the same name. What counts is the last attempt at it: it passed, and the file is still the one
+that passed, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fledge.course.progress import Event, Progress
+from fledge.course.workspace import Workspace, find_workspace
+from fledge.errors import UserError, suggest
+from fledge.lang import Text, say
+from fledge.records import write_atomic
+
+State = Literal["not started", "failing", "passed", "changed"]
+STATES: dict[State, Text] = {
+    "not started": Text("还没开始", "not started"),
+    "failing": Text("还没通过", "not passed yet"),
+    "passed": Text("已通过", "passed"),
+    "changed": Text("通过后又改过", "changed since it passed"),
+}
+
+# In the order of the book: the fields of fledge.parts.Parts (which cannot be asked here: it loads torch), and what they are.
+PARTS: dict[str, Text] = {
+    "rms_norm": Text("归一化：把向量缩放到同样的大小", "scales every vector to the same size"),
+    "apply_rope": Text("旋转位置编码：位置变成角度", "turns positions into angles (RoPE)"),
+    "attention": Text("注意力：每个位置从前面读取什么", "what a position reads from before it"),
+    "swiglu": Text("前馈层的门：让多少信息通过", "the gate of the feed-forward layer"),
+    "route_tokens": Text("混合专家的路由：词元去找哪几个专家", "which experts a token goes to"),
+    "cross_entropy": Text("损失：猜下一个词元猜得有多差", "the loss: how bad a guess was"),
+    "clip_gradients": Text("梯度裁剪：一步不能走得太远", "keeps a step from going too far"),
+    "adamw_step": Text("优化器：按梯度更新一个张量", "the optimizer's update of a tensor"),
+    "lr_at": Text("学习率：训练到这里该走多大的步", "the learning rate over a run"),
+    "sft_targets": Text("微调的目标：只有回答才算进损失", "in fine-tuning only answers count"),
+    "sample": Text("采样：从概率里抽出下一个词元", "draws the next token"),
+}
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A part in the learner's workspace. `sha256` is that of the file as it is now; None when there is none."""
+
+    name: str
+    file: Path
+    state: State
+    sha256: str | None
+    chosen: bool
+
+    @property
+    def used(self) -> bool:
+        """Whether `--parts mine` takes it."""
+        return self.chosen and self.state == "passed"
+
+
+def answer_file(space: Workspace, name: str) -> Path:
+    """Where the learner writes the exercise."""
+    return space.exercises / f"{name}.py"
+
+
+def my_parts(space: Workspace | None = None) -> list[Mine]:
+    """Every part, in the order of the book."""
+    space = space or find_workspace()
+    with Progress(space.database) as progress:
+        last = {event.subject: event for event in progress.events("attempt")}
+    chosen = _chosen(space)
+    parts = []
+    for name in PARTS:
+        file = answer_file(space, name)
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+        parts.append(Mine(name, file, _state(last.get(name), sha256), sha256, chosen is None or name in chosen))
+    return parts
+
+
+def find_part(name: str) -> str:
+    """The part of that name; UserError with the nearest one."""
+    if name not in PARTS:
+        listed = ", ".join(PARTS)
+        raise UserError(
+            say(
+                f"没有叫 '{name}' 的部件；部件有：{listed}。",
+                f"there is no part '{name}'; the parts are {listed}.{suggest(name, PARTS)}",
+            )
+        )
+    return name
+
+
+def used_parts(space: Workspace | None = None) -> list[Mine]:
+    """What `--parts mine` takes; UserError that says where to begin when that is nothing."""
+    parts = my_parts(space)
+    used = [part for part in parts if part.used]
+    if used:
+        return used
+    passed = [part.name for part in parts if part.state == "passed"]
+    if passed:
+        raise UserError(
+            say(
+                f"你写的部件（{'、'.join(passed)}）现在一个也没有选用：用 `fledge parts use --all` 选上它们。",
+                f"none of your parts ({', '.join(passed)}) is chosen: take them with `fledge parts use --all`.",
+            )
+        )
+    changed = [part.name for part in parts if part.state == "changed"]
+    if changed:
+        raise UserError(
+            say(
+                f"{'、'.join(changed)} 通过之后又改过：先用 `fledge check {changed[0]}` 再检查一次。",
+                f"{', '.join(changed)} changed since it passed: check it again with `fledge check {changed[0]}`.",
+            )
+        )
+    first = next((part.name for part in parts if part.state == "failing"), parts[0].name)
+    raise UserError(
+        say(
+            f"还没有一个部件是你写的（--parts mine）：从 `fledge exercise start {first}` 开始，写完用 `fledge check {first}` "
+            "检查。",
+            f"no part is yours yet (--parts mine): begin with `fledge exercise start {first}`, and check what you wrote "
+            f"with `fledge check {first}`.",
+        )
+    )
+
+
+def choose(names: Iterable[str] | None, space: Workspace | None = None) -> list[Mine]:
+    """Remember which parts `--parts mine` takes; None means every one that passes, now and later. Returns `my_parts`.
+
+    UserError for a name that has not passed.
+    """
+    space = space or find_workspace()
+    states = {part.name: part.state for part in my_parts(space)}
+    chosen = None if names is None else list(dict.fromkeys(map(find_part, names)))
+    for name in chosen or []:
+        if states[name] != "passed":
+            begin = f"fledge exercise start {name}" if states[name] == "not started" else f"fledge check {name}"
+            raise UserError(
+                say(
+                    f"{name} {STATES[states[name]].zh}，不能选用：先用 `{begin}`。",
+                    f"{name} cannot be used, it is {STATES[states[name]].en}: first `{begin}`.",
+                )
+            )
+    _file(space).parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(_file(space), json.dumps({"use": "all" if chosen is None else chosen}, indent=1) + "\n")
+    return my_parts(space)
+
+
+def _state(last: Event | None, sha256: str | None) -> State:
+    if last is None or sha256 is None or last.data.get("outcome") == "NOT_ATTEMPTED":
+        return "not started"
+    if not last.data.get("passed"):
+        return "failing"
+    return "passed" if last.data.get("sha256") == sha256 else "changed"
+
+
+def _file(space: Workspace) -> Path:
+    return space.database.with_name("parts.json")
+
+
+def _chosen(space: Workspace) -> list[str] | None:
+    """The names that were chosen; None: all, also when the file is missing or somebody spoilt it."""
+    try:
+        said: Any = json.loads(_file(space).read_text(encoding="utf-8"))["use"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return [str(name) for name in said] if isinstance(said, list) else None

@@ -1,0 +1,98 @@
+"""The pages of a topic for a terminal: Markdown without the markers that other programs need, and without a pager."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from fledge.book import Topic
+from fledge.course.formula import plain
+from fledge.errors import UserError, suggest
+from fledge.lang import language, say
+
+PAGES = ("README", "teaching", "code_guide")
+ZH_CHARACTERS_A_MINUTE = 300
+EN_WORDS_A_MINUTE = 180
+WIDTH = 100  # columns of a page on a wide terminal: longer lines are hard to follow
+
+CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)  # what must stay as it is written
+MARKER_LINE = re.compile(r"^[ \t]*<!--(?:(?!-->).)*-->[ \t]*\n", re.DOTALL | re.MULTILINE)
+MARKER = re.compile(r"<!--.*?-->", re.DOTALL)
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
+LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
+
+
+def find_page(topic: Topic, word: str, lang: str | None = None) -> Path:
+    """The file of a page in a language (default: the learner's), the Chinese one where there is no other."""
+    name = {page.lower(): page for page in PAGES}.get(word.lower().removesuffix(".md"))
+    if name is None:
+        raise UserError(
+            say(f"没有叫 '{word}' 的页面；页面有：", f"there is no page '{word}'; the pages are: ")
+            + ", ".join(PAGES)
+            + "."
+            + suggest(word, PAGES)
+        )
+    ending = ".md" if (lang or language()) == "zh" else ".en.md"
+    for file in (topic.path / f"{name}{ending}", topic.path / f"{name}.md"):
+        if file.is_file():
+            return file
+    raise UserError(say(f"{topic.name} 还没有 {name} 这一页。", f"{topic.name} has no page {name} yet."))
+
+
+def topic_title(topic: Topic, lang: str | None = None) -> str:
+    """The heading of the topic's README; its folder's name while there is none."""
+    try:
+        text = find_page(topic, "README", lang).read_text(encoding="utf-8")
+    except (UserError, OSError):
+        return topic.name
+    heading = re.search(r"^# +(.+)$", text, re.MULTILINE)
+    return heading[1].strip() if heading else topic.name
+
+
+def page_text(file: Path) -> str:
+    """The page as Markdown that a terminal can show: numbers without their markers, formulas as code, pictures as paths."""
+    text = MARKER_LINE.sub("", file.read_text(encoding="utf-8"))
+
+    def prose(part: str) -> str:
+        part = MARKER.sub("", part)
+        part = PICTURE.sub(lambda found: _picture(found, file), part)
+        part = re.sub(r"</?(details|summary|br|p|div|sub|sup)\b[^>]*>", "", part)
+        part = re.sub(r"\$\$(.+?)\$\$", lambda found: f"\n```text\n{plain(found[1])}\n```\n", part, flags=re.DOTALL)
+        return re.sub(r"\$([^$\n]+)\$", lambda found: f"`{plain(found[1])}`", part)
+
+    return re.sub(r"\n{3,}", "\n\n", _outside_code(text, prose)).strip() + "\n"
+
+
+def show(text: str) -> None:
+    """Print a page: laid out on a terminal, as plain Markdown into a pipe."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print(text, end="")
+        return
+    console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False), width=min(console.width, WIDTH))
+
+
+def reading_minutes(file: Path) -> float:
+    """Minutes for a first reading, code included: 300 Chinese characters and 180 other words or numbers a minute."""
+    text = LINK.sub(r"\1", PICTURE.sub(r"\1", MARKER.sub("", file.read_text(encoding="utf-8"))))
+    characters = len(re.findall(r"[\u3400-\u9fff\uf900-\ufaff]", text))
+    words = len(re.findall(r"[^\W_\u3400-\u9fff\uf900-\ufaff]+", text))
+    return characters / ZH_CHARACTERS_A_MINUTE + words / EN_WORDS_A_MINUTE
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """`text` with everything changed but fenced and inline code."""
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(CODE.split(text)))
+
+
+def _picture(found: re.Match[str], file: Path) -> str:
+    """Where the picture lies, as short as it can be typed from here."""
+    where = found[2]
+    if "://" not in where:
+        path = (file.parent / where).absolute()
+        where = (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
+    return say(f"（图：{found[1]}，{where}）", f"(figure: {found[1]}, {where})")

@@ -1,0 +1,181 @@
+"""The parent's side of a learner's process: start it, ask it, hold it to its limits, and never believe its silence.
+
+This module loads no torch, so that the child can import it while the parent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from fledge.course import limits
+from fledge.course.failures import Died, died, too_big, too_slow, too_talkative, unreadable
+
+START_SECONDS = 120  # importing torch from a slow disk; the learner's own clock starts afterwards
+PRINTED_MB = 16
+PRINTED_LINES = 20
+LOOK_SECONDS = 0.02
+MEMORY_SECONDS = (
+    0.02 if sys.platform == "linux" else 0.25
+)  # elsewhere a look at the memory starts a program or a library
+ANSWER_LIMIT = 512 * 2**20
+
+
+class Child:
+    """One learner's process. Use it as a context manager; `ask` raises Died when no answer came."""
+
+    def __init__(self, path: Path, *, seconds: float, memory_mb: int, bank: Path | None = None) -> None:
+        self.path, self.seconds, self.memory_mb, self.bank = path, seconds, memory_mb, bank
+        self.left = seconds
+        self._pid = 0
+        self._memory_limit: int | None = None
+        self._next_look = 0.0
+        self._job: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="fledge-", ignore_cleanup_errors=True)
+        work = Path(self._folder.name, "work")
+        work.mkdir()
+        self._printed = Path(self._folder.name, "printed.txt")
+        with self._printed.open("wb") as printed:
+            self._process = subprocess.Popen(
+                [sys.executable, "-X", "utf8", "-m", "fledge.course.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                cwd=work,
+                env=_environment(work),
+                start_new_session=True,  # Ctrl-C goes to the parent, which ends the child
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, and no black window
+            )
+        self._answers: queue.Queue[bytes | None] = queue.Queue()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._end()
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        limits.release(self._job)
+        self._folder.cleanup()
+
+    def load(self, source: bytes) -> dict[str, Any] | None:
+        """Let the child run the learner's file; the error that it raised, as data."""
+        from fledge.course.wire import decode, encode
+
+        deadline = time.monotonic() + START_SECONDS
+        threading.Thread(target=self._receive, daemon=True).start()
+        ready = decode(self._wait(deadline, START_SECONDS))
+        self._pid = ready["pid"]  # in a virtual environment on Windows the process that we started only starts another
+        held = limits.resident(self._pid)
+        self._memory_limit = None if held is None else held + self.memory_mb * 2**20
+        self._job = limits.hold_on_windows(self._pid, self.memory_mb)
+        message = {
+            "do": "load",
+            "source": source,
+            "path": str(self.path),
+            "bank": None if self.bank is None else str(self.bank),
+            "memory_mb": self.memory_mb,
+            "seconds": float(self.seconds),
+        }
+        return self._decoded(decode, encode(message))["error"]
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """The Answer to a request (the fields of `measuring.Request`). Raises Died."""
+        from fledge.course.measuring import Answer
+        from fledge.course.wire import decode, encode
+
+        return self._decoded(lambda body: Answer(**decode(body)), encode({"do": "call", "request": request}))
+
+    def printed(self) -> str:
+        """The last lines that the learner's code printed."""
+        with contextlib.suppress(OSError), self._printed.open("rb") as file:
+            file.seek(max(0, self._printed.stat().st_size - 2**16))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+            return "\n".join(line[:500] for line in lines[-PRINTED_LINES:])
+        return ""
+
+    def _decoded(self, decode: Any, body: bytes) -> Any:
+        started = time.monotonic()
+        # A child that reads nothing would block a large write for ever: another thread writes, and this one looks at the clock.
+        threading.Thread(target=self._exchange, args=(body,), daemon=True).start()
+        answer = self._wait(started + self.left, self.seconds)
+        self.left -= time.monotonic() - started
+        try:
+            return decode(answer)
+        except (ValueError, TypeError, KeyError):
+            self._end()
+            raise unreadable() from None
+
+    def _exchange(self, body: bytes) -> None:
+        from fledge.course.wire import send
+
+        try:
+            send(_pipe(self._process.stdin), body)
+        except (OSError, ValueError):
+            self._answers.put(None)
+            return
+        self._receive()
+
+    def _receive(self) -> None:
+        from fledge.course.wire import receive
+
+        try:
+            self._answers.put(receive(_pipe(self._process.stdout), ANSWER_LIMIT))
+        except (OSError, ValueError, MemoryError):
+            self._answers.put(None)
+
+    def _wait(self, deadline: float, seconds: float) -> bytes:
+        """The next answer, while looking at the clock, the memory and what is printed."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                body = self._answers.get(timeout=LOOK_SECONDS)
+                if body is not None:
+                    return body
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    raise died(self._process.wait(timeout=2))
+                self._end()  # the pipe is closed, or holds nonsense, and the process lives on
+                raise unreadable()
+            problem = self._excess(deadline, seconds)
+            if problem is not None:
+                self._end()
+                raise problem
+
+    def _excess(self, deadline: float, seconds: float) -> Died | None:
+        if time.monotonic() > deadline:
+            return too_slow(seconds)
+        if self._memory_limit is not None and time.monotonic() > self._next_look:
+            held = limits.resident(self._pid)
+            if held is not None and held > self._memory_limit:
+                return too_big(self.memory_mb)
+            self._next_look = time.monotonic() + MEMORY_SECONDS
+        if self._printed.stat().st_size > PRINTED_MB * 2**20:
+            return too_talkative(PRINTED_MB)
+        return None
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _environment(work: Path) -> dict[str, str]:
+    source = str(Path(__file__).resolve().parent.parent.parent)  # this very fledge, installed or not
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), str(work))
+    return {**os.environ, **one, **temporary, "PYTHONPATH": os.pathsep.join(paths)}

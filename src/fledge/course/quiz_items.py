@@ -1,0 +1,190 @@
+"""The items of a quiz, and how they are read from a topic's `quiz.yaml`: every mistake in it is named with its item."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from fledge.book import Topic
+from fledge.errors import UserError, suggest
+from fledge.lang import Text, say
+
+KINDS = ("single", "multiple", "numeric", "order")
+LETTERS = "ABCDEFGHIJ"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing to choose; a wrong one may name the lab that refutes it."""
+
+    text: Text
+    why: Text
+    correct: bool
+    lab: str | None
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A number that a misconception gives."""
+
+    value: float
+    why: Text
+    lab: str | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question. `options`: single, multiple, and order (in the right order, all correct). `answer`, `traps`: numeric."""
+
+    id: str
+    kind: str
+    question: Text
+    options: tuple[Option, ...] = ()
+    answer: float = 0.0
+    tolerance: float = 0.0
+    traps: tuple[Trap, ...] = ()
+    why: Text | None = None
+
+    @property
+    def correct(self) -> list[int]:
+        """Positions in the file of what is right: of an order, all of them, in order."""
+        return [number for number, option in enumerate(self.options) if option.correct]
+
+
+@dataclass(frozen=True)
+class Quiz:
+    topic: Topic
+    items: tuple[Item, ...]
+
+    def item(self, name: str) -> Item:
+        names = [item.id for item in self.items]
+        if name not in names:
+            raise UserError(
+                say(
+                    f"{self.topic.name} 的测验里没有题目 '{name}'。",
+                    f"the quiz of {self.topic.name} has no item '{name}'.",
+                )
+                + (suggest(name, names) or say("题目有：", " There are: ") + ", ".join(names))
+            )
+        return self.items[names.index(name)]
+
+
+def has_quiz(topic: Topic) -> bool:
+    return (topic.path / "quiz.yaml").is_file()
+
+
+def load(topic: Topic) -> Quiz:
+    """The quiz of a topic; UserError names the item and what is wrong with it."""
+    import yaml
+
+    path = topic.path / "quiz.yaml"
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(say(f"{topic.name} 还没有测验。", f"{topic.name} has no quiz yet.")) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"'{path}' cannot be read: {' '.join(str(error).split())}.") from error
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"'{path}' holds no list of items.")
+    items = tuple(_item(row, f"'{path.as_posix()}', item {number}") for number, row in enumerate(rows, start=1))
+    return Quiz(topic, items)
+
+
+def _item(row: Any, where: str) -> Item:
+    _only(row, where, "id kind question options answer tolerance why traps items")
+    name = row.get("id")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise UserError(f"{where}: 'id' must be words in lower case with hyphens, not {name!r}.")
+    where = f"{where} ({name})"
+    kind = row.get("kind")
+    if kind not in KINDS:
+        raise UserError(f"{where}: 'kind' must be one of {', '.join(KINDS)}, not {kind!r}.")
+    question = _text(row.get("question"), f"{where}: 'question'")
+    if kind in ("single", "multiple"):
+        return Item(name, kind, question, _options(row.get("options"), kind, where))
+    why = _text(row.get("why"), f"{where}: 'why'")
+    if kind == "order":
+        texts = _list(row.get("items"), f"{where}: 'items'")
+        if not 3 <= len(texts) <= 6:
+            raise UserError(f"{where}: 'items' must hold 3 to 6 things to order, not {len(texts)}.")
+        options = tuple(Option(_text(text, f"{where}: 'items'"), why, True, None) for text in texts)
+        return Item(name, kind, question, options, why=why)
+    answer, tolerance = (_number(row.get(key), f"{where}: '{key}'") for key in ("answer", "tolerance"))
+    traps = []
+    for number, trap in enumerate(_list(row.get("traps"), f"{where}: 'traps'"), start=1):
+        here = f"{where}, trap {number}"
+        _only(trap, here, "value why lab")
+        value = _number(trap.get("value"), f"{here}: 'value'")
+        if abs(value - answer) <= tolerance:
+            raise UserError(f"{here}: {value} is within the tolerance of the answer, so it would be right.")
+        traps.append(Trap(value, _text(trap.get("why"), f"{here}: 'why'"), _lab(trap, here)))
+    return Item(name, kind, question, answer=answer, tolerance=tolerance, traps=tuple(traps), why=why)
+
+
+def _options(rows: Any, kind: str, where: str) -> tuple[Option, ...]:
+    options = []
+    for number, row in enumerate(_list(rows, f"{where}: 'options'"), start=1):
+        here = f"{where}, option {number}"
+        _only(row, here, "zh en correct why lab")
+        correct = row.get("correct", False)
+        if not isinstance(correct, bool):
+            raise UserError(f"{here}: 'correct' must be true or false, not {correct!r}.")
+        text = _text({key: row.get(key) for key in ("zh", "en")}, here)
+        options.append(Option(text, _text(row.get("why"), f"{here}: 'why'"), correct, _lab(row, here)))
+    right = sum(option.correct for option in options)
+    if not 2 <= len(options) <= len(LETTERS):
+        raise UserError(f"{where}: there must be 2 to {len(LETTERS)} options, not {len(options)}.")
+    if kind == "single" and right != 1:
+        raise UserError(f"{where}: exactly one option must be correct, not {right}.")
+    if not 1 <= right < len(options):
+        raise UserError(f"{where}: at least one option must be correct and one wrong.")
+    return tuple(options)
+
+
+def _only(row: Any, where: str, names: str) -> None:
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is no list of `key: value` pairs.")
+    for key in row:
+        if key not in names.split():
+            raise UserError(f"{where} has a key '{key}' that means nothing.{suggest(str(key), names.split())}")
+
+
+def _text(value: Any, where: str) -> Text:
+    if not isinstance(value, dict) or set(value) != {"zh", "en"}:
+        raise UserError(f"{where} needs a text in both languages: {{zh: …, en: …}}.")
+    for language, text in value.items():
+        if not isinstance(text, (str, int, float)) or isinstance(text, bool) or not str(text).strip():
+            raise UserError(f"{where} has no text in '{language}'.")
+    return Text(str(value["zh"]).strip(), str(value["en"]).strip())
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{where} must be a list.")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, str):  # YAML reads 1e-6 as a string
+        value = parse_number(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"{where} must be a number.")
+    return float(value)
+
+
+def _lab(row: dict[str, Any], where: str) -> str | None:
+    lab = row.get("lab")
+    if lab is not None and not isinstance(lab, str):
+        raise UserError(f"{where}: 'lab' must be the name of a lab, not {lab!r}.")
+    return lab
+
+
+def parse_number(said: str) -> float | None:
+    """2, 0.5, 1e-3 or 1/3; None when it is no finite number."""
+    top, slash, bottom = said.partition("/")
+    try:
+        value = float(top) / float(bottom) if slash else float(top)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value - value == 0 else None

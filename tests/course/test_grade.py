@@ -1,0 +1,196 @@
+"""Grading: every outcome, the diagnosis, the costs, and that the verdict is made out of the learner's reach."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from fledge.course.exercise import find_exercise
+from fledge.course.grade import Grade, attempt, grade
+from fledge.course.progress import open_progress
+from tests.course.learner_files import HEAD, LAYER_NORM, RIGHT, Here, before, brief, returning
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """The learner's code runs in this process: two seconds less for each test that is not about processes."""
+    monkeypatch.setattr("fledge.course.grade.Child", Here)
+
+
+@pytest.fixture
+def graded(tmp_path):
+    """graded(source) -> the grade of a file with that text (or those bytes)."""
+
+    def run(source: str | bytes, *, seed: int = 1, **changes) -> Grade:
+        exercise = dataclasses.replace(find_exercise("rms_norm"), **changes)
+        file = tmp_path / "练习 one" / "rms_norm.py"  # a path with a space and Chinese
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(source if isinstance(source, bytes) else source.encode("utf-8"))
+        return grade(exercise, file, seed=seed)
+
+    return run
+
+
+def test_right(graded):
+    result = graded(RIGHT + "print('hello', rms_norm.__name__)\n")
+    assert result.passed and result.mistake is None and result.printed == "hello rms_norm"
+    assert {case.outcome for case in result.cases} == {"PASS"} and len(result.cases) == 13
+    assert result.costs and result.costs["yours"]["flops"] > 0 and result.costs["reference"]["saved"] > 0
+
+
+@pytest.mark.parametrize("name", ["starter", "by itself", "a comment"])
+def test_not_attempted(here, graded, name):
+    starter = find_exercise("rms_norm").source("starter")
+    sources = {
+        "starter": starter,
+        "a comment": starter + "\n# soon\n",
+        "by itself": HEAD + "def rms_norm(x, weight, eps):\n    raise NotImplementedError('soon')\n",
+    }
+    result = graded(sources[name])
+    assert result.outcome == "NOT_ATTEMPTED" and not result.passed
+
+
+def test_a_known_mistake_is_told_by_name(here, graded):
+    result = graded(LAYER_NORM)
+    assert (result.outcome, result.case, result.mistake) == ("WRONG_VALUE", "plain", "mean_subtracted")
+    assert "LayerNorm" in result.message.zh and "LayerNorm" in result.message.en
+    assert result.detail is not None and "wanted" in result.detail.en
+    status = {case.name: case.outcome for case in result.cases}
+    assert status["plain"] == "WRONG_VALUE" and status["cost"] == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "mistake"),
+    [
+        (RIGHT.replace(".mean(-1, keepdim=True)", ".mean()"), "WRONG_VALUE", "one_for_all"),
+        (RIGHT.replace(".add(eps)", ""), "WRONG_VALUE", "eps_forgotten"),
+        (RIGHT.replace("rsqrt()", "rsqrt().detach()"), "WRONG_GRAD", "root_detached"),
+        (RIGHT.replace("x32 = x.float()", "x32 = x"), "UNSTABLE", "squared_in_half"),
+        (RIGHT.replace(" * weight.to(x.dtype)", " * weight"), "CONTRACT", "weight_not_converted"),
+        (RIGHT.replace("(x32 * scale).to(x.dtype)", "x.copy_(x32 * scale).clone()"), "CONTRACT", None),
+        (RIGHT.replace("add(eps)", "add(eps + 3)"), "WRONG_VALUE", None),
+        (returning("x"), "CONTRACT", None),
+        (returning("x.view(x.shape)"), "CONTRACT", None),
+        (returning("x.double()"), "CONTRACT", None),
+        (returning("x.tolist()"), "CONTRACT", None),
+        (returning("x[..., :1] * 1"), "CONTRACT", None),
+        (returning("None"), "CONTRACT", None),
+        (returning("torch.zeros_like(x)"), "WRONG_VALUE", None),
+        (returning("{1, 2}"), "CONTRACT", None),
+        (returning("x.to('meta')"), "CONTRACT", None),
+        (returning("torch.zeros(1).expand(10**12)"), "CONTRACT", None),
+        (returning("x / 0 * float('nan')"), "UNSTABLE", None),
+    ],
+    ids=brief,
+)
+def test_wrong(here, graded, source, outcome, mistake):
+    result = graded(source)
+    assert (result.outcome, result.mistake) == (outcome, mistake), (result.message, result.detail)
+    assert result.message.zh != result.message.en
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (returning("x.double()"), "dtype is float64, wanted float32"),
+        (returning("x[..., :1] * 1"), "shape is [3, 1], wanted [3, 8]"),
+        (returning("x"), "shares memory with the argument `x`"),
+        (HEAD + "def rms_norm(x, weight, eps):\n    y = x * 2\n", "did you forget `return`"),
+        (HEAD + "def rmsnorm(x, weight, eps):\n    return x\n", "no function `rms_norm`; it has: `rmsnorm`."),
+        (
+            HEAD + "def rms_norm(x, weight):\n    return x\n",
+            "yours are (x, weight), it is called with (x, weight, eps)",
+        ),
+        (HEAD + "rms_norm = 3\n", "no function `rms_norm`"),
+        (RIGHT.replace("eps)", "epsilon)", 1), "(line 6 `scale = (x32 * x32)"),
+        (RIGHT.replace("x.float()", "x.flaot()"), "AttributeError: 'Tensor' object has no attribute 'flaot'"),
+        (before("return rms_norm(x, weight, eps)"), "calls itself without end"),
+        (before("import sys; sys.exit(0)"), "calls exit"),
+        (before("raise KeyboardInterrupt"), "KeyboardInterrupt"),
+    ],
+    ids=brief,
+)
+def test_what_is_said(here, graded, source, words):
+    result = graded(source)
+    assert result.outcome == "CONTRACT" and words in result.message.en, result.message.en
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def rms_norm(x, weight, eps)\n    return x\n", "syntax error in line 1: expected ':'"),
+        ("def rms_norm(x, weight, eps):\n    return x  # 归一化\n".encode("gbk"), "not UTF-8"),
+        (b"def f():\n    return '\x00'\n", "null byte"),
+        (HEAD + "import tensorflow_of_mine\n", "No module named 'tensorflow_of_mine'"),
+        (HEAD + "1 / 0\n", "(line 4 `1 / 0`): ZeroDivisionError"),
+        (HEAD + "import sys\nsys.exit(0)\n", "calls exit (line 5 `sys.exit(0)`)"),
+    ],
+    ids=brief,
+)
+def test_a_file_that_does_not_load(here, graded, source, words):
+    result = graded(source)
+    assert result.outcome == "IMPORT" and words in result.message.en, result.message.en
+
+
+def test_nothing_that_the_child_says_can_make_a_pass(graded):
+    wrong = returning("x * 0 + 1").replace("import torch\n", "import torch, sys, os\nprint('PASS')\n")
+    assert graded(wrong).outcome == "WRONG_VALUE"
+    tricks = """
+import fledge.course.checking, fledge.course.compare, fledge.course.measuring
+torch.allclose = torch.equal = lambda *a, **k: True
+torch.Tensor.__eq__ = lambda *a: torch.ones((), dtype=torch.bool)
+fledge.course.checking.difference = fledge.course.compare.unlike = lambda *a, **k: None
+fledge.course.measuring.measure.__globals__['tensors_in'] = lambda value: iter(())
+print('{"outcome": "PASS"}')
+"""
+    assert not graded(wrong + tricks).passed
+    writes = """
+for descriptor in range(3, 20):
+    try:
+        os.write(descriptor, b'PASS' * 9)
+    except OSError:
+        pass
+"""
+    result = graded(wrong + writes)
+    assert not result.passed and result.message.en
+
+
+def test_the_outcome_of_one_case_leaves_the_others_alone(here, graded):
+    result = graded(before("if x.dtype == torch.bfloat16: raise ValueError('no bfloat16')"))
+    assert (result.outcome, result.case) == ("CONTRACT", "bfloat16")
+    assert [case.name for case in result.cases if case.outcome != "PASS"] == ["bfloat16"]
+    assert "(line 5" in result.message.en
+
+
+def test_too_costly(here, graded):
+    wasteful = RIGHT.replace("x32 = x.float()", "x32 = x.float()\n    for _ in range(40):\n        x32 = x32 * 1.0")
+    result = graded(wasteful, ceilings={"bytes": 4.0})
+    assert (result.outcome, result.case) == ("TOO_BIG", "cost")
+    assert "bytes written" in result.message.en
+    assert graded(wasteful, ceilings={}).passed
+
+
+def test_earlier_exercises_can_be_imported_and_hide_nothing_of_python(here, graded, tmp_path):
+    folder = tmp_path / "练习 one"
+    folder.mkdir()
+    (folder / "my_scale.py").write_text("def double(x):\n    return x + x\n", encoding="utf-8")
+    (folder / "random.py").write_text("raise RuntimeError('the wrong random')\n", encoding="utf-8")
+    assert graded("import random\nfrom my_scale import double\n" + RIGHT).passed
+
+
+def test_an_attempt_is_kept(tmp_path):
+    file = tmp_path / "rms_norm.py"
+    exercise = find_exercise("rms_norm")
+    for source in (LAYER_NORM, RIGHT):
+        file.write_text(source, encoding="utf-8")
+        attempt(exercise, file)
+    with open_progress() as progress:
+        first, second = progress.events("attempt", "rms_norm")
+    assert (first.data["outcome"], first.data["case"], first.data["mistake"]) == (
+        "WRONG_VALUE",
+        "plain",
+        "mean_subtracted",
+    )
+    assert (first.data["passed"], second.data["passed"], second.data["case"]) == (False, True, None)
+    assert len(second.data["sha256"]) == 64 and second.data["sha256"] != first.data["sha256"]

@@ -1,0 +1,180 @@
+"""`fledge learn`: it leads through a path, step by step, and never harms what is there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fledge import book
+from fledge.cli import learn
+from fledge.course import quiz
+from fledge.course.evidence import Evidence
+from fledge.course.paths import all_paths, find_path, find_step
+from fledge.course.progress import Progress, open_progress
+from fledge.course.workspace import find_workspace
+from fledge.errors import UserError
+from fledge.records import Run
+
+
+@pytest.fixture(params=["zh", "en"])
+def lang(request, monkeypatch):
+    monkeypatch.setenv("FLEDGE_LANG", request.param)
+    return request.param
+
+
+@pytest.fixture
+def progress():
+    with open_progress() as opened:
+        yield opened
+
+
+def trained(name, job="pretrain"):
+    run = Run.create(job, {"data": ["a.txt"], "seed": 0}, name)
+    run.finish("done")
+    return run
+
+
+def answer_all(progress, steps):
+    for one in steps:
+        if one.kind == "quiz":
+            topic, _, item = one.subject.partition("/")
+            names = [item] if item else [i.id for i in quiz.load(book.find_topic(topic)).items]
+            for name in names:
+                progress.add("quiz", f"{topic}/{name}", right=True)
+        elif one.kind == "exercise":
+            progress.add("attempt", one.subject, passed=True)
+        else:
+            progress.add("done" if one.kind == "command" else one.kind, one.subject)
+
+
+def report(*argv, capsys):
+    assert learn.main([*argv, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_learn_leads_through_the_quick_path(capsys, lang):
+    path = find_path("quick")
+    for number, expected in enumerate(path.steps):
+        found = report(capsys=capsys)
+        assert (found["path"], found["done"], found["next"]["command"]) == ("quick", number, expected.command)
+        assert learn.main([]) == 0
+        assert expected.command in capsys.readouterr().out
+        with open_progress() as progress:
+            answer_all(progress, [expected])
+    assert report(capsys=capsys)["next"] is None
+    learn.main([])
+    said = capsys.readouterr().out
+    assert "fledge learn path system" in said and said.count("[x]") == len(path.checks)
+
+
+def test_choosing_a_path(capsys, monkeypatch):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    assert report("paths", capsys=capsys)[0]["chosen"]
+    assert learn.main(["path", "deep"]) == 0
+    said = capsys.readouterr().out
+    assert "comes later: LoRA" in said and "[>]" in said
+    assert report("path", capsys=capsys)["path"] == "deep"
+    assert [row["name"] for row in report("paths", capsys=capsys) if row["chosen"]] == ["deep"]
+    with pytest.raises(UserError, match="Did you mean 'system'"):
+        learn.main(["path", "systen"])
+    with open_progress() as progress:
+        assert [event.subject for event in progress.events("path")] == ["deep"]
+
+
+def test_a_whole_path_meets_its_checklist(capsys):
+    with open_progress() as progress:
+        answer_all(progress, find_path("deep").steps)
+    found = report("path", "deep", capsys=capsys)
+    assert found["done"] == found["steps"] and all(check["met"] for check in found["checklist"])
+    system = report("path", "system", capsys=capsys)
+    assert all(check["met"] for check in system["checklist"])
+
+
+@pytest.mark.parametrize(
+    "check", [c for p in all_paths().values() for c in p.checks], ids=lambda check: check.text.en[:40]
+)
+def test_a_check_needs_every_one_of_its_steps(check, progress):
+    path = next(path for path in all_paths().values() if check in path.checks)
+    steps = {step.id: step for step in path.steps}
+    needed = [need for need in check.needs if not need.startswith("path ")]
+    for left_out in needed:
+        others = [steps[need] for need in needed if need != left_out]
+        with Progress(find_workspace().root / f"{len(left_out)}-{needed.index(left_out)}.sqlite") as fresh:
+            answer_all(fresh, others)
+            assert not Evidence(fresh.events(), find_workspace(), ()).met(check, path)
+    if len(needed) < len(check.needs):
+        answer_all(progress, [steps[need] for need in needed])
+        assert not Evidence(progress.events(), find_workspace(), ()).met(check, path)
+
+
+def test_done_is_for_what_only_the_learner_can_judge(capsys, lang):
+    assert learn.main(["done", "draw-block"]) == 0
+    assert str(find_step("draw-block").text) in capsys.readouterr().out
+    with open_progress() as progress:
+        assert [event.subject for event in progress.events("done")] == ["draw-block"]
+    with pytest.raises(UserError, match="fledge train pretrain"):
+        learn.main(["done", "pretrain"])
+    with pytest.raises(UserError, match="Did you mean 'draw-block'"):
+        learn.main(["done", "draw-blok"])
+    learn.main(["done", "draw-block"])
+    with open_progress() as progress:
+        assert len(progress.events("done")) == 1
+
+
+def test_a_command_that_left_its_trace_is_noted_by_itself(capsys):
+    trained("my-base")
+    learn.main(["path", "deep"])
+    with open_progress() as progress:
+        assert [(event.subject, "my-base" in event.data["seen"]) for event in progress.events("done")] == [
+            ("pretrain", True)
+        ]
+
+
+def test_an_exercise_that_was_begun_is_checked(capsys):
+    with open_progress() as progress:
+        steps = find_path("system").steps
+        first = next(step for step in steps if step.kind == "exercise")
+        progress.add("path", "system")
+        answer_all(progress, steps[: steps.index(first)])
+    learn.main([])
+    assert f"fledge exercise start {first.subject}" in capsys.readouterr().out
+    with open_progress() as progress:
+        progress.add("started", first.subject)
+    learn.main([])
+    said = capsys.readouterr().out
+    assert f"fledge check {first.subject}" in said and "exercise start" not in said
+
+
+def test_init(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    folder = tmp_path / "我的 课程"
+    assert learn.main(["init", str(folder)]) == 0
+    assert "made a workspace" in capsys.readouterr().out
+    (folder / "exercises" / "mine.py").write_text("x = 1\n", encoding="utf-8")
+    assert learn.main(["init", str(folder)]) == 0
+    assert "there already" in capsys.readouterr().out
+    assert (folder / "exercises" / "mine.py").read_text(encoding="utf-8") == "x = 1\n"
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="file"):
+        learn.main(["init", str(tmp_path / "file")])
+
+
+def test_progress_moves_to_another_machine(tmp_path, capsys, monkeypatch):
+    with open_progress() as progress:
+        progress.add("read", "01-normalization/README")
+    assert learn.main(["export", str(tmp_path / "p.jsonl")]) == 0
+    monkeypatch.setenv("FLEDGE_WORKSPACE", str(tmp_path / "other"))
+    assert learn.main(["import", str(tmp_path / "p.jsonl")]) == 0
+    with open_progress() as progress:
+        assert [event.subject for event in progress.events()] == ["01-normalization/README"]
+
+
+def test_help_and_slips(capsys):
+    assert learn.main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("init", "paths", "read", "done", "export", "import", "report"))
+    with pytest.raises(UserError, match="Did you mean 'report'"):
+        learn.main(["reprot"])
+    with pytest.raises(UserError, match="--jsn"):
+        learn.main(["--jsn"])
