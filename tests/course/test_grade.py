@@ -194,3 +194,22 @@ def test_an_attempt_is_kept(tmp_path):
     )
     assert (first.data["passed"], second.data["passed"], second.data["case"]) == (False, True, None)
     assert len(second.data["sha256"]) == 64 and second.data["sha256"] != first.data["sha256"]
+
+
+def test_two_faults_are_told_the_first_that_shows(tmp_path):
+    """Neither upcast nor the right formula: no single mistake explains every case, one explains those without half precision."""
+    body = "    x = x - x.mean(-1, keepdim=True)\n    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * weight\n"
+    file = tmp_path / "rms_norm.py"
+    file.write_text(f"import torch\n\n\ndef rms_norm(x, weight, eps):\n{body}", encoding="utf-8")
+    found = grade(find_exercise("rms_norm"), file, seed=1)
+    assert found.outcome == "WRONG_VALUE" and found.mistake == "mean_subtracted"
+
+
+def test_an_exception_may_be_what_is_wanted(tmp_path):
+    exercise = find_exercise("lr_at")
+    source = (exercise.path / "solution.py").read_text(encoding="utf-8")
+    assert "raise ValueError" in source
+    file = tmp_path / "lr_at.py"
+    file.write_text(source.replace("raise ValueError", "return float"), encoding="utf-8")
+    found = grade(exercise, file, seed=1)
+    assert not found.passed and found.case == "unknown_schedule"

@@ -261,7 +261,8 @@ def _print_cases(console: Console, result: Grade) -> None:
         if names:
             console.print(f"  {mark} {', '.join(names)}", style="dim")
     wrong = [case.name for case in result.cases if case.outcome not in groups.values()]
-    console.print(f"  ✗ {', '.join(wrong)}", style="dim")
+    if wrong:
+        console.print(f"  ✗ {', '.join(wrong)}", style="dim")
 
 
 def _print_costs(console: Console, result: Grade) -> None:

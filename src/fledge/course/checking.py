@@ -37,7 +37,8 @@ class Case:
     grad: gradients to every floating tensor argument are compared too, with a random cotangent.
     extreme: a wrong value is UNSTABLE here. mutates: the arguments (by position) that must change in place.
     length, slack, precision: see compare.py. want: the result, instead of the oracle's.
-    judge(got, args) -> what is wrong, or None: instead of a comparison (statistics; results that are not unique).
+    raises: the name of the exception that must come. judge(got, args) -> what is wrong, or None: instead of a comparison
+    (statistics; results that are not unique).
     """
 
     name: str
@@ -52,6 +53,7 @@ class Case:
     precision: torch.dtype | None = None
     mutates: tuple[int, ...] = ()
     want: Any = None
+    raises: str | None = None
     judge: Callable[[Any, tuple[Any, ...]], Text | None] | None = None
     about: Text
 
@@ -84,6 +86,9 @@ def wanted(case: Case, oracle: Callable[..., Any] | None, function: str, seed: i
     if case.name == "cost":
         request = dataclasses.replace(request, cost=True, saved=case.grad)
     arguments = [*case.args, *case.kwargs.values()]
+    if case.raises is not None:
+        error = {"type": case.raises, "message": "", "line": None, "text": ""}
+        return Wanted(request, Answer(error=error), _names(case, oracle))
     if case.want is not None or case.judge is not None or case.name == "cost" or oracle is None:
         return Wanted(request, Answer(case.want, finals=arguments), _names(case, oracle))
     answer = _ask(case, oracle, request)
@@ -116,7 +121,10 @@ def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
         if got.error is not None and right.error is not None and got.error["type"] == right.error["type"]:
             return None
         if got.error is None:
-            return Problem("CONTRACT", Text("没有抛出异常。", "it raises nothing."))
+            kind = right.error["type"] if right.error else ""
+            return Problem(
+                "CONTRACT", Text(f"这里应当抛出 {kind}，却没有。", f"{kind} must be raised here, and is not.")
+            )
         return raised(got.error, want.request.function, want.arguments)
     if case.name == "cost":
         return None
@@ -156,6 +164,12 @@ def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
                 f"the argument `{name}` has changed: it must stay as it is.",
             )
             return Problem("CONTRACT", Text(zh, en))
+    marked = [i for i in got.marked if i not in want.answer.marked]
+    if marked:
+        name = want.names[marked[0]]
+        zh = f"参数 `{name}` 上留下了梯度的痕迹（requires_grad 或 .grad）：请对自己的副本求导。"
+        en = f"the argument `{name}` is left with requires_grad or a .grad: differentiate by a copy of your own."
+        return Problem("CONTRACT", Text(zh, en))
     shared = [i for i in got.shares if i not in want.answer.shares and i not in case.mutates]
     if shared and case.judge is None:
         name = want.names[shared[0]]

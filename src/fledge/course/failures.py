@@ -16,7 +16,7 @@ OUTCOMES = {
     "WRONG_GRAD": Text("梯度不对", "wrong gradient"),
     "UNSTABLE": Text("数值不稳定", "unstable"),
     "TOO_SLOW": Text("太慢", "too slow"),
-    "TOO_BIG": Text("太占内存", "too big"),
+    "TOO_BIG": Text("太费", "too costly"),
     "PASS": Text("通过", "passed"),
 }
 

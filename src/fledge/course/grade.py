@@ -207,28 +207,38 @@ def unreadable_source(source: bytes, file: Path) -> Problem | None:
 
 
 def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry | None:
-    """The mistake of the bank that gives the learner's results wherever they are wrong; of several, the one that is
-    wrong in the fewest other cases."""
+    """The mistake of the bank that best explains a failure: it gives the learner's results in the case that is reported and
+    in at least half of the wrong ones, and is wrong nowhere that the learner is right (unless it explains all).
+
+    So a file with two faults is told the one that shows first.
+    """
     failed = next((one for one in tried if one.case.name == problem.case), None)
     if failed is None or failed.got is None:
         return None
     from fledge.course.checking import difference, same
-    from fledge.course.measuring import Answer, measure_plainly
+    from fledge.course.measuring import measure_plainly
 
     answered = [one for one in tried if one.got is not None and one.case.function == failed.case.function]
     wrong = [one for one in answered if one.problem is not None and one.case.name != "cost"]
     right = [one for one in answered if one.problem is None]
-    found: list[tuple[int, Entry]] = []
+    found: list[tuple[int, int, Entry]] = []
     for entry, functions in exercise.implementations():
-        if entry is None or entry.text is None or exercise.target(entry) != failed.case.function:
+        if entry is None or entry.text is None or exercise.target(entry) != failed.case.function or failed not in wrong:
             continue
         function = functions[exercise.target(entry)]
-        if wrong and all(
-            same(one.case, one.want, one.got or Answer(), measure_plainly(function, one.want.request)) for one in wrong
-        ):
-            others = (difference(one.case, one.want, measure_plainly(function, one.want.request)) for one in right)
-            found.append((sum(other is not None for other in others), entry))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+        alike = [
+            one
+            for one in wrong
+            if one.got is not None and same(one.case, one.want, one.got, measure_plainly(function, one.want.request))
+        ]
+        if failed not in alike or 2 * len(alike) < len(wrong):
+            continue
+        others = sum(
+            difference(one.case, one.want, measure_plainly(function, one.want.request)) is not None for one in right
+        )
+        if len(alike) == len(wrong) or not others:
+            found.append((len(wrong) - len(alike), others, entry))
+    return min(found, key=lambda one: one[:2])[2] if found else None
 
 
 def _try_all(exercise: Exercise, child: Child, source: bytes, seed: int) -> tuple[list[Tried], Problem | None]:

@@ -40,7 +40,7 @@ class Answer:
 
     `error`: {"type", "message", "line", "text"} when it raised, `line` being the line of the learner's file.
     `grads`: for every floating tensor in the arguments its gradient or None; the field is None when there is nothing
-    to differentiate. `shares`: the arguments whose memory the result uses.
+    to differentiate. `shares`: the arguments whose memory the result uses; `marked`: those that are left requiring gradients.
     """
 
     value: Any = None
@@ -49,6 +49,7 @@ class Answer:
     grad_error: dict[str, Any] | None = None
     finals: list[Any] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
+    marked: list[int] = field(default_factory=list)
     cost: Cost | None = None
 
 
@@ -79,12 +80,13 @@ def measure(function: Callable[..., Any], request: Request, *, file: str = "") -
     finals = [*args, *kwargs.values()]
     memory = {_memory(tensor) for tensor in tensors_in(value)} - {0}
     shares = [i for i, final in enumerate(finals) if memory & {_memory(tensor) for tensor in tensors_in(final)}]
+    marked = [i for i, final in enumerate(finals) if any(tensor.requires_grad for tensor in tensors_in(final))]
     grads, grad_error, cost = None, None, None
     if request.cotangents:
         grads, grad_error = _gradients(function, request, file)
     if request.cost:
         cost = _cost(function, request)
-    return Answer(value, None, grads, grad_error, finals, shares, cost)
+    return Answer(value, None, grads, grad_error, finals, shares, marked, cost)
 
 
 def measure_plainly(function: Callable[..., Any], request: Request) -> Answer:

@@ -29,6 +29,19 @@ def _norms(tensors):
 
 @mistake(
     Text(
+        "数值对，但你在传进来的权重上留下了 .grad：请对自己的副本求导。",
+        "The numbers are right, but you leave .grad on the weights you were given: differentiate by copies of your own.",
+    )
+)
+def grad_left_behind(layers, x, target):
+    for layer in layers:
+        layer.requires_grad_()
+    F.mse_loss(_forward(layers, x), target).backward()
+    return torch.stack([layer.grad.norm() for layer in layers])
+
+
+@mistake(
+    Text(
         "没有残差：你的层是 relu(h Wᵀ)，少了后面的 + h。",
         "There is no residual: your layer is relu(h Wᵀ), without the + h behind it.",
     )

@@ -17,11 +17,25 @@ def height(progress, warmup, schedule, decay, s=None):
     s = after(progress, warmup) if s is None else s
     if schedule == "wsd":
         return min(1.0, (1 - progress) / decay)
-    return {"constant": 1.0, "linear": 1 - s, "cosine": 0.5 * (1 + math.cos(math.pi * s))}[schedule]
+    curves = {"constant": 1.0, "linear": 1 - s, "cosine": 0.5 * (1 + math.cos(math.pi * s))}
+    if schedule not in curves:
+        raise ValueError(f"unknown schedule {schedule!r}")
+    return curves[schedule]
 
 
 def right(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     return progress / warmup if progress < warmup else floor + (1 - floor) * height(progress, warmup, schedule, decay)
+
+
+@mistake(
+    Text(
+        "不认识的 schedule 被当成了 constant：打错一个字母就悄悄换了计划。应当抛出 ValueError。",
+        "An unknown schedule is taken for constant: one wrong letter and another schedule runs. Raise ValueError.",
+    )
+)
+def unknown_is_constant(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known = schedule if schedule in ("linear", "cosine", "constant", "wsd") else "constant"
+    return right(progress, warmup=warmup, schedule=known, decay=decay, floor=floor)
 
 
 @mistake(

@@ -85,4 +85,11 @@ def cases(rng: torch.Generator) -> list[Case]:
             schedule="wsd",
             decay=0.1,
         ),
+        Case(
+            "unknown_schedule",
+            (0.5,),
+            {"warmup": 0.1, "schedule": "cosin"},
+            raises="ValueError",
+            about=Text("打错的 schedule", "a schedule that does not exist"),
+        ),
     ]
