@@ -210,6 +210,6 @@ def test_an_exception_may_be_what_is_wanted(tmp_path):
     source = (exercise.path / "solution.py").read_text(encoding="utf-8")
     assert "raise ValueError" in source
     file = tmp_path / "lr_at.py"
-    file.write_text(source.replace("raise ValueError", "return float"), encoding="utf-8")
+    file.write_text(source.replace("raise ValueError", "return len"), encoding="utf-8")
     found = grade(exercise, file, seed=1)
     assert not found.passed and found.case == "unknown_schedule"
