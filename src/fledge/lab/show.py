@@ -34,7 +34,8 @@ def show(results: Results, judged: dict[str, str], prediction: dict[str, Any] | 
     console.print(table(results))
     seeds = len(results.seeds)
     spread = Text(f"平均值 ± 标准差，{seeds} 个种子", f"mean ± standard deviation over {seeds} seeds")
-    console.print(f"[dim]{spread}, {results.seconds:.1f} s[/dim]\n")
+    took = Text(f"单核 {results.seconds:.1f} 秒", f"{results.seconds:.1f} s of one core")
+    console.print(f"[dim]{spread}{Text('，', ', ')}{took}[/dim]\n")
     for claim in results.lab.claims:
         word = judged[claim.name]
         console.print(f"[{STYLES[word]}]{WORDS[word]}[/]  {escape(str(claim.text))}\n  [dim]{MEANS[word]}[/dim]")

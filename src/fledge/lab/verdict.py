@@ -31,13 +31,14 @@ def execute(
 ) -> Results:
     """Run every arm with every seed. `arms`: other settings for them (null arm, sabotage); `tick` after each run.
 
-    One thread, so that the numbers do not depend on how many cores there are.
+    One thread, so that the numbers do not depend on how many cores there are; the seconds are those of one core, so that
+    what else the machine does counts little.
     """
     import torch
 
     of_arm = arms or {arm: lab.with_arm(settings, arm) for arm in lab.arms}
     results = Results(lab, settings, list(seeds), {arm: [] for arm in of_arm})
-    threads, begun = torch.get_num_threads(), time.perf_counter()
+    threads, begun = torch.get_num_threads(), time.process_time()
     torch.set_num_threads(1)
     try:
         for seed in seeds:  # seed by seed: stopped early, every arm has been treated alike
@@ -50,7 +51,7 @@ def execute(
                 tick()
     finally:
         torch.set_num_threads(threads)
-    results.seconds = time.perf_counter() - begun
+    results.seconds = time.process_time() - begun
     return results
 
 

@@ -45,14 +45,17 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
 
 
 def draw(results: Results, figure: Figure) -> None:
-    axes, settings = figure.axes(), results.settings
+    axes, settings = figure.axes(width=7.2), results.settings
     for arm in results.arms:
         mean, low, high = results.band(arm, "by_rate")
         figure.line(axes, RATES, mean, low, high, label=results.label(arm))
     figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
     figure.floor(axes, language(settings.vocab, "pair").entropy, Text("下限（熵）", "floor (entropy)"))
     axes.set_xscale("log")
+    axes.set_xticks(RATES, [f"{rate:g}" for rate in RATES])
+    axes.minorticks_off()
     figure.name(axes, x=Text("学习率", "learning rate"), y=Text("最后的损失", "final loss"))
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def outcome(results: Results) -> str:
