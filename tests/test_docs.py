@@ -152,6 +152,15 @@ def only_parse(monkeypatch):
         raise Parsed
 
     monkeypatch.setattr(flags, "parse", stop)
+    from fledge.lab import script
+
+    parse_lab = script.parse
+
+    def stop_lab(*args):
+        parse_lab(*args)
+        raise Parsed
+
+    monkeypatch.setattr(script, "parse", stop_lab)
     for found in pkgutil.iter_modules(cli.__path__):
         module = importlib.import_module(f"fledge.cli.{found.name}")
         if getattr(module, "parse", None) is parse:

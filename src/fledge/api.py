@@ -13,6 +13,8 @@ from fledge.generate import Completion, Generator, Sampling
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
+from fledge.parts.learner import FORWARD, load_parts
+from fledge.parts.verify import verify
 from fledge.planning.predict import Plan
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
@@ -57,13 +59,26 @@ class LM:
         self.tokenizer.save(folder)
 
 
-def load(source: str | Path, *, device: str = "auto", precision: str = "fp32") -> LM:
-    """Load a run by name, a model folder, or a Hugging Face hub id (when online)."""
+def load(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    parts: str = "reference",
+    parts_fallback: bool = False,
+) -> LM:
+    """Load a run by name, a model folder, or a Hugging Face hub id (when online).
+
+    With `parts="mine"` it runs on the functions that you wrote in the exercises; with `parts_fallback` the reference
+    replaces those that fail.
+    """
     set_threads()
     where = pick_device(device)
     folder = find_model(source)
-    model = load_model(folder, device=where)
+    chosen = load_parts(parts, fallback=parts_fallback, only=FORWARD)
+    model = load_model(folder, device=where, parts=chosen)
     model.compute_dtype = pick_precision(precision, where)
+    verify(chosen, model.config, model.compute_dtype, where)
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise UserError(

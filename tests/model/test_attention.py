@@ -39,3 +39,19 @@ def test_training_in_bf16_agrees_with_fp32_and_is_causal_without_a_mask():
     v2[:, :, 10:] = 100.0
     changed = attention(*(x.bfloat16().requires_grad_() for x in (q, k, v2)), None)
     assert torch.equal(changed[:, :, :10], found[:, :, :10])
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6, 9), (2, 1, 6, 9), (1, 1, 6, 9), (6, 9)])
+@pytest.mark.parametrize("kind", ["bool", "additive"])
+def test_a_mask_may_be_bool_or_additive_and_broadcasts(shape, kind):
+    """Also on the path of training in bf16, which writes the formula out."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, n, t, 8, generator=generator) for n, t in ((4, 6), (2, 9), (2, 9)))
+    mask = torch.rand(shape, generator=generator) < 0.7
+    mask[..., 0] = True
+    if kind == "additive":
+        mask = torch.zeros(shape).masked_fill(~mask, float("-inf"))
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+    half = mask if kind == "bool" else mask.bfloat16()
+    found = attention(*(x.bfloat16().requires_grad_() for x in (q, k, v)), half)
+    assert found.requires_grad and (found.float() - expected).abs().max() < 0.05

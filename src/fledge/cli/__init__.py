@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from fledge.device import out_of_memory
 from fledge.errors import UserError, suggest
+from fledge.lang import use_utf8
 
 VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has main(argv: list[str]) -> int
     "quickstart": ("fledge.cli.quickstart", "from nothing to a chat with a model you trained, in minutes"),
@@ -24,6 +25,13 @@ VERBS: dict[str, tuple[str, str]] = {  # verb -> (module, help); a module has ma
     "eval": ("fledge.cli.eval", "measure a model"),
     "export": ("fledge.cli.export", "write a model in other programs' form"),
     "runs": ("fledge.cli.runs", "list, show, compare, plot and check runs"),
+    "learn": ("fledge.cli.learn", "the book: the next step of your path, pages, progress, report"),
+    "lab": ("fledge.cli.lab", "the book's experiments: list, show, run"),
+    "exercise": ("fledge.cli.exercise", "the book's exercises: start one, get a hint, begin again"),
+    "check": ("fledge.cli.check", "grade your code"),
+    "quiz": ("fledge.cli.quiz", "questions on a topic, every answer with its reason"),
+    "parts": ("fledge.cli.parts", "let code of yours that passed train your models"),
+    "log": ("fledge.cli.log", "write the dated record of an experiment from its runs"),
 }
 
 
@@ -83,10 +91,3 @@ def overview() -> str:
     foot = "`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs). FLEDGE_CACHE: prepared data."
     debug = "FLEDGE_LANG=zh|en: the language. FLEDGE_DEBUG=1: show tracebacks."
     return "\n".join(["usage: fledge VERB …", "", *lines, "", foot, debug])
-
-
-def use_utf8() -> None:
-    """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
-            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from fledge.cli.flags import parse
+from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError, suggest
 from fledge.generate.sampling import Sampling
 from fledge.lang import say
@@ -47,13 +48,15 @@ class Flags:
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    whose: Choice = field(default_factory=Choice)
 
 
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge chat")
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device)
+    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    announce(lm)
     lm.prompt(
         [{"role": "user", "content": ""}]
     )  # a model without a chat template is refused here, not at every message

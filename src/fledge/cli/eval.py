@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from fledge.cli.flags import parse
+from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError
 from fledge.lang import say
 
@@ -36,6 +37,7 @@ class Flags:
     """write every question, answer and mark to this JSONL file"""
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    whose: Choice = field(default_factory=Choice)
     json: bool = False
     """print JSON"""
 
@@ -49,7 +51,8 @@ def main(argv: list[str]) -> int:
     from fledge.evaluate.world import evaluate_world
     from fledge.world import World
 
-    lm = load(flags.model, device=flags.device)
+    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    announce(lm)
     result: dict[str, Any] = {"model": flags.model}
     if flags.text:
         scores = {}

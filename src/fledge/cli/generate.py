@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from fledge.cli.flags import parse
+from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError
 from fledge.generate.sampling import Sampling
 
@@ -31,6 +32,7 @@ class Flags:
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    whose: Choice = field(default_factory=Choice)
     json: bool = False
     """print JSON: text, token ids, log-probabilities, why it ended"""
 
@@ -44,7 +46,8 @@ def main(argv: list[str]) -> int:
     text = sys.stdin.read() if flags.prompt == "-" else flags.prompt
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device)
+    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    announce(lm)
     if flags.chat:
         system = [] if flags.system is None else [{"role": "system", "content": flags.system}]
         prompt = lm.prompt([*system, {"role": "user", "content": text}])

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.cli import flags
+from fledge.cli.parts import Choice
 from fledge.lang import language, say
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Flags:
     """End in a chat (in a terminal); otherwise print a sample conversation."""
     json: bool = False
     """Print the measures of every stage as JSON at the end, and no chat."""
+    whose: Choice = dataclasses.field(default_factory=Choice)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,10 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv, "fledge quickstart")
     from fledge.world import World
 
+    if chosen.whose.parts == "mine":
+        from fledge.course.mine import used_parts
+
+        used_parts()  # says now, and not in a minute, that there are none
     begun = time.perf_counter()
     quiet: contextlib.AbstractContextManager[Any] = (
         contextlib.redirect_stdout(sys.stderr) if chosen.json else contextlib.nullcontext()
@@ -95,9 +101,9 @@ def main(argv: list[str]) -> int:
         world = World.build(chosen.size, chosen.seed)
         documents = _write_world(world, recipe)
         _train_tokenizer(world, recipe, documents)
-        pretrained = _pretrain(recipe, world, documents, chosen.seed)
-        tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed)
-        reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned})
+        pretrained = _pretrain(recipe, world, documents, chosen.seed, chosen.whose)
+        tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed, chosen.whose)
+        reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned}, chosen.whose)
         seconds = time.perf_counter() - begun
         stages = {name: report.to_dict() for name, report in reports.items()}
         tuned.update(results={"quickstart_seconds": round(seconds, 1), "stages": stages})
@@ -105,9 +111,9 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         print(json.dumps({"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}, ensure_ascii=False))
     elif chosen.chat and sys.stdin.isatty() and sys.stdout.isatty():
-        _chat(pretrained, tuned)
+        _chat(pretrained, tuned, chosen.whose)
     else:
-        _sample_conversation(world, pretrained, tuned)
+        _sample_conversation(world, pretrained, tuned, chosen.whose)
     return 0
 
 
@@ -171,7 +177,7 @@ def _tokenizer_folder() -> str:
     return str(runs_root() / "quickstart-tokenizer")
 
 
-def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int) -> Run:
+def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int, whose: Choice) -> Run:
     """Next-token prediction on the world's text; the floor of the curve is known."""
     from fledge.api import train
     from fledge.world.stats import floor as entropy_floor
@@ -204,10 +210,13 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
         val_tokens=6_000,
         seed=seed,
         set=recipe.shape,
+        **vars(whose),
     )
 
 
-def _fine_tune(recipe: Recipe, world: World, documents: list[dict[str, Any]], pretrained: Run, seed: int) -> Run:
+def _fine_tune(
+    recipe: Recipe, world: World, documents: list[dict[str, Any]], pretrained: Run, seed: int, whose: Choice
+) -> Run:
     """Conversations: the loss counts the assistant's words only."""
     from fledge.api import train
     from fledge.world.chat import conversations
@@ -228,10 +237,11 @@ def _fine_tune(recipe: Recipe, world: World, documents: list[dict[str, Any]], pr
         batch_size=8,
         val_tokens=3_000,
         seed=seed,
+        **vars(whose),
     )
 
 
-def _measure(world: World, recipe: Recipe, stages: dict[str, Run]) -> dict[str, WorldReport]:
+def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice) -> dict[str, WorldReport]:
     """The same questions and the same text for the model of every stage."""
     from fledge.api import load
     from fledge.evaluate.world import evaluate_world
@@ -239,7 +249,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run]) -> dict[str, 
     _heading("第 5 步 · 测量：每个阶段改变了什么", "Step 5 · Measuring what each stage changed")
     reports = {}
     for name, run in stages.items():
-        lm = load(run.name)
+        lm = load(run.name, **vars(whose))
         reports[name] = evaluate_world(
             lm.model, lm.tokenizer, world, num_bytes=recipe.probes * 1_000, per_family=recipe.probes
         )
@@ -281,12 +291,12 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
     print(say(f"  一共用了 {seconds / 60:.1f} 分钟。", f"  All of this took {seconds / 60:.1f} minutes."))
 
 
-def _sample_conversation(world: World, pretrained: Run, run: Run) -> None:
+def _sample_conversation(world: World, pretrained: Run, run: Run, whose: Choice) -> None:
     """Without a terminal: one conversation, and how to have another."""
     from fledge.api import load
 
     _heading("对话样例", "A sample conversation")
-    lm = load(run.name)
+    lm = load(run.name, **vars(whose))
     for asked in questions(world, language()):
         print(
             f"  > {asked}\n    {lm.generate([{'role': 'user', 'content': asked}], temperature=0.0, max_new_tokens=64)}"
@@ -294,11 +304,12 @@ def _sample_conversation(world: World, pretrained: Run, run: Run) -> None:
     _what_next(pretrained, run)
 
 
-def _chat(pretrained: Run, run: Run) -> None:
+def _chat(pretrained: Run, run: Run, whose: Choice) -> None:
     from fledge.cli import chat
 
     _what_next(pretrained, run)
-    chat.main([run.name, "--temperature", "0.3"])
+    fallback = ["--parts-fallback"] if whose.parts_fallback else []
+    chat.main([run.name, "--temperature", "0.3", "--parts", whose.parts, *fallback])
 
 
 def _what_next(pretrained: Run, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,7 @@ class PackedBatches:
             and every token is a target once an epoch. False (SFT): never cut; an example that is longer than a row
             keeps its first `seq_len + 1` tokens, and is dropped when no target is among them.
         epochs: passes over the data; None = endless (the window then runs on from one epoch into the next).
+        sft_targets: the part that makes the targets of conversations; None = the reference.
 
     Attributes:
         truncated, dropped: number of examples per epoch that were shortened, or lost all their targets.
@@ -82,7 +83,9 @@ class PackedBatches:
         seed: int = 0,
         epochs: int | None = None,
         shuffle: bool = True,
+        sft_targets: Callable[..., torch.Tensor] | None = None,
     ) -> None:
+        self.sft_targets = sft_targets
         self.dataset, self.seq_len, self.batch_size, self.pad_id = dataset, seq_len, batch_size, pad_id
         self.crop, self.seed, self.epochs, self.shuffle = crop, seed, epochs, shuffle
         self._sizes = dataset.ends - dataset.starts - 1
@@ -141,7 +144,7 @@ class PackedBatches:
             raise StopIteration
         self._positions += len(rows) * self.seq_len
         self._filled += sum(s.size for row in rows for s in row)
-        return build_batch(self.dataset, rows, self.seq_len, self.pad_id)
+        return build_batch(self.dataset, rows, self.seq_len, self.pad_id, self.sft_targets)
 
     def _source(self) -> Iterator[Stretch]:
         """The stretches of this epoch and the following ones, from the cursor on."""
@@ -220,7 +223,13 @@ def eval_batches(
         yield build_batch(dataset, rows, seq_len, pad_id)
 
 
-def build_batch(dataset: Dataset, rows: list[list[Stretch]], seq_len: int, pad_id: int) -> Batch:
+def build_batch(
+    dataset: Dataset,
+    rows: list[list[Stretch]],
+    seq_len: int,
+    pad_id: int,
+    sft_targets: Callable[..., torch.Tensor] | None = None,
+) -> Batch:
     """Gather the tokens of packed rows. The work per stretch is in numpy: about ten array operations a batch."""
     flat = np.array([s for row in rows for s in row], np.int64)
     document, start, size = flat.T
@@ -236,9 +245,10 @@ def build_batch(dataset: Dataset, rows: list[list[Stretch]], seq_len: int, pad_i
     shape = (len(rows), seq_len)
     inputs_BT = np.full(shape, pad_id, np.int64)
     inputs_BT.flat[place] = dataset.tokens[token]
-    targets = dataset.tokens[token + 1].astype(np.int64)
-    if dataset.mask is not None:
-        targets[~dataset.mask[token + 1]] = IGNORE
+    if dataset.mask is None:
+        targets = dataset.tokens[token + 1].astype(np.int64)
+    else:
+        targets = _answers(dataset, dataset.starts[document] + start, size, sft_targets)
     targets_BT = np.full(shape, IGNORE, np.int64)
     targets_BT.flat[place] = targets
     positions_BT = np.zeros(shape, np.int64)
@@ -266,3 +276,24 @@ def build_batch(dataset: Dataset, rows: list[list[Stretch]], seq_len: int, pad_i
         count=len(learned),
         num_bytes=int(dataset.byte_lengths[learned].sum()),
     )
+
+
+def _answers(
+    dataset: Dataset, begin: np.ndarray, size: np.ndarray, sft_targets: Callable[..., torch.Tensor] | None
+) -> np.ndarray:
+    """The targets of stretches of conversations, one after the other, by one call for all of them.
+
+    A stretch of n pairs is n + 1 tokens. The last of them is no input: what would be its target, the beginning of the next
+    stretch, is left out.
+    """
+    import torch
+
+    from fledge.parts import REFERENCE
+
+    assert dataset.mask is not None
+    length = size + 1
+    first = np.cumsum(length) - length
+    place = np.repeat(begin - first, length) + np.arange(length.sum())
+    ids, answer = dataset.tokens[place].astype(np.int64), dataset.mask[place]
+    make = sft_targets or REFERENCE.sft_targets
+    return np.delete(make(torch.from_numpy(ids), torch.from_numpy(answer)).numpy(), first + size)

@@ -89,6 +89,7 @@ class MoE(nn.Module):
 
     def __init__(self, config: ModelConfig, parts: Parts):
         super().__init__()
+        self.parts = parts
         self.k = config.num_experts_per_tok
         self.norm_topk_prob = config.norm_topk_prob
         self.gate = Linear(config.hidden_size, config.num_experts, bias=False)
@@ -101,9 +102,7 @@ class MoE(nn.Module):
         logits_NE = self.gate(x_ND)
         if router_logits is not None:
             router_logits.append(logits_NE)
-        weights_Nk, experts_Nk = logits_NE.float().softmax(-1).topk(self.k, dim=-1)
-        if self.norm_topk_prob:
-            weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
+        weights_Nk, experts_Nk = self.parts.route_tokens(logits_NE, self.k, self.norm_topk_prob)
         # Sort the (token, slot) pairs by expert, so that every expert multiplies one contiguous block; one host sync.
         order = experts_Nk.flatten().argsort(stable=True)
         tokens = order // self.k

@@ -20,13 +20,18 @@ from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError, suggest
 from fledge.generate import Generator, Sampling
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
 from fledge.model.presets import preset
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
+from fledge.objectives.banner import banner
 from fledge.objectives.language import LanguageModeling
 from fledge.objectives.planned import prediction, record_outcome, with_plan
+from fledge.parts import REFERENCE, Parts
+from fledge.parts.learner import load_parts, record
+from fledge.parts.verify import verify
 from fledge.planning.budget import vocabulary
 from fledge.planning.predict import TOKENIZER_BYTES
 from fledge.planning.run import size_of
@@ -81,6 +86,7 @@ def run_job(
         print(f"there is no run '{config.run}' to go on with: it begins now.{near}")
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
+    parts = load_parts(config.parts, fallback=config.parts_fallback)
     if run is None and material is None:
         for path in config.data:
             check_file(path)
@@ -89,11 +95,12 @@ def run_job(
     set_threads()
     device = pick_device(config.device)
     tokenizer = Tokenizer.load(run.path / "tokenizer") if run else _tokenizer(config, base, material)
-    model = _model(config, base, tokenizer).to(device)
-    train, val = _datasets(job, config, tokenizer, material)
-    make = _padded if config.parity else partial(_batches, job)
-    batches: Any = make(config, train, tokenizer)
+    model = _model(config, base, tokenizer, parts).to(device)
     model.compute_dtype = _precision(config, device, run)
+    verify(parts, model.config, model.compute_dtype, device, config.schedule)
+    train, val = _datasets(job, config, tokenizer, material)
+    make = _padded if config.parity else partial(_batches, job, parts=parts)
+    batches: Any = make(config, train, tokenizer)
     model.checkpoint_activations = config.checkpoint_activations
     steps = _num_steps(config, batches)
     replay = _replay(config, tokenizer, material)
@@ -109,6 +116,7 @@ def run_job(
         run = Run.create(
             job, dataclasses.asdict(config), config.run, beside=lambda path: tokenizer.save(path / "tokenizer")
         )
+    run.update(parts=record(parts))
     if "model" not in run.info:
         run.update(
             data={
@@ -121,7 +129,7 @@ def run_job(
             precision=str(model.compute_dtype).removeprefix("torch."),
         )
         run.update(plan=prediction(job, config, model.config, train, steps))
-    print(_banner(run, model, tokenizer, train, config, steps, batches))
+    print(banner(run, model, tokenizer, train, config, steps, batches))
     results = fit(objective, config, run, steps, on_save)
     record_outcome(run, results)
     save_model(model, run.model_dir)
@@ -252,7 +260,9 @@ def _padded(config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> Padd
     )
 
 
-def _batches(job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PackedBatches:
+def _batches(
+    job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer, parts: Parts = REFERENCE
+) -> PackedBatches:
     """Packed rows: text is cut where a row is full, conversations never are."""
     return PackedBatches(
         dataset,
@@ -261,6 +271,7 @@ def _batches(job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokeniz
         pad_id=tokenizer.endoftext_id,
         crop=job == "pretrain",
         seed=config.seed,
+        sft_targets=parts.sft_targets,
     )
 
 
@@ -274,13 +285,14 @@ def _replay(config: TrainConfig, tokenizer: Tokenizer, material: Material | None
     return None
 
 
-def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer) -> Transformer:
+def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer, parts: Parts) -> Transformer:
     if base is not None:
-        model = load_model(base)
+        model = load_model(base, parts=parts)
     else:
         end = tokenizer.endoftext_id
         ids = {"bos_token_id": end, "eos_token_id": tokenizer.im_end_id, "pad_token_id": end}
-        model = Transformer(_new_shape(config, vocab_size=tokenizer.vocab_size, **ids)).init_weights(config.seed)
+        shape = _new_shape(config, vocab_size=tokenizer.vocab_size, **ids)
+        model = Transformer(shape, parts).init_weights(config.seed)
     if tokenizer.vocab_size > model.config.vocab_size:
         whose = f"the model in {base}" if base else "--set vocab_size"
         advice = "leave --tokenizer out to use the model's own" if base else "leave it out of --set"
@@ -296,6 +308,10 @@ def _compiles(config: TrainConfig, device: torch.device) -> bool:
     if config.compile != "auto":
         return config.compile == "on"
     if device.type != "cuda" or (config.seconds() or math.inf) < 300:
+        return False
+    if config.parts == "mine":
+        off = "torch.compile is off, so that your parts run line by line as you wrote them; --compile on turns it on."
+        print(say("没有用 torch.compile：你写的部件要照原样一行一行地运行；--compile on 可以打开。", off))
         return False
     import importlib.util
 
@@ -320,30 +336,3 @@ def _sampler(
         return [{"prompt": tokenizer.decode(p), "text": c.text} for p, c in zip(prompts, completions)]
 
     return sample
-
-
-def _banner(
-    run: Run,
-    model: Transformer,
-    tokenizer: Tokenizer,
-    train: Dataset,
-    config: TrainConfig,
-    steps: int | None,
-    batches: PackedBatches,
-) -> str:
-    """What is about to be trained on what, and what of the data is not used."""
-    shape, sizes = model.config, model.config.num_parameters()
-    length = f"{steps} steps" if steps else f"{config.budget}"
-    lost = ""
-    if batches.truncated or batches.dropped:
-        lost = f"\n  longer than {config.seq_len} tokens: {batches.truncated} conversations are cut at the end"
-        lost += f", {batches.dropped} are left out because no answer remains (--seq-len)" if batches.dropped else ""
-    active = f" ({sizes['active'] / 1e6:.2f}M active)" if sizes["active"] != sizes["total"] else ""
-    return (
-        f"run {run.name}: {shape.model_type} {shape.hidden_size}×{shape.num_hidden_layers}, "
-        f"{sizes['total'] / 1e6:.2f}M parameters{active}, {sizes['embedding'] / sizes['total']:.0%} in the embedding\n"
-        f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB"
-        f" ({train.num_bytes / max(1, train.num_targets):.2f} bytes a token)"
-        f" · vocabulary {tokenizer.vocab_size} · {config.batch_size}×{config.seq_len}×{config.accumulation_steps} tokens a step"
-        f" · {str(model.compute_dtype).removeprefix('torch.')} on {model.device} · {length}{lost}"
-    )

@@ -1,6 +1,6 @@
 """The reference parts: each is the shortest exact form of one idea, in plain torch.
 
-Shapes: B batch, T query positions, S key positions, H heads, D head size, V vocabulary.
+Shapes: B batch, T query positions, S key positions, H heads, D head size, V vocabulary, N tokens, E experts.
 """
 
 from __future__ import annotations
@@ -48,16 +48,18 @@ def attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | Non
 
 
 def explicit_attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:
-    """The formula itself, softmax(q k^T / sqrt(D) + mask) v, with an additive mask. G key heads, each read by H/G query heads."""
+    """The formula itself, softmax(q k^T / sqrt(D) + mask) v. G key heads, each read by H/G query heads. `mask` as in `attention`,
+    None: everything."""
     B, H, T, D = q_BHTD.shape
     G, S = k_BGSD.shape[1:3]
-    q_BGRD = (q_BHTD * D**-0.5).reshape(
-        B, G, H // G * T, D
-    )  # the query heads of a group become more rows of one product
-    scores = (q_BGRD @ k_BGSD.mT).view(B, G, H // G, T, S)
-    if mask is not None:
-        scores = scores + mask[:, :, None]
-    weights = scores.softmax(-1).view(B, G, -1, S)
+    # The query heads of a group become more rows of one product.
+    q_BGRD = (q_BHTD * D**-0.5).reshape(B, G, H // G * T, D)
+    scores_BHTS = (q_BGRD @ k_BGSD.mT).view(B, H, T, S)
+    if mask is not None and mask.dtype == torch.bool:
+        scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+    elif mask is not None:
+        scores_BHTS = scores_BHTS + mask
+    weights = scores_BHTS.softmax(-1).view(B, G, -1, S)
     return (weights @ v_BGSD).view(B, H, T, D)
 
 
@@ -71,9 +73,39 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     return F.silu(gate) * up
 
 
+def route_tokens(logits_NE: Tensor, k: int, normalise: bool) -> tuple[Tensor, Tensor]:
+    """The k best experts of every token, the best first: (their softmax weights [N, k] in fp32, their numbers [N, k]).
+
+    With `normalise` a token's k weights add up to 1 (Mixtral, Qwen3-MoE). Source: Shazeer et al., 2017.
+    """
+    weights_Nk, experts_Nk = logits_NE.float().softmax(-1).topk(k, dim=-1)
+    if normalise:
+        weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
+    return weights_Nk, experts_Nk
+
+
+def sft_targets(ids_T: Tensor, answer_T: Tensor) -> Tensor:
+    """What every position of a conversation learns to predict, int64 [T]: the next token where that is part of an answer
+    (`answer_T` is True there), else -100. The last position has no next token."""
+    targets_T = torch.full_like(ids_T, -100)
+    targets_T[:-1] = torch.where(answer_T[1:], ids_T[1:], -100)
+    return targets_T
+
+
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
     """Sum (not mean) of -log p(target) in nats over N positions; a target of -100 counts nothing."""
     return F.cross_entropy(logits_NV.float(), targets_N, ignore_index=-100, reduction="sum")
+
+
+def clip_gradients(grads: list[Tensor], max_norm: float) -> Tensor:
+    """Scale all gradients in place so that their norm, taken over every number of every one, is at most `max_norm`.
+
+    Returns that norm as it was before. One factor for all keeps the direction of the step (Pascanu et al., 2013); 1e-6
+    guards the division, as in torch.
+    """
+    norm = torch.nn.utils.get_total_norm(grads)
+    torch._foreach_mul_(grads, (max_norm / (norm + 1e-6)).clamp(max=1.0))
+    return norm
 
 
 def adamw_step(

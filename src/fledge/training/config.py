@@ -95,6 +95,11 @@ class TrainConfig:
     """Checkpoints kept: should the newest be damaged, the one before it is used."""
     resume: bool = False
     """Go on from the newest checkpoint of `run`, with the settings it was started with."""
+    parts: Literal["reference", "mine"] = "reference"
+    """Whose functions the model and the training are made of. mine: yours, of the exercises that you passed
+    (`fledge parts list`), the rest from the reference."""
+    parts_fallback: bool = False
+    """With `parts mine`: a part of yours that fails is replaced by the reference, and the run goes on."""
     parity: bool = False
     """MiniMind's own maths, to compare with it: rows padded and in its order, the mean of the batches' means, its AdamW
     (decay on everything) and its cosine. Slower, and no better."""
@@ -157,7 +162,7 @@ PARITY: dict[str, Any] = {
 
 # What may differ when a run goes on; any other setting would make it another run.
 CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
-CHANGEABLE |= {"batch_size", "accumulation_steps"}
+CHANGEABLE |= {"batch_size", "accumulation_steps", "parts", "parts_fallback"}
 CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track"}
 
 

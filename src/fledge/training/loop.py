@@ -8,16 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from fledge.device import memory_mb, out_of_memory
 from fledge.errors import UserError
 from fledge.model.transformer import Transformer
+from fledge.parts.learner import PartError, identity
 from fledge.records import Run
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from fledge.training.clock import Clock
 from fledge.training.config import TrainConfig
 from fledge.training.console import Console
+from fledge.training.guard import Guard
 from fledge.training.interrupts import stop_between_steps
 from fledge.training.objective import Objective
 from fledge.training.optim import Optimizer
@@ -56,6 +57,7 @@ class Fit:
         self.validations = VALIDATIONS
         self.stopping = False
         self.whole = True  # False in the middle of a step, when nothing can be saved
+        self.guard = Guard(self)
 
     def stop(self) -> None:
         """Stop at the end of this step."""
@@ -93,17 +95,19 @@ class Fit:
     def _step(self, progress: float) -> None:
         begun = time.perf_counter()
         self.whole = False
+        self.guard.begin()
         batches = [next(self.objective.batches)]
         while len(batches) < self.config.accumulation_steps and not batches[-1].ends_epoch:
             batches.append(next(self.objective.batches))
-        loss, metrics = self._gradients(batches)
-        parameters = self.optimizer.parameters()
-        finite = self.scaler.unscale(parameters)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if not (math.isfinite(loss) and norm.isfinite()) and not (self.scaler.enabled and self.scaler.scale >= 1):
-            self._diverged(batches, loss)
-        if self.config.grad_clip:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
+        while True:
+            loss, metrics = self.guard.gradients(batches)
+            parameters = self.optimizer.parameters()
+            finite = self.scaler.unscale(parameters)
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            norm = self.parts.clip_gradients(gradients, self.config.grad_clip or math.inf)
+            if (math.isfinite(loss) and norm.isfinite()) or (self.scaler.enabled and self.scaler.scale >= 1):
+                break
+            self.guard.diverged(batches, loss)  # stops, or replaces a part of the learner's that is to blame
         tokens = sum(batch.inputs_BT.numel() for batch in batches)
         if self.config.parity:
             progress = self.progress()  # MiniMind's rate is that of the step's end
@@ -134,6 +138,7 @@ class Fit:
         }
         self.run.log(**fields)
         self.console.step(fields, self.progress(), self._left())
+        self.guard.end()
 
     def _left(self) -> float:
         if self.budget:
@@ -185,19 +190,6 @@ class Fit:
                 metrics |= loss.metrics
         return mean, metrics
 
-    def _diverged(self, batches: list[Any], loss: float) -> None:
-        """Stop a run whose loss or gradient is no number any more, and keep what it choked on."""
-        path = self.run.path / f"bad-step-{self.step + 1}.safetensors"
-        tensors = {
-            f"{i}.{name}": getattr(b, f"{name}_BT") for i, b in enumerate(batches) for name in ("inputs", "targets")
-        }
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-        what = "the gradient became infinite" if math.isfinite(loss) else f"the loss became {loss}"
-        raise UserError(
-            f"{what} at step {self.step + 1} (its batch is in {path.as_posix()}): try a lower --lr, a longer --warmup, or "
-            "--precision fp32."
-        )
-
     def _save_due(self) -> bool:
         if self.config.save_every:
             return self.step % self.config.save_every == 0
@@ -214,8 +206,8 @@ class Fit:
 
     def _validate(self, max_tokens: int) -> None:
         self.model.eval()
-        measures = self.objective.validate(max_tokens, self.splits)
-        samples = self.objective.sample()
+        measures = self.guard.call(lambda: self.objective.validate(max_tokens, self.splits))
+        samples = self.guard.call(self.objective.sample)
         self.model.train()
         if measures:
             self.last_val = measures
@@ -224,8 +216,8 @@ class Fit:
             self.run.sample(step=self.step, **sample)
         self.console.validation(self.step, measures, samples)
 
-    def save(self) -> None:
-        """Write a checkpoint of this very moment."""
+    def save(self, data: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint of this very moment, or of the beginning of this step, when the rows were at `data`."""
         tensors: dict[str, torch.Tensor] = {f"model.{name}": p for name, p in self.model.named_parameters()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state.items()}
         state = {
@@ -238,7 +230,7 @@ class Fit:
             "splits": self.splits,
             "optimizer_steps": self.optimizer.num_steps,
             "scaler": self.scaler.state_dict(),
-            "data": self.objective.batches.state_dict(),
+            "data": data or self.objective.batches.state_dict(),
             "last_val": self.last_val,
         }
         save_checkpoint(self.run.checkpoints_dir, self.step, tensors | random_state(), state, self.config.keep)
@@ -301,6 +293,7 @@ class Fit:
             "threads": torch.get_num_threads(),
             "precision": str(self.model.compute_dtype).removeprefix("torch."),
             "torch": torch.__version__,
+            **identity(self.parts),
         }
 
     def _same_length(self, state: dict[str, Any]) -> None:
@@ -333,6 +326,10 @@ def fit(
             if state.whole:
                 state.save()
             raise KeyboardInterrupt(run.name, state.whole) from None
+        except PartError as error:
+            rescued = state.guard.rescue(error)
+            run.finish("failed", step=state.step, error=str(rescued))
+            raise rescued from error
         except BaseException as error:
             run.finish("failed", step=state.step, error=str(error))
             raise

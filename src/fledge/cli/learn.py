@@ -1,0 +1,316 @@
+"""`fledge learn`: what to do next, the paths, the pages, and what was done so far."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from fledge import book
+from fledge.cli.flags import parse, subverb
+from fledge.cli.learn_view import current, finished, plain_console, row_of, show_path, span, sums, typed
+from fledge.errors import UserError
+from fledge.lang import say
+
+
+def main(argv: list[str]) -> int:
+    if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
+        return next_(argv)
+    table = {
+        "init": (init, "make a workspace: exercises, log, runs and progress in one folder"),
+        "paths": (paths, "the learning paths, and how far you are"),
+        "path": (path, "choose a path and see its steps: quick, system, deep"),
+        "read": (read, "read a page of a topic: teaching, code_guide or README"),
+        "done": (done, "say that a step is done that only you can judge"),
+        "export": (export, "write your progress into a file, for another machine"),
+        "import": (import_, "bring progress in from such a file"),
+        "report": (report, "a report of what you did, with its evidence, as HTML and Markdown"),
+    }
+    code = subverb(table, argv, "fledge learn")
+    if argv[0] in ("-h", "--help"):
+        print("\n`fledge learn` alone says what to do next.")
+    return code
+
+
+@dataclass
+class NextFlags:
+    """Say what the next step of your path is, and the command to type."""
+
+    json: bool = False
+    """print JSON"""
+
+
+def next_(argv: list[str]) -> int:
+    flags = parse(NextFlags, argv, "fledge learn")
+    from fledge.course.paths import KINDS
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        chosen, evidence = current(progress)
+    step = evidence.next_step(chosen)
+    if flags.json:
+        following = None if step is None else row_of(step, None)
+        print(json.dumps({"path": chosen.name, "next": following} | sums(chosen, evidence), ensure_ascii=False))
+        return 0
+    console = plain_console()
+    far = sums(chosen, evidence)
+    console.print(
+        f"{chosen.title} · "
+        + say(
+            f"{far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
+            f"{far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
+        )
+    )
+    if step is None:
+        finished(chosen, evidence, console)
+        return 0
+    stage = next(stage for stage in chosen.stages if step in stage.steps)
+    console.print(say("阶段：", "stage: ") + str(stage.title), style="dim")
+    console.print(
+        say("\n下一步：", "\nnext: ") + f"{KINDS[step.kind]} · {step.text} ({span(step.minutes)})", style="bold"
+    )
+    for line in typed(step, evidence):
+        console.print(f"  {line}", style="cyan")
+    console.print(
+        say(
+            f"\n全部步骤：fledge learn path {chosen.name} · 换一条路径：fledge learn paths",
+            f"\nall steps: fledge learn path {chosen.name} · other paths: fledge learn paths",
+        ),
+        style="dim",
+    )
+    return 0
+
+
+@dataclass
+class InitFlags:
+    """Make a workspace. Where one is already, it is completed and nothing in it is touched."""
+
+    folder: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = None
+    """where (default: the workspace that is found from here, else ./workspace)"""
+
+
+def init(argv: list[str]) -> int:
+    flags = parse(InitFlags, argv, "fledge learn init")
+    from fledge.course.progress import Progress
+    from fledge.course.workspace import Workspace, find_workspace, make_workspace
+
+    folder = flags.folder
+    if folder is None:
+        try:
+            folder = find_workspace().root
+        except UserError:
+            folder = Path("workspace")
+    there = Workspace(folder.absolute()).database.is_file()
+    space = make_workspace(folder)
+    with Progress(space.database):
+        pass
+    if there:
+        print(
+            say(
+                "工作区早就有了，里面的东西都没有动：",
+                "the workspace is there already, and nothing in it was touched: ",
+            )
+            + str(space.root)
+        )
+    else:
+        print(say("工作区建好了：", "made a workspace: ") + str(space.root))
+    if not Path.cwd().is_relative_to(space.root) and not book.is_checkout():
+        print(say("进入它：", "go into it: ") + f'cd "{space.root}"')
+    print(say("下一步：fledge learn", "next: fledge learn"))
+    return 0
+
+
+@dataclass
+class PathsFlags:
+    """List the learning paths: how long they take, and how far you are."""
+
+    json: bool = False
+    """print JSON"""
+
+
+def paths(argv: list[str]) -> int:
+    flags = parse(PathsFlags, argv, "fledge learn paths")
+    from fledge.course.paths import all_paths
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        chosen, evidence = current(progress)
+    found: list[dict[str, Any]] = [
+        {"name": p.name, "title": str(p.title), "about": str(p.about), "chosen": p.name == chosen.name}
+        | sums(p, evidence)
+        for p in all_paths().values()
+    ]
+    if flags.json:
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    console = plain_console()
+    for row in found:
+        mark = "*" if row["chosen"] else " "
+        steps = say(f"{row['done']}/{row['steps']} 步", f"{row['done']} of {row['steps']} steps")
+        long = say("约 ", "about ") + span(row["minutes"])
+        style = "bold" if row["chosen"] else None
+        console.print(f"{mark} {row['name']:<7} {row['title']} · {long} · {steps}", style=style)
+        console.print(f"    {row['about']}")
+    console.print(say("\n选一条：fledge learn path 名字", "\nchoose one: fledge learn path NAME"), style="dim")
+    return 0
+
+
+@dataclass
+class PathFlags:
+    """Choose a path, and see its steps and its checklist. Without a name: your path."""
+
+    name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = None
+    """quick, system or deep"""
+    json: bool = False
+    """print JSON"""
+
+
+def path(argv: list[str]) -> int:
+    flags = parse(PathFlags, argv, "fledge learn path")
+    from fledge.course.paths import find_path
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        chosen, evidence = current(progress)
+        if flags.name is not None and find_path(flags.name).name != chosen.name:
+            progress.add("path", flags.name)
+            chosen, evidence = current(progress)
+        elif flags.name is not None and not evidence.about("path"):
+            progress.add("path", flags.name)
+    if flags.json:
+        stages = [
+            {
+                "title": str(stage.title),
+                "minutes": round(stage.minutes, 1),
+                "steps": [row_of(step, evidence.of(step)) for step in stage.steps],
+                "later": [str(text) for text in stage.later],
+            }
+            for stage in chosen.stages
+        ]
+        checks = [{"text": str(c.text), "needs": c.needs, "met": evidence.met(c, chosen)} for c in chosen.checks]
+        found = {"path": chosen.name, "stages": stages, "checklist": checks} | sums(chosen, evidence)
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    show_path(chosen, evidence, plain_console())
+    return 0
+
+
+@dataclass
+class ReadFlags:
+    """Print a page of a topic, without a pager."""
+
+    topic: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TOPIC")]
+    """the topic, or a part of its name"""
+    page: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PAGE")] = "teaching"
+    """teaching, code_guide or README"""
+
+
+def read(argv: list[str]) -> int:
+    flags = parse(ReadFlags, argv, "fledge learn read")
+    from fledge.course import pages
+    from fledge.course.progress import open_progress
+
+    topic = book.find_topic(flags.topic)
+    file = pages.find_page(topic, flags.page)
+    with open_progress() as progress:
+        pages.show(pages.page_text(file))
+        progress.add("read", f"{topic.name}/{file.name.partition('.')[0]}")
+    return 0
+
+
+@dataclass
+class DoneFlags:
+    """Say that you did a step that only you can judge. What leaves a trace (a pass, a run, a file) is found by itself."""
+
+    step: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STEP")]
+    """the step's name, as `fledge learn path` shows it"""
+
+
+def done(argv: list[str]) -> int:
+    flags = parse(DoneFlags, argv, "fledge learn done")
+    from fledge.course.evidence import note_traces
+    from fledge.course.paths import find_step
+    from fledge.course.progress import open_progress
+
+    step = find_step(flags.step)
+    with open_progress() as progress:
+        _, evidence = current(progress)
+        note_traces(progress, evidence, [step])
+        seen = evidence.of(step)
+        if seen is None and step.evidence:
+            raise UserError(
+                say(
+                    f"'{step.subject}' 做完会留下痕迹，现在还没有：先运行 `{step.command}`。",
+                    f"'{step.subject}' leaves a trace when it is done, and there is none yet: run `{step.command}` first.",
+                )
+            )
+        if seen is None:
+            progress.add("done", step.subject)
+    print(f"{say('记下了', 'noted')}: {step.text}" if seen is None else f"{step.text}: {seen}")
+    return 0
+
+
+@dataclass
+class FileFlags:
+    """Move your progress between machines: a file of JSON lines, chained so that an edited byte is noticed."""
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """the file"""
+
+
+def export(argv: list[str]) -> int:
+    flags = parse(FileFlags, argv, "fledge learn export")
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        broken = progress.verify()
+        if broken is not None:
+            raise UserError(
+                say(
+                    f"学习记录从第 {broken} 条起和写下时不一样了，导出了也无法再导入；报告 `fledge learn report` 会写明这一点。",
+                    f"the progress log is not what was written from row {broken} on, so an export could not be imported; "
+                    "`fledge learn report` says so too.",
+                )
+            )
+        count = progress.export(flags.file)
+    print(say(f"写了 {count} 条记录：{flags.file}", f"wrote {count} events: {flags.file}"))
+    return 0
+
+
+def import_(argv: list[str]) -> int:
+    flags = parse(FileFlags, argv, "fledge learn import")
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        count = progress.import_(flags.file)
+    print(say(f"导入了 {count} 条新记录。", f"imported {count} new events."))
+    return 0
+
+
+@dataclass
+class ReportFlags:
+    """Write report.html (one file, no network) and report.md: what was done, its evidence, and what is left."""
+
+    out: Path | None = None
+    """the folder (default: `report` in your workspace)"""
+    json: bool = False
+    """print the report's figures as JSON, too"""
+
+
+def report(argv: list[str]) -> int:
+    flags = parse(ReportFlags, argv, "fledge learn report")
+    from fledge.course import report as reports
+    from fledge.course.progress import open_progress
+
+    with open_progress() as progress:
+        chosen, evidence = current(progress)
+        made = reports.build(progress, evidence, chosen)
+    files = reports.write(made, flags.out or evidence.space.root / "report")
+    if flags.json:
+        print(json.dumps(made.figures() | {"files": [file.as_posix() for file in files]}, ensure_ascii=False))
+    else:
+        print("\n".join(file.as_posix() for file in files))
+    return 0

@@ -1,0 +1,103 @@
+"""How `fledge learn` shows a path, a step and how far somebody is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fledge.lang import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fledge.course.evidence import Evidence
+    from fledge.course.paths import LearningPath, Step
+    from fledge.course.progress import Progress
+
+
+def current(progress: Progress) -> tuple[LearningPath, Evidence]:
+    """The chosen path and everything known of the learner; what commands left behind is noted on the way."""
+    from fledge.course.evidence import gather, note_traces
+    from fledge.course.paths import FIRST, all_paths
+    from fledge.course.workspace import Workspace
+
+    evidence = gather(progress, Workspace(progress.path.parent.parent))
+    paths = all_paths()
+    chosen = [event.subject for event in evidence.about("path") if event.subject in paths]
+    current = paths[chosen[-1] if chosen else FIRST]
+    note_traces(progress, evidence, current.steps)
+    return current, evidence
+
+
+def sums(path: LearningPath, evidence: Evidence) -> dict[str, Any]:
+    left = [step for step in path.steps if evidence.of(step) is None]
+    return {
+        "steps": len(path.steps),
+        "done": len(path.steps) - len(left),
+        "minutes": round(path.minutes),
+        "minutes_left": round(sum(step.minutes for step in left)),
+    }
+
+
+def row_of(step: Step, seen: str | None) -> dict[str, Any]:
+    row = {"kind": step.kind, "subject": step.subject, "text": str(step.text), "command": step.command}
+    return row | {"minutes": round(step.minutes, 1), "evidence": seen}
+
+
+def typed(step: Step, evidence: Evidence) -> list[str]:
+    """The commands for a step: an exercise is begun once, and then checked."""
+    if step.kind == "exercise" and (evidence.about("started", step.subject) or evidence.about("attempt", step.subject)):
+        return [f"fledge check {step.subject}"]
+    if step.kind == "exercise":
+        return [step.command, f"fledge check {step.subject}"]
+    return [step.command]
+
+
+def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:
+    from fledge.course.paths import KINDS
+
+    console.print(f"{path.title}\n{path.about}\n", style="bold")
+    coming = evidence.next_step(path)
+    for stage in path.stages:
+        console.print(f"{stage.title} · {span(stage.minutes)}", style="bold cyan")
+        for step in stage.steps:
+            seen = evidence.of(step)
+            mark = "x" if seen else ">" if step == coming else " "
+            console.print(
+                f"  [{mark}] {KINDS[step.kind]} · {step.text} · {span(step.minutes)}", style="dim" if seen else None
+            )
+            console.print(f"        {seen or step.command}", style="dim" if seen else "cyan")
+        for text in stage.later:
+            console.print(f"      {say('以后才有：', 'comes later: ')}{text}", style="dim")
+    _show_checks(path, evidence, console)
+
+
+def _show_checks(path: LearningPath, evidence: Evidence, console: Console) -> None:
+    console.print(say("\n检查清单", "\nChecklist"), style="bold")
+    for check in path.checks:
+        console.print(f"  [{'x' if evidence.met(check, path) else ' '}] {check.text}")
+
+
+def finished(path: LearningPath, evidence: Evidence, console: Console) -> None:
+    from fledge.course.paths import all_paths
+
+    console.print(say("这条路径走完了。", "This path is done."), style="bold green")
+    _show_checks(path, evidence, console)
+    names = list(all_paths())
+    following = names[names.index(path.name) + 1 :]
+    if following:
+        console.print(say("\n下一条：", "\nthe next one: ") + f"fledge learn path {following[0]}", style="cyan")
+    console.print(say("写一份报告：", "write a report: ") + "fledge learn report", style="cyan")
+
+
+def span(minutes: float) -> str:
+    if minutes < 90:
+        return say(
+            f"{max(1, round(minutes)) if minutes else 0} 分钟", f"{max(1, round(minutes)) if minutes else 0} min"
+        )
+    return say(f"{minutes / 60:.1f} 小时", f"{minutes / 60:.1f} h")
+
+
+def plain_console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,258 @@
+"""`fledge parts`: which parts of the engine are yours, which of them `--parts mine` takes, and whether they agree with ours."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from fledge.cli.flags import parse, subverb
+from fledge.errors import UserError
+from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.api import LM
+    from fledge.course.mine import Mine
+    from fledge.parts.verify import Check
+
+LIST, USE, VERIFY = (
+    "every part: what it is, and whether yours takes its place",
+    "choose which of your parts `--parts mine` takes: names, --all or --none",
+    "compare your parts with the reference on a model's shapes: values, gradients, dtypes",
+)
+
+
+def main(argv: list[str]) -> int:
+    return subverb({"list": (_list, LIST), "use": (_use, USE), "verify": (_verify, VERIFY)}, argv, "fledge parts")
+
+
+@dataclass
+class Choice:
+    """Whose functions the model is made of."""
+
+    parts: Literal["reference", "mine"] = "reference"
+    """mine: the model runs on your functions, of the exercises that you passed (`fledge parts list`)"""
+    parts_fallback: bool = False
+    """with --parts mine: a part of yours that fails is replaced by the reference"""
+
+
+def announce(lm: LM) -> None:
+    """Say on stderr whose parts a model runs on; nothing when all are the reference's."""
+    from fledge.parts.learner import FORWARD, banner
+
+    if text := banner(lm.model.parts, FORWARD):
+        print(text, file=sys.stderr)
+
+
+@dataclass
+class ListFlags:
+    """Every part of the engine: what it is, the state of its exercise, and whether `--parts mine` takes yours."""
+
+    json: bool = False
+    """print JSON"""
+
+
+def _list(argv: list[str]) -> int:
+    flags = parse(ListFlags, argv, "fledge parts list")
+    from fledge.course.mine import my_parts
+
+    parts = my_parts()
+    if flags.json:
+        print(json.dumps([_as_dict(part) for part in parts], ensure_ascii=False))
+    else:
+        _show(parts)
+    return 0
+
+
+def _as_dict(part: Mine) -> dict[str, Any]:
+    return asdict(part) | {"file": part.file.as_posix(), "used": part.used}
+
+
+def _show(parts: list[Mine]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fledge.course.mine import PARTS, STATES
+
+    table = Table(box=None, pad_edge=False)
+    heads = (("部件", "part"), ("是什么", "what it is"), ("练习", "exercise"), ("--parts mine", "--parts mine"))
+    for zh, en in heads:
+        table.add_column(say(zh, en))
+    yours = say("你的", "yours")
+    for part in parts:
+        left_out = part.state == "passed" and not part.chosen
+        other = say("参考实现（你没选它）", "reference (not chosen)") if left_out else say("参考实现", "reference")
+        whose = f"[green]{yours}[/]" if part.used else f"[dim]{other}[/]"
+        table.add_row(part.name, str(PARTS[part.name]), str(STATES[part.state]), whose)
+    console = Console(highlight=False)
+    console.print(table)
+    used = sum(part.used for part in parts)
+    bar = "█" * used + "░" * (len(parts) - used)
+    console.print(
+        say(
+            f"\n{bar}  {len(parts)} 个部件里有 {used} 个是你的",
+            f"\n{bar}  {used} of {len(parts)} parts are yours",
+        )
+    )
+    console.print(_next(parts), style="dim", soft_wrap=True)
+
+
+def _next(parts: list[Mine]) -> str:
+    """The most useful command now."""
+    for part in parts:
+        if part.state in ("changed", "failing"):
+            command = f"fledge check {part.name}"
+            return say(f"检查 {part.name}：{command}", f"check {part.name}: {command}")
+    for part in parts:
+        if part.state == "not started":
+            command = f"fledge exercise start {part.name}"
+            return say(f"写下一个：{command}", f"write the next one: {command}")
+    return say(
+        "用你的部件训练：fledge quickstart --parts mine", "train with your parts: fledge quickstart --parts mine"
+    )
+
+
+@dataclass
+class UseFlags:
+    """Choose which of the parts that you passed `--parts mine` takes."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ()
+    """the parts to take; all others come from the reference"""
+    all: bool = False
+    """every part that you passed, now and later (how it begins)"""
+    none: bool = False
+    """no part"""
+    json: bool = False
+    """print JSON"""
+
+
+def _use(argv: list[str]) -> int:
+    flags = parse(UseFlags, argv, "fledge parts use")
+    if bool(flags.names) + flags.all + flags.none != 1:
+        raise UserError(
+            say(
+                "`fledge parts use` 要么写部件的名字，要么写 --all 或 --none。",
+                "`fledge parts use` takes the names of parts, or --all, or --none.",
+            )
+        )
+    from fledge.course.mine import choose
+
+    parts = choose(None if flags.all else flags.names)
+    if flags.json:
+        print(json.dumps([_as_dict(part) for part in parts], ensure_ascii=False))
+    else:
+        _show(parts)
+    return 0
+
+
+@dataclass
+class VerifyFlags:
+    """Compare your parts with the reference: values, gradients and dtypes, on inputs as a model of this shape makes them.
+    With names, every comparison is shown; without, the largest difference of each part."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ()
+    """parts; every one that has a file when left out"""
+    preset: str = "cpu-2m"
+    """shape of the model"""
+    model: str | None = None
+    """a run or a model folder instead: its shape"""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """compared in fp32 and in this one; auto: what training would take here"""
+    device: str = "auto"
+    """cpu, cuda, mps or auto"""
+    json: bool = False
+    """print JSON"""
+
+
+def _verify(argv: list[str]) -> int:
+    flags = parse(VerifyFlags, argv, "fledge parts verify")
+    from fledge.course.mine import find_part, my_parts
+
+    wanted = [find_part(name) for name in flags.names]
+    parts = [part for part in my_parts() if (part.name in wanted if wanted else part.state != "not started")]
+    for part in parts:
+        if not part.file.is_file():
+            raise UserError(
+                say(
+                    f"你还没写 {part.name}：从 `fledge exercise start {part.name}` 开始。",
+                    f"you have not written {part.name} yet: begin with `fledge exercise start {part.name}`.",
+                )
+            )
+    if not parts:
+        raise UserError(
+            say(
+                "还没有一个部件是你写的：`fledge parts list` 列出全部。",
+                "no part is yours yet: `fledge parts list` shows them all.",
+            )
+        )
+    import torch
+
+    from fledge.device import pick_device, pick_precision
+    from fledge.model.config import ModelConfig
+    from fledge.model.presets import preset
+    from fledge.model.source import find_model
+    from fledge.parts.learner import MyPart, load_function
+    from fledge.parts.verify import check_part
+
+    shape = ModelConfig.load(find_model(flags.model)) if flags.model else preset(flags.preset)
+    where = pick_device(flags.device)
+    dtypes = (torch.float32, pick_precision(flags.precision, where))
+    checks: list[Check] = []
+    for part in parts:
+        checks += check_part(MyPart(part.name, *load_function(part.file, part.name)), shape, dtypes, where)
+    if flags.json:
+        print(json.dumps([asdict(check) for check in checks], ensure_ascii=False))
+    else:
+        _show_checks(checks, all=bool(flags.names))
+    return 1 if any(check.wrong for check in checks) else 0
+
+
+def _show_checks(checks: list[Check], *, all: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    heads = [("部件", "part"), ("精度", "dtype"), ("输入", "input"), ("比较的是", "compared")]
+    for zh, en in [*heads, ("相差", "difference"), ("允许", "allowed"), ("", "")]:
+        table.add_column(say(zh, en), justify="right" if en in ("difference", "allowed") else "left")
+    for check in checks if all else _worst(checks):
+        numbers = (f"{check.difference:.1e}", f"{check.allowed:.1e}")
+        mark = "[red]✗[/]" if check.wrong else "[green]✓[/]"
+        table.add_row(check.part, check.dtype, escape(check.case), check.what, *numbers, mark)
+    console = Console(highlight=False)
+    console.print(table)
+    first: dict[str, Check] = {}
+    for check in checks:
+        if check.wrong:
+            first.setdefault(check.part, check)
+    for check in first.values():
+        where = say(f"第 {check.line} 行，", f"line {check.line}, ") if check.line else ""
+        text = f"✗ {check.part} ({where}{check.case}, {check.dtype}): {check.wrong}"
+        console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
+    same = len({check.part for check in checks}) - len(first)
+    console.print(
+        say(
+            f"\n{same} 个部件与参考实现一致（相差：占最大的数的份额）",
+            f"\n{same} part{'s' * (same != 1)} agree{'s' * (same == 1)} with the reference (differences are shares of the "
+            "largest number)",
+        ),
+        soft_wrap=True,
+    )
+
+
+def _worst(checks: list[Check]) -> list[Check]:
+    """Of every part and dtype the comparison that came nearest to what is allowed, or beyond."""
+    worst: dict[tuple[str, str], Check] = {}
+    for check in checks:
+        key = (check.part, check.dtype)
+        if key not in worst or _badness(check) > _badness(worst[key]):
+            worst[key] = check
+    return list(worst.values())
+
+
+def _badness(check: Check) -> tuple[bool, float]:
+    return bool(check.wrong), check.difference / check.allowed if check.allowed else check.difference

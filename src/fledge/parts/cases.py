@@ -1,0 +1,254 @@
+"""What a part is tried on before it may train: inputs as a model of this shape makes them, in the layout they have there.
+
+Letters as in reference.py. The numbers are random, but their sizes are those of a model: normalised activations, scores of
+a few units, weights of about 0.02.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.lang import say
+from fledge.model.config import ModelConfig
+from fledge.model.rope import rope_frequencies, rope_tables
+
+B, T = 2, 24
+ALWAYS_FP32 = ("sft_targets", "clip_gradients", "adamw_step", "lr_at", "sample")  # whatever the model computes in
+SCHEDULES = ("linear", "cosine", "wsd", "constant")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call. `make` draws its arguments, the same ones for the same generator.
+
+    Attributes:
+        grads: arguments whose gradients are compared; mutates: those that the part changes in place.
+        length: number of terms that are added up in one result, by whose square root rounding grows.
+        stable: for a choice that rounding can tip over: True for the rows in which it cannot.
+    """
+
+    name: str
+    make: Callable[[torch.Generator], tuple[Any, ...]]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    grads: tuple[int, ...] = ()
+    mutates: tuple[int, ...] = ()
+    length: int = 1
+    stable: Callable[..., Tensor] | None = None
+
+
+def cases(part: str, shape: ModelConfig, dtype: torch.dtype, schedule: str | None = None) -> list[Case]:
+    """The cases of a part for a model of this shape that computes in `dtype`; `schedule` is that of the run, if it is known."""
+    if part == "lr_at":
+        return list(_lr_at(schedule))
+    return list(MAKERS[part](shape, dtype))
+
+
+def normal(rng: torch.Generator, *size: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Tensor:
+    return (torch.randn(size, generator=rng) * scale).to(dtype)
+
+
+def _rms_norm(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    D, eps = shape.hidden_size, shape.rms_norm_eps
+
+    def make(*size: int, scale: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda rng: (normal(rng, *size, dtype=dtype, scale=scale), 1 + normal(rng, size[-1], scale=0.1), eps)
+
+    yield Case(f"[{B}, {T}, {D}]", make(B, T, D, scale=1.0), grads=(0, 1), length=D)
+    yield Case(
+        f"[{B}, {T}, {D}]{say('，很小的数', ', small numbers')}", make(B, T, D, scale=0.003), grads=(0, 1), length=D
+    )
+    yield Case(
+        f"[{B}, {T}, {D}]{say('，很大的数', ', large numbers')}", make(B, T, D, scale=300.0), grads=(0, 1), length=D
+    )
+    heads = (B, T, shape.num_attention_heads, shape.head_dim or 2)
+    yield Case(f"{list(heads)}", make(*heads, scale=3.0), grads=(0, 1), length=heads[-1])
+
+
+def _apply_rope(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    H, D = shape.num_attention_heads, shape.head_dim or 2
+    frequencies, factor = rope_frequencies(shape)
+
+    def make(positions: Tensor) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        tables = rope_tables(frequencies, positions, factor, dtype)
+        rows = positions.shape[-1]
+        return lambda rng: (normal(rng, B, rows, H, D, dtype=dtype).transpose(1, 2), *tables)
+
+    yield Case(f"[{B}, {H}, {T}, {D}]", make(torch.arange(T)), grads=(0,))
+    packed = torch.stack([torch.arange(T), torch.arange(T) % 7])
+    yield Case(say("拼在一行里的几篇文章", "positions of packed rows"), make(packed), grads=(0,))
+    yield Case(say("各一个新词元，位置靠后", "one new token each, far on"), make(torch.tensor([[300], [77]])))
+
+
+def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    H, G, D = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim or 2
+    segment = torch.stack([torch.arange(T) // 9, (torch.arange(T) > 4).long()])
+    same = (segment[:, :, None] == segment[:, None, :]) & (torch.arange(T)[:, None] >= torch.arange(T))
+    packed = torch.zeros((), dtype=dtype).masked_fill(~same, float("-inf"))[:, None]
+    seen = torch.arange(T) <= torch.tensor([[T - 1], [T - 8]])  # a cache whose rows have different lengths
+
+    def make(queries: int, mask: Tensor | None, scale: float = 1.0) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        def draw(rng: torch.Generator) -> tuple[Any, ...]:
+            q = normal(rng, B, queries, H, D, dtype=dtype, scale=scale).transpose(1, 2)
+            k = normal(rng, B, T, G, D, dtype=dtype).transpose(1, 2)
+            v = normal(rng, B, T, G, D, dtype=dtype).transpose(1, 2)
+            return q, k, v, mask
+
+        return draw
+
+    size = say(f"{H} 个头对 {G} 个头", f"{H} heads over {G}")
+    yield Case(size + say("，因果", ", causal"), make(T, None), grads=(0, 1, 2), length=D + T)
+    yield Case(size + say("，一行里有几篇文章", ", packed rows"), make(T, packed), grads=(0, 1, 2), length=D + T)
+    yield Case(size + say("，很大的分数", ", large scores"), make(T, None, 6.0), grads=(0, 1, 2), length=D + T)
+    yield Case(say("缓存之后的一个新词元", "one new token over a cache"), make(1, None), length=D + T)
+    yield Case(
+        say("一个新词元，各行长度不同", "one new token, rows of different length"),
+        make(1, seen[:, None, None]),
+        length=D + T,
+    )
+
+
+def _swiglu(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    size = (B, T, shape.intermediate_size)
+    yield Case(
+        f"{list(size)}",
+        lambda rng: (normal(rng, *size, dtype=dtype, scale=2.0), normal(rng, *size, dtype=dtype)),
+        grads=(0, 1),
+    )
+
+
+def _route_tokens(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    E, k = (shape.num_experts, shape.num_experts_per_tok) if shape.num_experts else (8, 2)
+
+    def make(normalise: bool) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        # all logits of a token differ: which of two equal ones is taken is nobody's mistake
+        return lambda rng: (
+            (torch.rand(B * T, E, generator=rng).argsort(-1) / 4 + normal(rng, B * T, 1)).to(dtype),
+            k,
+            normalise,
+        )
+
+    for normalise in (True, False):
+        how = say("，归一化", ", normalised") if normalise else say("，不归一化", ", not normalised")
+        yield Case(say(f"{E} 个专家选 {k} 个", f"{k} of {E} experts") + how, make(normalise), grads=(0,), length=E)
+
+
+def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    N, V = B * T, shape.vocab_size
+
+    def make(ignored: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        def draw(rng: torch.Generator) -> tuple[Any, ...]:
+            targets = torch.randint(V, (N,), generator=rng)
+            targets[torch.rand(N, generator=rng) < ignored] = -100
+            return normal(rng, N, V, dtype=dtype, scale=3.0), targets
+
+        return draw
+
+    yield Case(say(f"{N} 个词元，词表 {V}", f"{N} tokens of {V}"), make(0.0), grads=(0,), length=V + N)
+    yield Case(say(f"{N} 个词元，有些是 -100", f"{N} tokens, some of them -100"), make(0.4), grads=(0,), length=V + N)
+
+
+def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    sizes = [(shape.hidden_size, 64), (shape.vocab_size, 4), (shape.hidden_size,)]
+    count = sum(math.prod(size) for size in sizes)
+
+    def make(scale: float, limit: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda rng: ([normal(rng, *size, scale=scale) for size in sizes], limit)
+
+    for words, scale, limit in (
+        (say("范数超过上限", "a norm above the limit"), 1.0, 1.0),
+        (say("范数低于上限", "a norm below the limit"), 0.1 / count**0.5, 1.0),
+        (say("没有上限", "no limit"), 1.0, float("inf")),
+        (say("梯度全是 0", "gradients of 0"), 0.0, 1.0),
+    ):
+        yield Case(words, make(scale, limit), mutates=(0,), length=64)
+
+
+def _adamw_step(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    for words, size, step, decay in (
+        (say("第 1 步", "the first step"), (shape.hidden_size, 16), 1, 0.0),
+        (say("第 40 步，有权重衰减", "step 40, with decay"), (shape.hidden_size, 16), 40, 0.1),
+        (say("一个向量", "a vector"), (shape.hidden_size,), 7, 0.0),
+    ):
+
+        def draw(rng: torch.Generator, size: tuple[int, ...] = size, step: int = step) -> tuple[Any, ...]:
+            moments = [normal(rng, *size, scale=0.01), normal(rng, *size, scale=0.01).square()]
+            if step == 1:
+                moments = [torch.zeros(size), torch.zeros(size)]
+            return normal(rng, *size, scale=0.02), normal(rng, *size, scale=0.01), *moments, step
+
+        rates = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": decay}
+        yield Case(words, draw, rates, mutates=(0, 2, 3))
+
+
+def _lr_at(schedule: str | None) -> Iterator[Case]:
+    def make(progress: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda _: (progress,)
+
+    for name in (schedule,) if schedule else SCHEDULES:
+        for warmup in (0.02, 0.0):
+            for progress in (0.0, 0.011, 0.02, 0.3, 0.69, 0.85, 1.0):
+                words = say(f"{name}，预热 {warmup}，进度 {progress}", f"{name}, warm-up {warmup}, progress {progress}")
+                yield Case(words, make(progress), {"warmup": warmup, "schedule": name})
+
+
+def _sft_targets(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    def make(length: int, share: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda rng: (
+            torch.randint(shape.vocab_size, (length,), generator=rng),
+            torch.rand(length, generator=rng) < share,
+        )
+
+    yield Case(say("一半词元是回答", "half of the tokens are answers"), make(40, 0.5))
+    yield Case(say("全部是回答", "all are answers"), make(9, 1.1))
+    yield Case(say("没有回答", "none is an answer"), make(9, -1.0))
+    yield Case(say("只有一个词元", "one token"), make(1, 1.1))
+
+
+def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+    from fledge.parts import REFERENCE
+
+    V = shape.vocab_size
+    rows = max(4, min(64, 500_000 // V))
+
+    def draw(rng: torch.Generator) -> tuple[Any, ...]:
+        return normal(rng, rows, V, scale=3.0), torch.rand(rows, generator=rng)
+
+    def stable(logits: Tensor, uniform: Tensor, **settings: Any) -> Tensor:
+        """Rows whose token stays the same when everything moves by a hundred-thousandth."""
+        want = REFERENCE.sample(logits, uniform, **settings)
+        sure = torch.ones(rows, dtype=torch.bool, device=want.device)
+        for nudge in (1 - 1e-5, 1 + 1e-5):
+            moved = (uniform * nudge).clamp(max=1 - 1e-7)
+            sure &= REFERENCE.sample(logits * nudge, moved, **settings) == want
+            sure &= REFERENCE.sample(logits, moved, **settings) == want
+        return sure
+
+    for settings in (
+        {"temperature": 1.0},
+        {"temperature": 0.7, "top_k": 20},
+        {"temperature": 0.8, "top_p": 0.9},
+        {"temperature": 1.3, "min_p": 0.05},
+        {"temperature": 0.9, "top_k": 50, "top_p": 0.95, "min_p": 0.01},
+    ):
+        words = ", ".join(f"{name} {value}" for name, value in settings.items())
+        yield Case(words, draw, settings, stable=stable)
+
+
+MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[Case]]] = {
+    "rms_norm": _rms_norm,
+    "apply_rope": _apply_rope,
+    "attention": _attention,
+    "swiglu": _swiglu,
+    "route_tokens": _route_tokens,
+    "cross_entropy": _cross_entropy,
+    "clip_gradients": _clip_gradients,
+    "adamw_step": _adamw_step,
+    "sft_targets": _sft_targets,
+    "sample": _sample,
+}

@@ -1,0 +1,259 @@
+"""The learner's functions in the places of the reference parts: loaded, watched, and named when one of them fails.
+
+This is their code on their machine in their training, so nothing is locked in: it runs as what it is. What is added is
+that an error says which part and which line it comes from, and that the reference can take a part's place at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import linecache
+import math
+import sys
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.course.mine import PARTS, my_parts, used_parts
+from fledge.device import out_of_memory
+from fledge.errors import UserError
+from fledge.lang import say
+from fledge.parts import REFERENCE, Parts
+
+FORWARD = ("rms_norm", "apply_rope", "attention", "swiglu", "route_tokens", "sample")  # what generating uses
+MUTATED = {"adamw_step": (0, 2, 3), "clip_gradients": (0,)}  # arguments that a part changes in place
+# Results that are no numbers are noticed at once where that costs little; in the model the loss shows them (see blame.py).
+WATCHED = ("adamw_step", "clip_gradients", "lr_at")
+
+
+class PartError(UserError):
+    """A part of the learner's that failed. `line` is the line of their file, 0 when unknown."""
+
+    def __init__(self, part: str, what: str, file: Path | str, line: int = 0, advice: str = "") -> None:
+        self.part, self.what, self.file, self.line, self.advice = part, what, str(file), line, advice
+        name = Path(file).name
+        where = say(f"{name} 第 {line} 行", f"{name}, line {line}") if line else name
+        said = say(f"你写的 {part} 出错了（{where}）：{what}。", f"your {part} failed ({where}): {what}.")
+        super().__init__(f"{said}{say('', ' ')}{advice}".strip())
+
+    def advised(self, advice: str) -> PartError:
+        """The same, with what to do now."""
+        return PartError(self.part, self.what, self.file, self.line, advice)
+
+
+Policy = Callable[["MyPart", PartError], None]
+
+
+def stop(part: MyPart, error: PartError) -> None:
+    """What happens when a part fails, if nothing else was asked for."""
+    raise error
+
+
+class MyPart:
+    """A learner's function with the reference behind it.
+
+    Attributes:
+        replaced: why the reference stands in for it; "" while the function itself is used.
+        on_failure: called when it fails; raises, or sees to it that the reference takes its place (`replaced`).
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any], file: Path, sha256: str) -> None:
+        self.name, self.function, self.file, self.sha256 = name, function, file, sha256
+        self.reference: Callable[..., Any] = getattr(REFERENCE, name)
+        self.replaced = ""
+        self.on_failure: Policy = stop
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self.file}{' (replaced)' if self.replaced else ''}>"
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """With the reference in its place for a while."""
+        before, self.replaced = self.replaced, self.replaced or "aside"
+        try:
+            yield
+        finally:
+            self.replaced = before
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.replaced:
+            return self.reference(*args, **kwargs)
+        changed = [args[i] for i in MUTATED.get(self.name, ())]
+        before = _copies(changed)  # half an update could neither be saved nor redone
+        try:
+            result = self.function(*args, **kwargs)
+        except Exception as error:
+            if out_of_memory(error):  # the loop computes in smaller pieces then
+                raise
+            _restore(changed, before)
+            failed = PartError(self.name, in_words(error), self.file, line_in(error, self.file))
+            failed.__cause__ = error
+        else:
+            if self.name not in WATCHED or _finite([result, changed]):
+                return result
+            # What came in may be no number already (a run that diverged, fp16 that overflowed): the reference shows that.
+            _restore(changed, before)
+            right = self.reference(*args, **kwargs)
+            if not _finite([right, changed]):
+                return right
+            _restore(changed, before)
+            what = say(
+                "它算出了 nan 或无穷大，而参考实现在同样的输入上没有",
+                "it made nan or infinity where the reference, given the same, makes numbers",
+            )
+            failed = PartError(self.name, what, self.file)
+        self.on_failure(self, failed)
+        return self.reference(*args, **kwargs)
+
+
+def load_parts(choice: str, *, fallback: bool = False, only: Collection[str] = tuple(PARTS)) -> Parts:
+    """The parts that `--parts` names: the reference, or "mine" (of those in `only`). With `fallback` a part that fails is
+    replaced by the reference, which is said on stderr."""
+    if choice == "reference":
+        return REFERENCE
+    used = used_parts()
+    mine: dict[str, MyPart] = {}
+    for part in used:
+        if part.name not in only:
+            continue
+        try:
+            mine[part.name] = MyPart(part.name, *load_function(part.file, part.name))
+            mine[part.name].on_failure = fall_back if fallback else stop
+        except PartError as error:
+            if not fallback:
+                raise
+            print(f"  {fallen(error)}", file=sys.stderr)
+    if not mine and not fallback:
+        listed = [part.name for part in used]
+        raise UserError(
+            say(
+                f"你写的部件（{'、'.join(listed)}）在这里都用不到：去掉 --parts mine。",
+                f"none of your parts ({', '.join(listed)}) is used here: leave --parts mine out.",
+            )
+        )
+    return dataclasses.replace(REFERENCE, **mine)
+
+
+def load_function(file: Path, name: str) -> tuple[Callable[..., Any], Path, str]:
+    """(the function `name` of a Python file, the file, its sha256). What is run is what was hashed: no stale .pyc."""
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise UserError(
+            say(f"读不了 '{file}'：{error.strerror}。", f"'{file}' cannot be read: {error.strerror}.")
+        ) from error
+    module = ModuleType(f"fledge_mine_{name}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    linecache.checkcache(str(file))
+    try:
+        code: CodeType = compile(source, str(file), "exec")
+        exec(code, module.__dict__)
+    except Exception as error:
+        line = error.lineno or 0 if isinstance(error, SyntaxError) else line_in(error, file)
+        raise PartError(name, in_words(error), file, line) from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        what = say(f"这个文件里没有函数 {name}", f"the file has no function {name}")
+        raise PartError(name, what, file)
+    return function, file, hashlib.sha256(source).hexdigest()
+
+
+def yours(parts: Parts, *, replaced: bool = False) -> list[MyPart]:
+    """The learner's parts among `parts`, in the order of the book; those that the reference replaces only if asked for."""
+    found = [getattr(parts, name) for name in PARTS]
+    return [part for part in found if isinstance(part, MyPart) and (replaced or not part.replaced)]
+
+
+def fall_back(part: MyPart, error: PartError) -> None:
+    """Let the reference take the part's place from here on, and say so."""
+    part.replaced = error.what
+    print(f"  {fallen(error)}", file=sys.stderr)
+
+
+def fallen(error: PartError) -> str:
+    return say(f"{error} 从这里起改用参考实现。", f"{error} From here the reference takes its place.")
+
+
+def banner(parts: Parts, names: Collection[str] = tuple(PARTS)) -> str:
+    """How many of the parts are the learner's, which ones, and why others are not; "" for the reference."""
+    mine = yours(parts, replaced=True)
+    if not mine:
+        return ""
+    used = [part.name for part in mine if not part.replaced]
+    lines = [
+        say(
+            f"  部件：{len(names)} 个里有 {len(used)} 个是你写的：{'、'.join(used)}",
+            f"  parts: {len(used)} of {len(names)} are yours: {', '.join(used)}",
+        )
+    ]
+    lines += [
+        say(f"  {part.name} 用的是参考实现：{part.replaced}", f"  {part.name} is the reference's: {part.replaced}")
+        for part in mine
+        if part.replaced
+    ]
+    lines += [
+        say(
+            f"  {part.name} 用的是参考实现：它通过后又改过，先用 `fledge check {part.name}` 检查",
+            f"  {part.name} is the reference's: yours changed since it passed, `fledge check {part.name}` first",
+        )
+        for part in my_parts()
+        if part.state == "changed" and part.name in names
+    ]
+    return "\n".join(lines)
+
+
+def record(parts: Parts) -> dict[str, Any]:
+    """For the run's record: whose every part is."""
+    return {
+        "yours": {p.name: {"sha256": p.sha256, "file": p.file.as_posix()} for p in yours(parts)},
+        "of": len(PARTS),
+        "replaced": {p.name: p.replaced for p in yours(parts, replaced=True) if p.replaced},
+    }
+
+
+def identity(parts: Parts) -> dict[str, str]:
+    """Whose every part is, in a word: what the last bits of a run depend on."""
+    mine = {part.name: f"yours ({part.sha256[:8]})" for part in yours(parts)}
+    return {name: mine.get(name, "reference") for name in PARTS}
+
+
+def line_in(error: BaseException, file: Path) -> int:
+    """The line of `file` in which an error arose, the innermost; 0 when it passed through none."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return (lines[-1] or 0) if lines else 0
+
+
+def in_words(error: BaseException) -> str:
+    """An error in one line, without its final dot."""
+    first = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, (list, tuple)) else []
+
+
+def _copies(values: list[Any]) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in _tensors(values)]
+
+
+@torch.no_grad()
+def _restore(values: list[Any], copies: list[Tensor]) -> None:
+    for tensor, copy in zip(_tensors(values), copies):
+        tensor.copy_(copy)
+
+
+def _finite(values: list[Any]) -> bool:
+    """Whether all numbers in it, and in its tensors, are finite."""
+    numbers = [value for value in values if isinstance(value, float)]
+    return all(map(math.isfinite, numbers)) and all(bool(tensor.isfinite().all()) for tensor in _tensors(values))

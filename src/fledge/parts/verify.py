@@ -1,0 +1,210 @@
+"""Parity: a learner's part beside the reference on the inputs of cases.py — values, dtypes, shapes, gradients.
+
+The grader of an exercise asks whether a function is right; this asks whether this model, in this precision, can train on it
+and give the losses that it would have given.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from fledge.lang import say
+from fledge.model.config import ModelConfig
+from fledge.parts import Parts
+from fledge.parts.cases import ALWAYS_FP32, Case, cases
+from fledge.parts.learner import MyPart, PartError, in_words, line_in, yours
+
+SLACK = 16  # roundings that a result may be away from the reference's, times the square root of the case's length
+SLACK_HALF = 4  # in bf16 and fp16 products add up in fp32, so that a result is rounded a few times whatever its length
+SEED = 20260101
+Kind = Literal["result", "argument", "gradient"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison. `difference` and `allowed` are shares of the largest number that is right; `wrong` says what is not
+    as it should be, "" when all is well."""
+
+    part: str
+    case: str
+    dtype: str
+    what: str
+    difference: float
+    allowed: float
+    wrong: str = ""
+    line: int = 0
+
+
+def verify(
+    parts: Parts, shape: ModelConfig, dtype: torch.dtype, device: torch.device, schedule: str | None = None
+) -> None:
+    """Try the learner's parts in fp32 and in the run's own dtype. The first difference is handed to the part's
+    `on_failure`: a PartError, or the reference in its place."""
+    for part in yours(parts):
+        if part.name == "lr_at" and schedule == "minimind":
+            part.replaced = say("练习里没有 minimind 这条曲线", "the schedule minimind is not in the exercise")
+            continue
+        checks = check_part(part, shape, (torch.float32, dtype), device, schedule)
+        if failed := next((check for check in checks if check.wrong), None):
+            part.on_failure(part, PartError(part.name, in_a_sentence(failed), part.file, failed.line))
+
+
+def in_a_sentence(check: Check) -> str:
+    """What differs and where."""
+    where = f"{check.case}, {check.dtype}"
+    advice = f"`fledge parts verify {check.part}`"
+    return say(
+        f"它和参考实现不一致（{where}）：{check.wrong}；用 {advice} 看全部结果",
+        f"it differs from the reference ({where}): {check.wrong}; {advice} shows everything",
+    )
+
+
+def check_part(
+    part: MyPart,
+    shape: ModelConfig,
+    dtypes: Iterable[torch.dtype],
+    device: torch.device,
+    schedule: str | None = None,
+) -> Iterator[Check]:
+    """Every comparison of one part, in each of the dtypes that it meets."""
+    for dtype in (torch.float32,) if part.name in ALWAYS_FP32 else dict.fromkeys(dtypes):
+        for case in cases(part.name, shape, dtype, schedule):
+            yield from _check(part, case, dtype, device)
+
+
+def _check(part: MyPart, case: Case, dtype: torch.dtype, device: torch.device) -> Iterator[Check]:
+    name = str(dtype).removeprefix("torch.")
+    want = _run(part.reference, case, device)
+    try:
+        got = _run(part.function, case, device)
+    except Exception as error:
+        yield Check(part.name, case.name, name, "", 0.0, 0.0, in_words(error), line_in(error, part.file))
+        return
+    arguments = list(inspect.signature(part.reference).parameters)
+    for (kind, i), right in want.items():
+        if right is None:  # an update in place: nobody reads what it returns
+            continue
+        what = _label(kind, i, arguments, ("result", 1) in want)
+        if (kind, i) not in got:
+            yield Check(part.name, case.name, name, what, 0.0, 0.0, say(f"缺少{what}", f"there is no {what}"))
+            continue
+        # the gradient of an fp32 weight has gone through the dtype of the activations
+        coarsest = dtype if kind == "gradient" else torch.float32
+        difference, allowed, wrong = _compare(got[kind, i], right, case, coarsest)
+        yield Check(part.name, case.name, name, what, difference, allowed, wrong and what + say("：", ": ") + wrong)
+
+
+def _label(kind: Kind, i: int, arguments: list[str], several: bool) -> str:
+    if kind == "result":
+        return say(f"第 {i + 1} 个结果", f"result {i + 1}") if several else say("结果", "result")
+    name = arguments[i]
+    return (
+        say(f"{name} 的梯度", f"gradient of {name}") if kind == "gradient" else say(f"更新后的 {name}", f"new {name}")
+    )
+
+
+def _run(function: Callable[..., Any], case: Case, device: torch.device) -> dict[tuple[Kind, int], Any]:
+    """Everything that a call gives: its results, what it changed, and gradients (of a random combination of the result)."""
+    rng = torch.Generator().manual_seed(SEED)
+    args = _to(case.make(rng), device)
+    for i in case.grads:
+        args[i].requires_grad_()
+    before = _to(case.make(torch.Generator().manual_seed(SEED)), device)
+    result = function(*args, **case.kwargs)
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    outcome: dict[tuple[Kind, int], Any] = {("result", i): value for i, value in enumerate(results)}
+    for i, (now, was) in enumerate(zip(args, before)):
+        if i in case.mutates:
+            outcome["argument", i] = now
+        elif not _same(now, was):
+            raise ValueError(say(f"它改动了第 {i + 1} 个参数", f"it changed argument {i + 1}"))
+    if case.grads:
+        first = results[0]
+        if not isinstance(first, Tensor) or not first.requires_grad:
+            raise ValueError(say("结果没有梯度", "no gradient comes through the result"))
+        weight = torch.randn(first.shape, generator=rng).to(device, first.dtype)
+        found = torch.autograd.grad((first * weight).sum(), [args[i] for i in case.grads], allow_unused=True)
+        for i, gradient in zip(case.grads, found):
+            outcome["gradient", i] = gradient
+    if case.stable and isinstance(result, Tensor):
+        sure = case.stable(*args, **case.kwargs)
+        outcome["result", 0] = result * sure if result.shape == sure.shape else result
+    return outcome
+
+
+def _compare(got: Any, want: Any, case: Case, coarsest: torch.dtype) -> tuple[float, float, str]:
+    """(difference, allowed, what is wrong), the first two as shares of the largest number. `coarsest`: a dtype that the
+    numbers have gone through."""
+    if isinstance(want, (list, tuple)):
+        if not isinstance(got, (list, tuple)) or len(got) != len(want):
+            return 0.0, 0.0, say(f"应有 {len(want)} 个张量", f"{len(want)} tensors were expected")
+        compared = [_compare(g, w, case, coarsest) for g, w in zip(got, want)]
+        return max(compared, key=lambda one: (bool(one[2]), one[0]))
+    if not isinstance(want, Tensor):
+        return _compare_number(got, want)
+    if not isinstance(got, Tensor):
+        kind = type(got).__name__
+        return 0.0, 0.0, say(f"是 {kind}，应是张量", f"a {kind}, not a tensor")
+    if got.dtype != want.dtype or got.shape != want.shape:
+        is_, should = _form(got), _form(want)
+        return 0.0, 0.0, say(f"是 {is_}，应是 {should}", f"{is_} instead of {should}")
+    if not want.dtype.is_floating_point:
+        return _compare_whole(got, want)
+    if want.numel() == 0:
+        return 0.0, 0.0, ""
+    eps = max(torch.finfo(want.dtype).eps, torch.finfo(coarsest).eps)
+    slack = SLACK * max(1, case.length) ** 0.5 if eps == torch.finfo(torch.float32).eps else SLACK_HALF
+    allowed = slack * eps
+    got64, want64 = got.detach().double().cpu(), want.detach().double().cpu()
+    if not torch.equal(got64.isfinite(), want64.isfinite()):
+        count = int((~got64.isfinite() & want64.isfinite()).sum())
+        return 0.0, allowed, say(f"{count} 个数是 nan 或无穷大", f"{count} numbers are nan or infinite")
+    largest = max(want64.abs().max().item(), 1e-30)
+    difference = ((got64 - want64).abs().max() / largest).item()
+    if difference <= allowed:
+        return difference, allowed, ""
+    off, most = f"{100 * difference:.2g} %", f"{100 * allowed:.2g} %"
+    wrong = say(f"最大相差最大数的 {off}（允许 {most}）", f"off by up to {off} of the largest number (allowed: {most})")
+    return difference, allowed, wrong
+
+
+def _compare_number(got: Any, want: Any) -> tuple[float, float, str]:
+    allowed = 1e-9
+    if isinstance(got, bool) or not isinstance(got, (int, float)):
+        kind = type(got).__name__
+        return 0.0, allowed, say(f"是 {kind}，应是一个数", f"a {kind}, not a number")
+    difference = abs(got - want)
+    if difference <= allowed:
+        return difference, allowed, ""
+    return difference, allowed, say(f"是 {got:.6g}，应是 {want:.6g}", f"{got:.6g} instead of {want:.6g}")
+
+
+def _compare_whole(got: Tensor, want: Tensor) -> tuple[float, float, str]:
+    wrong = int((got != want).sum())
+    share = wrong / max(1, want.numel())
+    return share, 0.0, say(f"{wrong} 个数不同", f"{wrong} of {want.numel()} numbers differ") if wrong else ""
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    """The same on another device; a list of arguments can be written to."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return [_to(item, device) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and torch.equal(a.detach(), b)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b)

@@ -1,0 +1,5 @@
+import torch
+
+
+def swiglu(gate, up):
+    return gate * torch.sigmoid(gate) * up
