@@ -9,9 +9,8 @@ happens to suit, so every arm is trained at the same rates, each √10 times the
 starts in two ways: "ordinary", all matrices random with variance 1 / fan-in; and "silent", the last matrix of every branch
 0, so that a block adds nothing at first (this is how Fledge starts its models).
 
-In the language the two words before decide the odds of the next one. Its tables are known, so we can calculate what no
-model can beat (the entropy), what guessing gives (ln V), and what a model gets that knows only how frequent each word is.
-Every batch is new: the training loss is a test loss.
+In the language the two words before decide the odds of the next. Its tables are known, so we can calculate the entropy
+(what no model beats) and the loss of guessing, ln V. Every batch is new: the training loss is a test loss.
 """
 
 from __future__ import annotations
@@ -94,9 +93,7 @@ def shapes_of(settings: Settings) -> dict[str, tuple[int, ...]]:
     """The weights of one model."""
     layers, width, vocab = settings.layers, settings.width, settings.vocab
     if width % 4:
-        raise UserError(
-            f"--width {width}: it must be a multiple of 4, for two heads whose numbers RoPE turns in pairs."
-        )
+        raise UserError(f"--width must be a multiple of 4, not {width}: two heads, and RoPE turns pairs of numbers.")
     return {
         "qkv": (layers, width, 3 * width),
         "out": (layers, width, width),
@@ -128,14 +125,19 @@ def named(settings: Settings, rows: Tensor) -> dict[str, Tensor]:
     return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces)}
 
 
+@functools.cache
+def angles(length: int, size: int) -> tuple[Tensor, Tensor]:
+    """RoPE's cosines and sines for the positions of a sentence, as in `fledge.model`."""
+    inverse_frequencies = 10000.0 ** -(torch.arange(size // 2) / (size // 2))
+    return rope_tables(inverse_frequencies, torch.arange(length), 1.0, torch.float32)
+
+
 def attend(qkv: Tensor, length: int) -> Tensor:
     """Causal attention with RoPE, two heads, inside every sentence: [models, words, 3 D] -> [models, words, D]."""
     models, words, size = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = qkv.view(-1, length, 3, 2, size // 2).permute(2, 0, 3, 1, 4)
-    inverse_frequencies = 10000.0 ** -(torch.arange(size // 4) / (size // 4))
-    rope = rope_tables(inverse_frequencies, torch.arange(length), 1.0, q.dtype)
+    q, k = (REFERENCE.apply_rope(x, *angles(length, size // 2)) for x in (q, k))
     # The formula itself, not the fused kernel: for sentences this short its backward pass is faster.
-    q, k = REFERENCE.apply_rope(q, *rope), REFERENCE.apply_rope(k, *rope)
     mixed = explicit_attention(q, k, v, causal_mask(length, q))
     return mixed.transpose(1, 2).reshape(models, words, size)
 
@@ -191,10 +193,9 @@ def gap(settings: Settings) -> float:
 
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     """Final loss from every start at every rate. A rate "works" when the loss has come halfway from chance to the entropy."""
-    rates, chance = rates_of(settings), math.log(settings.vocab)
-    history = train(settings, seed)
+    rates, chance, history = rates_of(settings), math.log(settings.vocab), train(settings, seed)
     final = history[-max(settings.steps // 10, 1) :].mean(0).nan_to_num(math.inf).clamp(max=WORST * chance)
-    found: dict[str, float | list[float]] = {}
+    found: dict[str, float | list[float]] = {"first_loss": history[0, 0].item()}
     for start, values in zip(STARTS, final.view(len(STARTS), -1).tolist()):
         works = [rate for rate, loss in zip(rates, values) if loss < chance - gap(settings) / 2]
         found |= {
@@ -204,7 +205,7 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
             f"top_rate_{start}": max(works, default=0.0),
             f"by_rate_{start}": values,
         }
-    return found | {"first_loss": history[0, 0].item()}
+    return found
 
 
 def landmarks(figure: Figure, axes: Axes, vocab: int) -> None:
@@ -221,24 +222,25 @@ def landmarks(figure: Figure, axes: Axes, vocab: int) -> None:
 
 
 def draw(results: Results, figure: Figure) -> None:
-    settings = results.settings
+    vocab = results.settings.vocab
     for axes, start in zip(figure.axes(1, 2), STARTS):
         for arm in results.arms:
             mean, low, high = results.band(arm, f"by_rate_{start}")
-            figure.line(axes, rates_of(settings), mean, low, high, label=results.label(arm))
-        landmarks(figure, axes, settings.vocab)
+            figure.line(axes, rates_of(results.settings), mean, low, high, label=results.label(arm))
+        landmarks(figure, axes, vocab)
         axes.set_xscale("log")
-        axes.set_ylim(language(settings.vocab)[1] - 0.1, WORST * math.log(settings.vocab) + 0.1)
-        loss = Text("最后的损失（最多画到 1.25 ln V）", "final loss (drawn up to 1.25 ln V)")
+        axes.set_ylim(language(vocab)[1] - 0.1, WORST * math.log(vocab) + 0.1)
+        loss = Text("最后的损失（最高画到 1.25 ln V）", "final loss (drawn up to 1.25 ln V)")
         figure.name(axes, x=Text("学习率", "learning rate"), y=loss, title=START[start])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.96), ncols=2, frameon=False, fontsize="small")
     axes.get_legend().remove()  # the same curves: the legend on the left is enough
 
 
 def outcome(results: Results) -> str:
-    plain, normed = (results.mean(arm, "lost_silent") for arm in ("none", "pre_rms_norm"))
+    if results.mean("none", "lost_silent") > results.mean("pre_rms_norm", "lost_silent") + 0.15:
+        return "loss"
     wider = results.mean("pre_rms_norm", "working_silent") > results.mean("none", "working_silent") + 0.5
-    return "loss" if plain > normed + 0.15 else "rates" if wider else "nothing"
+    return "rates" if wider else "nothing"
 
 
 def metrics_of(start: str) -> dict[str, Metric]:
@@ -250,9 +252,7 @@ def metrics_of(start: str) -> dict[str, Metric]:
             floor=lambda settings: language(settings.vocab)[1],
         ),
         f"lost_{start}": Metric(
-            Text(f"{zh}：离熵还差（瞎猜 1）", f"{en}: what is left to the entropy (guessing: 1)"),
-            chance=1,
-            floor=0,
+            Text(f"{zh}：离熵还差（瞎猜 1）", f"{en}: left to the entropy (guessing: 1)"), chance=1, floor=0
         ),
         f"working_{start}": Metric(Text(f"{zh}：几个学习率能用", f"{en}: how many rates work"), format=".1f"),
         f"top_rate_{start}": Metric(Text(f"{zh}：最高的学习率", f"{en}: highest rate that works"), format=".0e"),

@@ -83,9 +83,7 @@ def shapes_of(settings: Settings) -> dict[str, tuple[int, ...]]:
     """The weights of one model."""
     layers, width, vocab = settings.layers, settings.width, settings.vocab
     if width % 4:
-        raise UserError(
-            f"--width {width}: it must be a multiple of 4, for two heads whose numbers RoPE turns in pairs."
-        )
+        raise UserError(f"--width must be a multiple of 4, not {width}: two heads, and RoPE turns pairs of numbers.")
     return {
         "qkv": (layers, width, 3 * width),
         "out": (layers, width, width),
@@ -116,14 +114,19 @@ def named(settings: Settings, rows: Tensor) -> dict[str, Tensor]:
     return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces)}
 
 
+@functools.cache
+def angles(length: int, size: int) -> tuple[Tensor, Tensor]:
+    """RoPE's cosines and sines for the positions of a sentence, as in `fledge.model`."""
+    inverse_frequencies = 10000.0 ** -(torch.arange(size // 2) / (size // 2))
+    return rope_tables(inverse_frequencies, torch.arange(length), 1.0, torch.float32)
+
+
 def attend(qkv: Tensor, length: int) -> Tensor:
     """Causal attention with RoPE, two heads, inside every sentence: [models, words, 3 D] -> [models, words, D]."""
     models, words, size = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = qkv.view(-1, length, 3, 2, size // 2).permute(2, 0, 3, 1, 4)
-    inverse_frequencies = 10000.0 ** -(torch.arange(size // 4) / (size // 4))
-    rope = rope_tables(inverse_frequencies, torch.arange(length), 1.0, q.dtype)
+    q, k = (REFERENCE.apply_rope(x, *angles(length, size // 2)) for x in (q, k))
     # The formula itself, not the fused kernel: for sentences this short its backward pass is faster.
-    q, k = REFERENCE.apply_rope(q, *rope), REFERENCE.apply_rope(k, *rope)
     mixed = explicit_attention(q, k, v, causal_mask(length, q))
     return mixed.transpose(1, 2).reshape(models, words, size)
 

@@ -22,7 +22,7 @@ from fledge.lab.tiny import batches, final, language, sweep, tiny_model
 from fledge.model.layers import Block
 from fledge.parts import REFERENCE
 
-RATES = (3e-3, 1e-2, 3e-2)
+RATES = (1e-2, 3e-3, 3e-2)
 COMPONENTS = ("nothing", "attention", "feed_forward", "residual", "norm", "position")
 OTHERS = COMPONENTS[1:]
 
@@ -32,6 +32,8 @@ class Settings:
     layers: int = param(2, low=1, high=6, zh="层数", en="number of layers")
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    rows: int = param(32, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(100, low=20, high=1000, zh="训练步数", en="training steps")
     without: str = param("nothing", choices=COMPONENTS, zh="去掉哪个部件", en="the component taken out")
     kind: str = param("pair", choices=("one", "pair"), zh="语言", en="the language", hidden=True)
@@ -70,8 +72,8 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
         parts=PARTS.get(settings.without, REFERENCE),
         block=block_without(settings.without),
     )
-    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind=settings.kind)
-    losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
+    data = batches(settings.vocab, settings.steps, seed, rows=settings.rows, length=12, kind=settings.kind)
+    losses = final(sweep(model, RATES[: settings.rates], data), worst=2 * math.log(settings.vocab))
     floor, chance = language(settings.vocab, settings.kind).entropy, math.log(settings.vocab)
     return {"loss": min(losses), "gap": (min(losses) - floor) / (chance - floor), "by_rate": losses}
 

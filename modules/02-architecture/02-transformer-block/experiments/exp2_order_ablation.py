@@ -19,7 +19,7 @@ from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage
 from fledge.lab.tiny import batches, final, language, sweep, tiny_model
 from fledge.model.layers import Block
 
-RATES = (3e-3, 1e-2, 3e-2)
+RATES = (1e-2, 3e-3, 3e-2)
 ORDERS = ("attention_first", "feed_forward_first", "beside")
 
 
@@ -27,6 +27,8 @@ ORDERS = ("attention_first", "feed_forward_first", "beside")
 class Settings:
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    rows: int = param(32, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(100, low=20, high=1000, zh="训练步数", en="training steps")
     order: str = param("attention_first", choices=ORDERS, zh="块内的顺序", en="order inside a block")
     kind: str = param("pair", choices=("sum", "pair"), zh="语言", en="the language", hidden=True)
@@ -49,11 +51,11 @@ BLOCKS = {"attention_first": Block, "feed_forward_first": FeedForwardFirst, "bes
 
 def run(settings: Settings, seed: int) -> dict[str, float]:
     """The loss at the best rate, with one block and with two."""
-    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind=settings.kind)
+    data = batches(settings.vocab, settings.steps, seed, rows=settings.rows, length=12, kind=settings.kind)
     best = {}
     for name, layers in (("one_block", 1), ("two_blocks", 2)):
         model = tiny_model(settings.vocab, seed, width=settings.width, layers=layers, block=BLOCKS[settings.order])
-        best[name] = min(final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab)))
+        best[name] = min(final(sweep(model, RATES[: settings.rates], data), worst=2 * math.log(settings.vocab)))
     return best
 
 

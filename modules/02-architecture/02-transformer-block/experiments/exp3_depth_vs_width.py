@@ -22,6 +22,7 @@ RATES = (3e-3, 1e-2, 3e-2)
 @dataclass(frozen=True)
 class Settings:
     vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    rows: int = param(32, low=4, high=128, zh="一批有几行", en="rows in a batch")
     steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
     layers: int = param(2, low=1, high=8, zh="层数", en="number of layers")
     equal: bool = param(True, zh="参数一样多", en="equally many parameters", hidden=True)
@@ -35,7 +36,7 @@ class Settings:
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     """The loss, the parameters, and how many matrix products of one forward pass must wait for one another."""
     model = tiny_model(settings.vocab, seed, width=settings.width, layers=settings.layers)
-    data = batches(settings.vocab, settings.steps, seed, rows=32, length=12, kind="pair")
+    data = batches(settings.vocab, settings.steps, seed, rows=settings.rows, length=12, kind="pair")
     losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
     waiting = (
         settings.layers * 6 + 1

@@ -1,0 +1,235 @@
+"""Does RoPE's score depend on the distance alone? Do the two ways of pairing agree? Does RoPE prefer near words?
+
+One query and one key with random numbers stand at every pair of positions; their score (the dot product) is written into a
+table of positions x positions. If a score depends on the distance alone, every diagonal of that table holds one number.
+Arms: sines added to the word before it becomes query or key (Vaswani et al., 2017), or RoPE (Su et al., 2021). No training.
+
+RoFormer pairs the numbers 2i and 2i + 1 of a head; Hugging Face and Fledge pair i and i + D/2. Both are RoPE: sort the
+numbers of queries and keys from one order into the other, and the scores are the same. Do not sort them, and they are not:
+that is what happens to weights loaded into code that pairs otherwise.
+
+"RoPE makes distant words weigh less" is said often. RoFormer bounds how large a score can be; whether it falls with the
+distance depends on the vectors. Two cases are measured over many vectors: query and key are the same, and have nothing in common.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
+from fledge.model.config import ModelConfig
+from fledge.model.rope import rope_frequencies, rope_tables
+from fledge.parts import REFERENCE
+
+DRAWS = 1000  # vectors over which the size of a score is averaged
+SHOWN = 4  # the distance that the picture follows
+
+
+@dataclass(frozen=True)
+class Settings:
+    positions: int = param(128, low=32, high=512, zh="多少个位置", en="how many positions")
+    head: int = param(32, low=4, high=128, zh="一个头的维数（偶数）", en="numbers in a head (even)")
+    position: str = param("sinusoidal", choices=("sinusoidal", "rope"), zh="位置编码", en="position encoding")
+    sort: str = param(
+        "yes", choices=("yes", "no"), zh="换一种配对前先重排", en="sort before pairing otherwise", hidden=True
+    )
+    key: str = param("other", choices=("other", "same"), zh="键", en="the key of the unrelated vectors", hidden=True)
+
+
+def frequencies(settings: Settings) -> Tensor:
+    return rope_frequencies(ModelConfig(head_dim=settings.head))[0]
+
+
+def turn(x: Tensor, settings: Settings, positions: Tensor) -> Tensor:
+    """Fledge's RoPE for x [..., positions, D]."""
+    return REFERENCE.apply_rope(x, *rope_tables(frequencies(settings), positions, 1.0, x.dtype))
+
+
+def turn_interleaved(x: Tensor, settings: Settings, positions: Tensor) -> Tensor:
+    """The same with neighbours as pairs, as RoFormer writes it."""
+    angles = positions[:, None] * frequencies(settings)
+    a, b = x[..., 0::2], x[..., 1::2]
+    return torch.stack((a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()), -1).flatten(-2)
+
+
+def at_every_place(settings: Settings, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """One query and one key as they would be at every position, [positions, D] each."""
+    words, weights = torch.randn(2, settings.head), torch.randn(2, settings.head, settings.head)
+    weights /= settings.head**0.5
+    if settings.position == "rope":
+        q, k = (words[:, None] @ weights).expand(-1, len(positions), -1)
+        return turn(q, settings, positions), turn(k, settings, positions)
+    angles = positions[:, None] * frequencies(settings)
+    places = torch.stack((angles.sin(), angles.cos()), -1).flatten(1)
+    q, k = (words[:, None] + places) @ weights
+    return q, k
+
+
+def pairings_differ(settings: Settings, positions: Tensor) -> float:
+    """Size of the difference between the scores of both pairings, over that of the scores."""
+    q, k = torch.randn(2, len(positions), settings.head)
+    half = turn(q, settings, positions) @ turn(k, settings, positions).T
+    if settings.sort == "yes":  # from (0, 1, …, D-1) to (0, D/2, 1, D/2 + 1, …)
+        order = torch.arange(settings.head).view(2, -1).T.flatten()
+        q, k = q[:, order], k[:, order]
+    other = turn_interleaved(q, settings, positions) @ turn_interleaved(k, settings, positions).T
+    return ((other - half).norm() / half.norm()).item()
+
+
+def size_by_distance(settings: Settings, positions: Tensor, key: str) -> Tensor:
+    """Root mean square of RoPE's scores of many pairs of vectors, by distance; that at distance 0 is 1. [positions]"""
+    q = torch.randn(DRAWS, 1, settings.head)
+    k = q if key == "same" else torch.randn_like(q)
+    scores = (turn(q.expand(-1, len(positions), -1), settings, positions) @ k.mT)[..., 0]  # the key stands at 0
+    size = scores.square().mean(0).sqrt()
+    return size / size[0]
+
+
+def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
+    positions = torch.arange(settings.positions)
+    q, k = at_every_place(settings, positions)
+    scores = q @ k.T
+    distances = range(1 - settings.positions // 2, settings.positions // 2)  # diagonals with enough numbers on them
+    diagonals = [scores.diagonal(distance) for distance in distances]
+    within = torch.stack([line.var(correction=0) for line in diagonals]).mean().sqrt()
+    between = torch.stack([line.mean() for line in diagonals]).std(correction=0)
+    sizes = q.norm(dim=1)
+    related = size_by_distance(settings, positions, "same")
+    unrelated = size_by_distance(settings, positions, settings.key)
+    half = settings.positions // 2
+    followed = scores.diagonal(-SHOWN)  # the key stands so many places before the query
+    return {
+        "spread": (within / between).item(),
+        "length": (sizes / sizes[0] - 1).abs().max().item(),
+        "pairings": pairings_differ(settings, positions),
+        "far_same": related[half:].mean().item(),
+        "far_other": unrelated[half:].mean().item(),
+        "followed": (followed / scores.std()).tolist(),
+        "same_by_distance": related.tolist(),
+        "other_by_distance": unrelated.tolist(),
+    }
+
+
+def draw(results: Results, figure: Figure) -> None:
+    left, right = figure.axes(1, 2)
+    for arm in results.arms:
+        line = results.values(arm, "followed")[0]  # one seed: every seed has other words
+        figure.line(left, range(SHOWN, SHOWN + len(line)), line, label=results.label(arm))
+    distance = Text(f"同样两个词，相隔 {SHOWN}", f"the same two words, {SHOWN} apart")
+    score = Text("分数 ÷ 全表的标准差", "score ÷ standard deviation of the table")
+    figure.name(left, x=Text("查询的位置", "position of the query"), y=score, title=distance)
+    names = {
+        "same_by_distance": Text("查询和键相同", "query and key the same"),
+        "other_by_distance": Text("查询和键无关", "query and key unrelated"),
+    }
+    for metric, name in names.items():
+        mean, low, high = results.band("rope", metric)
+        figure.line(right, range(len(mean)), mean, low, high, label=name)
+    right.set_ylim(0, None)
+    size = Text("分数的大小（距离 0 为 1）", "size of the score (1 at distance 0)")
+    figure.name(right, x=Text("距离", "distance"), y=size, title=Text("RoPE", "RoPE"))
+
+
+def outcome(results: Results) -> str:
+    far = results.mean("rope", "far_other")
+    return "falls" if far < 0.8 else "stays" if far < 1.25 else "grows"
+
+
+lab = Lab(
+    title=Text(
+        "RoPE 的分数只取决于距离吗？越远就越小吗？", "Does RoPE's score depend on the distance alone, and fall with it?"
+    ),
+    settings=Settings(),
+    arms={"sinusoidal": {"position": "sinusoidal"}, "rope": {"position": "rope"}},
+    labels={"sinusoidal": Text("加上正弦", "sines added"), "rope": Text("用 RoPE", "RoPE")},
+    seeds=5,
+    run=run,
+    metrics={
+        "spread": Metric(
+            Text("分数的差异：同一距离之内 ÷ 不同距离之间", "spread of scores: at one distance ÷ between distances"),
+            format=".1e",
+        ),
+        "length": Metric(
+            Text("查询的长度随位置变化多少", "change of the query's length with its position"), format=".1e"
+        ),
+        "pairings": Metric(Text("两种配对的分数相差多少", "difference of the two pairings"), format=".1e"),
+        "far_same": Metric(
+            Text("查询和键相同：远处的分数（近处为 1）", "the same vector: size of far scores (near: 1)")
+        ),
+        "far_other": Metric(
+            Text("查询和键无关：远处的分数（近处为 1）", "unrelated vectors: size of far scores (near: 1)")
+        ),
+        "followed": Metric(Text("同一距离的分数，沿位置", "scores at one distance, by position")),
+        "same_by_distance": Metric(Text("查询和键相同：各个距离", "the same vector: by distance")),
+        "other_by_distance": Metric(Text("查询和键无关：各个距离", "unrelated vectors: by distance")),
+    },
+    claims=[
+        Claim(
+            "distance_alone",
+            Text(
+                "同一距离之内的差异，与不同距离之间的相比：RoPE 不到万分之一，加上正弦超过十分之一",
+                "The spread at one distance over that between distances is below 1e-4 with RoPE, above a tenth with sines",
+            ),
+            lambda arm: arm["rope"]["spread"] < 1e-4 and arm["sinusoidal"]["spread"] > 0.1,
+        ),
+        Claim(
+            "length_kept",
+            Text(
+                "RoPE 不改变查询的长度（不到十万分之一）；加上正弦会改变百分之一以上",
+                "RoPE keeps a query's length to less than 1e-5; sines change it by more than a hundredth",
+            ),
+            lambda arm: arm["rope"]["length"] < 1e-5 and arm["sinusoidal"]["length"] > 0.01,
+        ),
+        Claim(
+            "pairings",
+            Text(
+                "把各维重排以后，两种配对的分数相差不到十万分之一",
+                "With the numbers sorted, the scores of the two pairings differ by less than 1e-5",
+            ),
+            lambda arm: arm["rope"]["pairings"] < 1e-5,
+            absolute=True,
+        ),
+        Claim(
+            "no_preference",
+            Text(
+                "RoPE：查询和键相同，远处的分数不到近处的 0.8；两者无关，远处的是近处的 0.9 到 1.1",
+                "RoPE: the same vector's far scores are below 0.8 of the near one; unrelated vectors' between 0.9 and 1.1",
+            ),
+            lambda arm: arm["rope"]["far_same"] < 0.8 and 0.9 < arm["rope"]["far_other"] < 1.1,
+            absolute=True,
+        ),
+    ],
+    sabotages=[
+        Sabotage(
+            {"position": "sinusoidal"},
+            ("distance_alone", "length_kept"),
+            Text("两组都加上正弦", "sines are added in both arms"),
+        ),
+        Sabotage({"sort": "no"}, ("pairings",), Text("不重排", "the numbers are not sorted")),
+        Sabotage(
+            {"key": "same"},
+            ("no_preference",),
+            Text("“无关”的键其实就是查询", "the 'unrelated' key is the query after all"),
+        ),
+    ],
+    prediction=Prediction(
+        Text(
+            "查询和键是两个无关的随机向量。用 RoPE，它们相隔越远，分数平均会怎样？",
+            "Query and key are unrelated random vectors. With RoPE, the farther apart they stand, the score on average …",
+        ),
+        {
+            "falls": Text("越小", "falls in size"),
+            "stays": Text("一样大", "stays as large"),
+            "grows": Text("越大", "grows in size"),
+        },
+        outcome,
+    ),
+    figure=draw,
+    quick={"positions": 64},
+)
+
+if __name__ == "__main__":
+    lab.main()
