@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fledge import book
 from fledge.cli.flags import subverb
@@ -66,7 +66,7 @@ def list_labs(argv: list[str]) -> int:
     with open_progress() as progress:
         done = {event.subject: event.data for event in progress.events("lab")}
     topics = [book.find_topic(flags.topic)] if flags.topic else book.topics()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for topic in topics:
         for path in topic.labs:
             lab = load(path)
@@ -81,7 +81,7 @@ def list_labs(argv: list[str]) -> int:
     for row in rows:
         verdicts = list((row["verdicts"] or {}).values())
         last = say("还没做", "not yet") if not verdicts else f"{verdicts.count('SUPPORTED')}/{len(verdicts)}"
-        table.add_row(str(row["id"]), str(row["title"]), last)
+        table.add_row(row["id"], row["title"], last)
     Console(highlight=False).print(table)
     return 0
 

@@ -125,11 +125,11 @@ def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help=say("记录放在哪个文件夹", "the folder for the record"))
     group = parser.add_argument_group(say("这个实验的设置", "settings of this lab"))
     for item in visible(lab):
-        about, value = item.metadata, getattr(lab.settings, item.name)
-        span = "|".join(about["choices"]) or f"{about['low']}–{about['high']}"
+        known, value = item.metadata, getattr(lab.settings, item.name)
+        span = "|".join(known["choices"]) or f"{known['low']}–{known['high']}"
         flag = f"--{item.name.replace('_', '-')}"
         group.add_argument(flag, dest=item.name, type=type(value), metavar=type(value).__name__.upper(),
-                           help=f"{about['about']} ({span}; {value})")  # fmt: skip
+                           help=f"{known['about']} ({span}; {value})")  # fmt: skip
     return parser.parse_args(list(argv))
 
 

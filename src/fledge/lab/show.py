@@ -71,8 +71,8 @@ def table(results: Results) -> Table:
         rows, columns = list(columns), dict(zip(rows, map(list, zip(*columns.values()))))
     made = Table(box=None, pad_edge=False)
     made.add_column("")
-    for head in columns:
-        made.add_column(head, justify="right")
+    for column in columns:
+        made.add_column(column, justify="right")
     for row, *cells in zip(rows, *columns.values()):
         made.add_row(row, *cells)
     return made

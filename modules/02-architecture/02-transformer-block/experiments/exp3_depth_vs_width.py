@@ -21,9 +21,9 @@ RATES = (3e-3, 1e-2, 3e-2)
 
 @dataclass(frozen=True)
 class Settings:
-    vocab: int = param(8, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(32, low=4, high=128, zh="一批有几行", en="rows in a batch")
-    steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
+    vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
+    rows: int = param(64, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    steps: int = param(50, low=20, high=1000, zh="训练步数", en="training steps")
     layers: int = param(2, low=1, high=8, zh="层数", en="number of layers")
     equal: bool = param(True, zh="参数一样多", en="equally many parameters", hidden=True)
 
@@ -123,7 +123,7 @@ lab = Lab(
         outcome,
     ),
     figure=draw,
-    quick={"steps": 50},
+    quick={"steps": 25, "rows": 32},
 )
 
 if __name__ == "__main__":
