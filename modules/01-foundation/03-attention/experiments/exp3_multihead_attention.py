@@ -28,7 +28,7 @@ RATES = (3e-3, 1e-2)
 class Settings:
     cards: int = param(8, low=2, high=16, zh="一手牌的张数", en="cards in a hand")
     width: int = param(32, low=16, high=128, zh="向量宽度（所有头合起来）", en="width of a vector, all heads together")
-    steps: int = param(250, low=50, high=3000, zh="训练步数", en="training steps")
+    steps: int = param(200, low=50, high=3000, zh="训练步数", en="training steps")
     heads: int = param(2, low=1, high=8, zh="头的个数", en="number of heads")
     look: str = param(
         "apart", choices=("apart", "same"), zh="各个头各看各的，还是看同一处", en="do heads look apart", hidden=True

@@ -36,7 +36,7 @@ EVERY = 10
 @dataclass(frozen=True)
 class Settings:
     width: int = param(32, low=16, high=128, zh="向量宽度", en="width of a vector")
-    steps: int = param(150, low=50, high=2000, zh="训练步数", en="training steps")
+    steps: int = param(120, low=50, high=2000, zh="训练步数", en="training steps")
     rates: int = param(2, low=1, high=2, zh="试几个学习率", en="learning rates to try")
     ahead: int = param(0, low=0, high=64, zh="能偷看后面几个位置", en="how many positions ahead one may look")
 

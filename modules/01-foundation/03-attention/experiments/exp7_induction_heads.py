@@ -41,7 +41,7 @@ RATES = (8e-3, 5e-3)
 @dataclass(frozen=True)
 class Settings:
     layers: int = param(2, low=1, high=4, zh="注意力层数（四个头平分）", en="attention layers (four heads shared out)")
-    steps: int = param(200, low=100, high=5000, zh="训练步数", en="training steps")
+    steps: int = param(160, low=50, high=5000, zh="训练步数", en="training steps")
     rates: int = param(2, low=1, high=2, zh="试几个学习率", en="learning rates to try")
     stacked: str = param(
         "yes", choices=("yes", "no"), zh="第二层读不读得到第一层", en="does layer 2 read layer 1", hidden=True
@@ -220,7 +220,7 @@ lab = Lab(
         who_copies,
     ),
     figure=draw,
-    quick={"steps": 160, "rates": 1},
+    quick={"rates": 1},
 )
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
 from fledge.lab.tiny import final, sweep
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (1e-3, 3e-3, 1e-2)
 
 
 @dataclass(frozen=True)
