@@ -282,7 +282,7 @@ def _new_folder(root: Path, name: str) -> Path:
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     rows = []
     if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             with contextlib.suppress(ValueError):
                 row = json.loads(line)
                 if isinstance(row, dict):

@@ -17,6 +17,7 @@ from typing import Any
 
 from fledge.course.comparing import changes, told
 from fledge.course.markdown import section, shown, table, words
+from fledge.course.sources import read_yaml
 from fledge.course.workspace import write_once
 from fledge.errors import UserError
 from fledge.lang import say
@@ -89,9 +90,7 @@ def template(name: str) -> str:
 
 
 def templates() -> dict[str, str]:
-    import yaml
-
-    said = yaml.safe_load((Path(__file__).parent / "templates.yaml").read_text(encoding="utf-8"))
+    said = read_yaml(Path(__file__).parent / "templates.yaml")
     return {name: say(text["zh"], text["en"]) for name, text in said.items()}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from fledge import book
 from fledge.course import pages, quiz
+from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
 from fledge.lang import Text, language
 
@@ -111,12 +112,7 @@ def all_paths(file: Path | None = None) -> dict[str, LearningPath]:
 @functools.cache
 def _load(file: Path, lang: str) -> dict[str, LearningPath]:
     """`lang` is a key only: the minutes are those of the pages in the learner's language."""
-    import yaml
-
-    try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"the learning paths '{file}' cannot be read: {' '.join(str(error).split())}.") from error
+    said = read_yaml(file)
     if not isinstance(said, dict):
         raise UserError(f"'{file}' is no list of paths.")
     found: dict[str, LearningPath] = {}
@@ -162,12 +158,10 @@ def missing(paths: Mapping[str, LearningPath]) -> list[str]:
 
 def exercise_sheet(name: str) -> tuple[book.Topic, dict[str, Any]] | None:
     """The topic and the exercise.yaml of an exercise; None when there is none of that name."""
-    import yaml
-
     for topic in book.topics():
         file = topic.path / "exercises" / name / "exercise.yaml"
         if file.is_file():
-            said = yaml.safe_load(file.read_text(encoding="utf-8"))
+            said = read_yaml(file)
             return topic, said if isinstance(said, dict) else {}
     return None
 

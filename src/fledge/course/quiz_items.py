@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from fledge.book import Topic
+from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
 from fledge.lang import Text, say
 
@@ -76,15 +78,17 @@ def has_quiz(topic: Topic) -> bool:
 
 def load(topic: Topic) -> Quiz:
     """The quiz of a topic; UserError names the item and what is wrong with it."""
-    import yaml
-
-    path = topic.path / "quiz.yaml"
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _load(topic, (topic.path / "quiz.yaml").stat().st_mtime_ns)
     except FileNotFoundError:
         raise UserError(say(f"{topic.name} 还没有测验。", f"{topic.name} has no quiz yet.")) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"'{path}' cannot be read: {' '.join(str(error).split())}.") from error
+
+
+@functools.cache
+def _load(topic: Topic, changed: int) -> Quiz:
+    """`changed` is a key: the file is read again when it is another one."""
+    path = topic.path / "quiz.yaml"
+    rows = read_yaml(path)
     if not isinstance(rows, list) or not rows:
         raise UserError(f"'{path}' holds no list of items.")
     items = tuple(_item(row, f"'{path.as_posix()}', item {number}") for number, row in enumerate(rows, start=1))

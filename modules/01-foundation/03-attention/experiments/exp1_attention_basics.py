@@ -140,7 +140,7 @@ lab = Lab(
             Text("答对的比例", "share of right answers"), format=".3f", chance=lambda settings: 1 / settings.cards
         ),
         "on_card": Metric(
-            Text("落在被问那张牌上的权重", "weight on the card asked for"), chance=lambda settings: 1 / settings.cards
+            Text("被问的牌的权重", "weight on the card asked"), chance=lambda settings: 1 / settings.cards
         ),
         "map": Metric(Text("权重：问的牌 × 看的牌", "weights: card asked × card looked at")),
     },

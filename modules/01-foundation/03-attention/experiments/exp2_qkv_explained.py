@@ -142,9 +142,9 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
-        "accuracy": Metric(Text("报对伙伴的数", "partner's number reported"), chance=1 / NUMBERS),
+        "accuracy": Metric(Text("报对的比例", "right reports"), chance=1 / NUMBERS),
         "on_wanted": Metric(
-            Text("落在伙伴身上的权重", "weight on the partner"), chance=lambda settings: 1 / (2 * settings.pairs)
+            Text("伙伴的权重", "weight on the partner"), chance=lambda settings: 1 / (2 * settings.pairs)
         ),
         "map": Metric(Text("权重：谁在看 × 看向谁", "weights: who looks × looked at")),
         "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),

@@ -151,17 +151,12 @@ lab = Lab(
     run=run,
     metrics={
         "both": Metric(
-            Text("两个数都报对", "both numbers right"),
+            Text("两个数都对", "both numbers right"),
             chance=lambda settings: 1 / (settings.cards * (settings.cards - 1)),
         ),
-        "one_of_two": Metric(
-            Text("单看每个数报对的比例", "each number right by itself"), chance=lambda settings: 1 / settings.cards
-        ),
+        "one_of_two": Metric(Text("单看每个数", "each by itself"), chance=lambda settings: 1 / settings.cards),
         "seen": Metric(
-            Text(
-                "两张牌中看得较少的那张，在最关注它的头上的权重",
-                "weight on the less seen of the two cards, in the head that sees it best",
-            ),
+            Text("少看的那张的权重", "weight, less seen card"),
             chance=lambda settings: 1 / settings.cards,
         ),
         "map": Metric(Text("一个问题上各个头的权重", "weights of every head for one question")),

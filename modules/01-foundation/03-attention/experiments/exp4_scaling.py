@@ -92,15 +92,11 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "spread": Metric(Text("d=1024 时分数的标准差", "standard deviation of the scores at d = 1024"), format=".2f"),
-        "entropy": Metric(
-            Text("d=1024 时权重的熵 / 最大可能的熵", "entropy of the weights / the largest possible, d = 1024")
-        ),
-        "gradient": Metric(
-            Text("d=1024 时分数的梯度（中位数）", "gradient of the scores, median, d = 1024"), format=".1e"
-        ),
-        "gradient_mean": Metric(Text("同上，平均数", "the same, mean"), format=".1e"),
-        "drift": Metric(Text("d 从 16 到 1024，熵改变了多少", "change of the entropy from d = 16 to d = 1024")),
+        "spread": Metric(Text("分数的标准差", "spread of the scores"), format=".2f"),
+        "entropy": Metric(Text("熵 ÷ 最大的熵", "entropy ÷ largest")),
+        "gradient": Metric(Text("梯度（中位数）", "gradient (median)"), format=".1e"),
+        "gradient_mean": Metric(Text("梯度（平均数）", "gradient (mean)"), format=".1e"),
+        "drift": Metric(Text("熵的变化", "change of entropy")),
         "entropy_by_size": Metric(Text("各个 d 的熵", "entropy for every d")),
         "gradient_by_size": Metric(Text("各个 d 的梯度", "gradient for every d")),
     },

@@ -160,17 +160,17 @@ lab = Lab(
     run=run,
     metrics={
         "gap": Metric(
-            Text("损失减去语言的熵（整段文本）", "loss minus the entropy of the language, whole texts"),
+            Text("损失 − 熵（nat）", "loss − entropy (nats)"),
             chance=math.log(LETTERS) - ENTROPY,
             floor=0.0,
         ),
         "alone": Metric(
-            Text("同上，但只给前文，没有未来", "the same with a prefix only, no future"),
+            Text("只给前文时（nat）", "prefix only (nats)"),
             chance=math.log(LETTERS) - ENTROPY,
             floor=0.0,
         ),
         "impossible": Metric(
-            Text("自己写的字母里不可能出现的比例", "share of impossible letters in its own text"),
+            Text("不可能的字母", "impossible letters"),
             chance=1 - len(PROBABILITIES) / LETTERS,
         ),
         "curve": Metric(Text("训练损失", "training loss")),

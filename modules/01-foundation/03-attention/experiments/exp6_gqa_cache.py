@@ -163,9 +163,9 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
-        "bytes": Metric(Text("每个词元占缓存的字节数", "bytes of cache per token"), format=".0f"),
-        "gap": Metric(Text("比最好的损失高多少（nat）", "loss above the best possible (nats)"), floor=0.0),
-        "to_learn": Metric(Text("一共有多少可学（nat）", "what there is to learn (nats)")),
+        "bytes": Metric(Text("缓存字节 / 词元", "cache bytes per token"), format=".0f"),
+        "gap": Metric(Text("损失 − 最好（nat）", "loss − best (nats)"), floor=0.0),
+        "to_learn": Metric(Text("一共可学（nat）", "to learn (nats)")),
         "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
     },
     claims=[

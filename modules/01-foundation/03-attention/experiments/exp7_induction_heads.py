@@ -170,12 +170,8 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
-        "copies": Metric(
-            Text("抄写部分的损失（nat）", "loss within the copies (nats)"), chance=math.log(LETTERS), floor=0.0
-        ),
-        "on_next": Metric(
-            Text("落在“同一字母以前出现之后的字母”上的权重", "weight on letters after an earlier occurrence")
-        ),
+        "copies": Metric(Text("抄写中的损失", "loss within copies"), chance=math.log(LETTERS), floor=0.0),
+        "on_next": Metric(Text("看对地方的权重", "weight, right place")),
         "by_place": Metric(Text("每个位置的损失", "loss at every place")),
         "map": Metric(Text("最后一层一个头的权重", "weights of a head of the last layer")),
     },

@@ -1,7 +1,8 @@
 """Deep and narrow, or shallow and wide? Two layers against eight, with equally many parameters and the same tokens.
 
 The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have the same; the
-lab checks it. Seed, data, steps and learning rates are equal, the best rate counts.
+lab checks it. Seed, data, steps and learning rates are equal, the best rate counts. What is compared is the whole curve: a
+comparison that stops early shows who learns faster, not who gets further.
 
 What each layer computes waits for the layer below, so depth costs time that no faster chip gives back: what is counted
 is how many matrix products must wait for one another. In this language only the two words before matter; a task
@@ -22,8 +23,8 @@ RATES = (3e-3, 1e-2, 3e-2)
 @dataclass(frozen=True)
 class Settings:
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(64, low=4, high=128, zh="一批有几行", en="rows in a batch")
-    steps: int = param(50, low=20, high=1000, zh="训练步数", en="training steps")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
     layers: int = param(2, low=1, high=8, zh="层数", en="number of layers")
     equal: bool = param(True, zh="参数一样多", en="equally many parameters", hidden=True)
 
@@ -37,31 +38,36 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     """The loss, the parameters, and how many matrix products of one forward pass must wait for one another."""
     model = tiny_model(settings.vocab, seed, width=settings.width, layers=settings.layers)
     data = batches(settings.vocab, settings.steps, seed, rows=settings.rows, length=12, kind="pair")
-    losses = final(sweep(model, RATES, data), worst=2 * math.log(settings.vocab))
+    losses = sweep(model, RATES, data)
+    last = final(losses, worst=2 * math.log(settings.vocab))
+    best = losses[:, last.index(min(last))]
     waiting = (
         settings.layers * 6 + 1
     )  # a block: q (k, v), scores, weighted values, o, gate (up), down; at the end the head
     parameters = float(sum(weight.numel() for weight in model.model.layers.parameters()))
-    return {"loss": min(losses), "parameters": parameters, "in_a_row": float(waiting), "by_rate": losses}
+    return {
+        "early": best[: len(best) // 2].mean().item(),
+        "loss": min(last),
+        "parameters": parameters,
+        "in_a_row": float(waiting),
+        "curve": best[: len(best) // 5 * 5].view(-1, 5).mean(1).tolist(),
+    }
 
 
 def draw(results: Results, figure: Figure) -> None:
     axes, settings = figure.axes(width=7.2), results.settings
     for arm in results.arms:
-        mean, low, high = results.band(arm, "by_rate")
-        figure.line(axes, RATES, mean, low, high, label=results.label(arm))
+        mean, low, high = results.band(arm, "curve")
+        figure.line(axes, [5 * i + 3 for i in range(len(mean))], mean, low, high, label=results.label(arm))
     figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
     figure.floor(axes, language(settings.vocab, "pair").entropy, Text("下限（熵）", "floor (entropy)"))
-    axes.set_xscale("log")
-    axes.set_xticks(RATES, [f"{rate:g}" for rate in RATES])
-    axes.minorticks_off()
-    figure.name(axes, x=Text("学习率", "learning rate"), y=Text("最后的损失", "final loss"))
+    figure.name(axes, x=Text("步（每五步平均）", "step (means of five)"), y=Text("损失", "loss"))
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def outcome(results: Results) -> str:
     more = results.mean("deep", "loss") - results.mean("shallow", "loss")
-    return "shallow" if more > 0.02 else "deep" if more < -0.02 else "same"
+    return "shallow" if more > 0.05 else "deep" if more < -0.05 else "same"
 
 
 lab = Lab(
@@ -74,8 +80,13 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
+        "early": Metric(
+            Text("前一半步数的平均损失", "mean loss of the first half of the steps"),
+            chance=lambda settings: math.log(settings.vocab),
+            floor=lambda settings: language(settings.vocab, "pair").entropy,
+        ),
         "loss": Metric(
-            Text("最好的学习率下的损失", "loss at the best rate"),
+            Text("最后的损失", "loss at the end"),
             chance=lambda settings: math.log(settings.vocab),
             floor=lambda settings: language(settings.vocab, "pair").entropy,
         ),
@@ -83,7 +94,7 @@ lab = Lab(
         "in_a_row": Metric(
             Text("必须一个接一个算的矩阵乘法", "matrix products that must wait for one another"), format=".0f"
         ),
-        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+        "curve": Metric(Text("损失，每五步平均", "loss, means of five steps")),
     },
     claims=[
         Claim(
@@ -93,12 +104,12 @@ lab = Lab(
             absolute=True,
         ),
         Claim(
-            "shallow",
+            "faster",
             Text(
-                "在这种只看前两个词的语言上，两层的损失至少低 0.02",
-                "In this language, where only two words matter, two layers end at least 0.02 lower",
+                "两层学得更快：前一半步数的平均损失至少低 0.02",
+                "Two layers learn faster: their mean loss over the first half of the steps is lower by at least 0.02",
             ),
-            lambda arm: arm["shallow"]["loss"] < arm["deep"]["loss"] - 0.02,
+            lambda arm: arm["shallow"]["early"] < arm["deep"]["early"] - 0.02,
         ),
         Claim(
             "waiting",
@@ -110,14 +121,14 @@ lab = Lab(
         ),
     ],
     sabotages=[
-        Sabotage({"layers": 2}, ("shallow", "waiting"), Text("两组都是两层", "both arms have two layers")),
+        Sabotage({"layers": 2}, ("faster", "waiting"), Text("两组都是两层", "both arms have two layers")),
         Sabotage({"equal": False}, ("equal",), Text("八层的也一样宽", "eight layers of the same width")),
     ],
     prediction=Prediction(
-        Text("参数和词元都一样多，哪个的损失低？", "Equal parameters, equal tokens: which has the lower loss?"),
+        Text("参数和词元都一样多，最后哪个的损失低？", "Equal parameters, equal tokens: which ends at the lower loss?"),
         {
             "shallow": Text("两层宽的", "two wide layers"),
-            "same": Text("差不多（相差不到 0.02）", "about the same (within 0.02)"),
+            "same": Text("差不多（相差不到 0.05）", "about the same (within 0.05)"),
             "deep": Text("八层窄的", "eight narrow layers"),
         },
         outcome,

@@ -24,13 +24,13 @@ RATES = (3e-3, 1e-2, 3e-2)
 class Settings:
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(32, low=8, high=64, zh="语言里有多少个词", en="words in the language")
-    steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
+    steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
     head: str = param("own", choices=("own", "tied"), zh="输出头的权重", en="weights of the output head")
 
 
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     model = tiny_model(settings.vocab, seed, width=settings.width, tie=settings.head == "tied")
-    data = batches(settings.vocab, settings.steps, seed, rows=48, length=8, kind="one")
+    data = batches(settings.vocab, settings.steps, seed, rows=48, length=12, kind="one")
     found = {
         "parameters": float(sum(weight.numel() for weight in model.parameters())),
         "table": float(settings.vocab * settings.width),
@@ -136,7 +136,7 @@ lab = Lab(
         outcome,
     ),
     figure=draw,
-    quick={"steps": 15},
+    quick={"steps": 20},
 )
 
 if __name__ == "__main__":
