@@ -127,6 +127,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.line(left, range(0, EVERY * len(mean), EVERY), mean, low, high, label=results.label(arm))
     figure.floor(left, ENTROPY, Text("语言的熵：诚实的下限", "entropy of the language: the honest floor"))
     figure.name(left, x=Text("训练步", "training step"), y=Text("训练损失（nat）", "training loss (nats)"))
+    left.set_ylim(0, 3.6)  # room for the legend
     labels = [results.label(arm) for arm in results.arms]
     for axes, metric, name in (
         (middle, "alone", Text("没有未来可看时，损失高出熵多少", "loss above the entropy, no future to see")),

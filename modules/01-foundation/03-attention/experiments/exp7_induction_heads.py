@@ -152,6 +152,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.heatmap(axes, results.values(arm, "map")[0], vmin=0, vmax=1, extent=(*places, *places[::-1]))
         figure.name(axes, x=Text("看向的位置", "place looked at"), y=Text("正在读的位置", "place that reads"))
         axes.set_title(figure.words(results.label(arm)))
+        axes.yaxis.get_major_locator().set_params(integer=True)
 
 
 def who_copies(results: Results) -> str:
