@@ -240,7 +240,11 @@ def structure(text: str) -> list[str]:
         elif cell := re.match(r"\| `(\w+)` \||(\d\. |- )", line):
             found.append(cell[1] or cell[2])
         found += [f["path"] for f in numbers.NUM.finditer(line)]
-        found += [target for target in LINK.findall(line) if target not in README and not target.endswith(".svg")]
+        found += [
+            target.replace(".en.md", ".md")
+            for target in LINK.findall(line)
+            if target not in README and not target.endswith(".svg")
+        ]
     return found + [f["name"] for f in numbers.BLOCK.finditer(text)]
 
 

@@ -158,3 +158,11 @@ def test_tensorboard_gets_the_scalars():
 def test_records_import_no_torch():
     code = "import sys; from fledge.records import Run; Run.create('data', {}); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_a_line_ends_at_a_newline_alone():
+    """What a model writes may hold other separators of lines (U+2028, U+0085)."""
+    run = Run.create("pretrain", {})
+    run.sample(step=1, text="one\u2028two\u0085three")
+    run.close()
+    assert [row["text"] for row in run.samples()] == ["one\u2028two\u0085three"]

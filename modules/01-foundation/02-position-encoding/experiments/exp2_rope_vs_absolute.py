@@ -139,7 +139,7 @@ def draw(results: Results, figure: Figure) -> None:
         "句子从哪个位置开始（点线：训练时的开头）", "position where the sentence begins (dotted: as in training)"
     )
     figure.name(axes, x=start, y=Text("答对的比例", "share of right answers"))
-    axes.get_legend().set_loc((0.03, 0.16))  # above the line of guessing
+    axes.get_legend().set_loc((0.06, 0.16))  # above the line of guessing
 
 
 def outcome(results: Results) -> str:

@@ -29,9 +29,9 @@ RATES = (1e-3, 3e-3, 1e-2)
 class Settings:
     deepest: int = param(32, low=4, high=64, zh="最多几层", en="the greatest depth")
     times: int = param(2, low=2, high=8, zh="每次变为几倍深", en="how many times as deep each time")
-    width: int = param(32, low=8, high=128, zh="每层的宽度", en="width of a layer")
-    hours: int = param(8, low=3, high=16, zh="钟面上有几个小时", en="hours on the clock")
-    steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
+    width: int = param(48, low=8, high=128, zh="每层的宽度", en="width of a layer")
+    hours: int = param(6, low=3, high=16, zh="钟面上有几个小时", en="hours on the clock")
+    steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
     block: str = param("plain", choices=("plain", "residual"), zh="每一层的样子", en="what a layer is")
     skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="what the residual is multiplied by", hidden=True)
 
