@@ -215,7 +215,7 @@ lab = Lab(
         outcome,
     ),
     figure=draw,
-    quick={"words": 5, "steps": 40, "rates": 1},
+    quick={"words": 5, "steps": 30, "rates": 1},
 )
 
 if __name__ == "__main__":
