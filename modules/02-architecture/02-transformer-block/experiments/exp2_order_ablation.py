@@ -11,6 +11,7 @@ first has nothing behind its attention that could combine; with two blocks, the 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -71,6 +72,11 @@ def draw(results: Results, figure: Figure) -> None:
         figure.name(axes, y=Text("损失比下限（熵）高多少", "loss above the floor (the entropy)"), title=name)
 
 
+def gain(one: Mapping[str, float]) -> float:
+    """What a second block takes off the loss."""
+    return one["one_block"] - one["two_blocks"]
+
+
 def extra(results: Results, metric: str) -> float:
     return results.mean("feed_forward_first", metric) - results.mean("attention_first", metric)
 
@@ -120,25 +126,18 @@ lab = Lab(
         Claim(
             "second_block",
             Text(
-                "先前馈层时，再加一个块，损失至少低 0.05：后面有了能把两个词合起来算的前馈层",
-                "With feed-forward first a second block lowers the loss by at least 0.05: now a layer that can combine follows",
+                "第二个块给先前馈层带来的好处，比给先注意力的至少多 0.02：它的注意力后面终于有了能合起来算的前馈层",
+                "A second block gains feed-forward first more than attention first, by at least 0.02: now a layer that can "
+                "combine stands behind its attention",
             ),
-            lambda arm: arm["feed_forward_first"]["two_blocks"] < arm["feed_forward_first"]["one_block"] - 0.05,
+            lambda arm: gain(arm["feed_forward_first"]) > gain(arm["attention_first"]) + 0.02,
         ),
     ],
     sabotages=[
         Sabotage(
             {"order": "feed_forward_first"},
-            ("one_block", "beside"),
-            Text("每一组都先前馈层", "every arm has the feed-forward layer first"),
-        ),
-        Sabotage(
-            {"order": "attention_first"},
             ("one_block", "beside", "second_block"),
-            Text(
-                "每一组都先注意力：一个块就已经能合起来算",
-                "every arm has attention first: one block can combine already",
-            ),
+            Text("每一组都先前馈层", "every arm has the feed-forward layer first"),
         ),
         Sabotage(
             {"kind": "sum"},

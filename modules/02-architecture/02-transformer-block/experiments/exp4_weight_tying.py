@@ -1,10 +1,12 @@
 """One table for reading and for writing: what does it change to tie the output head to the embedding?
 
 Both arms are the same model; in one the head uses the embedding's weights (Press & Wolf, 2017), in the other it has its
-own. Seed, data, steps and learning rates are equal. Beside the loss three things are measured that need no training: the
-parameters, the loss before the first step (against ln V, that of guessing), and the gradient of the rows of the embedding
-whose words do not occur in the input. Untied, such a row is never read and gets none; tied, it is a row of the head too,
-and the head scores every word.
+own. Seed, data, steps and learning rates are equal; what they start from is each one's own (a tied table begins small, an
+untied one does not, and its head begins at zero: see `Transformer.init_weights`).
+
+Beside the loss three things are measured that need no training: the parameters, the loss before the first step (against
+ln V, that of guessing), and the gradient of the rows of the embedding whose words do not occur in the input. Untied, such a
+row is never read and gets none; tied, it is a row of the head too, and the head scores every word.
 """
 
 from __future__ import annotations
