@@ -109,6 +109,7 @@ def measure(model: Reader, settings: Settings, seed: int) -> dict:
         "one_of_two": right.float().mean().item(),
         "seen": on_asked.max(1).values.min(1).values.mean().item(),
         "map": example.tolist(),
+        "parameters": sum(p.numel() for p in model.parameters()),
     }
 
 
@@ -159,6 +160,7 @@ lab = Lab(
             Text("少看的那张的权重", "weight, less seen card"),
             chance=lambda settings: 1 / settings.cards,
         ),
+        "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
         "map": Metric(Text("一个问题上各个头的权重", "weights of every head for one question")),
     },
     claims=[

@@ -1,7 +1,7 @@
 """What happens when the causal mask leaks? The loss becomes better than is possible, and the model is worthless.
 
 The language is random over 16 letters: every letter has four followers, with probabilities 0.4, 0.3, 0.2 and 0.1, and they
-come two places after it. Whoever knows the language perfectly still loses H = -sum p ln p = 1.28 nats a letter; nobody who
+come two places (`back`) after it. Whoever knows the language perfectly still loses H = -sum p ln p = 1.28 nats a letter; nobody who
 cannot see the future can do better. So the loss has a floor that we know, and a loss below it is proof of a leak. (Two
 places, so that attention is needed: the letter that decides is not the present one.)
 
@@ -35,6 +35,7 @@ EVERY = 10
 
 @dataclass(frozen=True)
 class Settings:
+    back: int = param(2, low=1, high=4, zh="往回第几个字母决定下一个", en="how far back the letter stands that decides")
     width: int = param(32, low=16, high=128, zh="向量宽度", en="width of a vector")
     steps: int = param(120, low=50, high=2000, zh="训练步数", en="training steps")
     rates: int = param(2, low=1, high=2, zh="试几个学习率", en="learning rates to try")
@@ -42,19 +43,19 @@ class Settings:
 
 
 def followers(seed: int) -> Tensor:
-    """The language [16, 4]: the four letters that may stand two places after each letter."""
+    """The language [16, 4]: the four letters that may follow each letter, `back` places after it."""
     return torch.rand(LETTERS, LETTERS, generator=torch.Generator().manual_seed(seed)).argsort(1)[
         :, : len(PROBABILITIES)
     ]
 
 
-def write(language: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` texts [count, LENGTH + 1]; the first two letters are any."""
-    letters = list(torch.randint(LETTERS, (2, count), generator=generator))
-    number = (LENGTH - 1) * count
+def write(language: Tensor, count: int, back: int, generator: torch.Generator) -> Tensor:
+    """`count` texts [count, LENGTH + 1]; the first `back` letters are any."""
+    letters = list(torch.randint(LETTERS, (back, count), generator=generator))
+    number = (LENGTH + 1 - back) * count
     which = torch.multinomial(torch.tensor(PROBABILITIES), number, replacement=True, generator=generator)
     for choice in which.view(-1, count):
-        letters.append(language[letters[-2], choice])
+        letters.append(language[letters[-back], choice])
     return torch.stack(letters, 1)
 
 
@@ -70,9 +71,9 @@ def new_model(settings: Settings, seed: int) -> Transformer:
     return Transformer(config, dataclasses.replace(REFERENCE, attention=attention)).init_weights(seed)
 
 
-def loss_of(model: Transformer, texts: Tensor) -> Tensor:
-    """Mean loss of all next letters but the second, the whole text given at once: what a training run looks at."""
-    return F.cross_entropy(model(texts[:, :-1])[:, 1:].flatten(0, 1), texts[:, 2:].flatten())
+def loss_of(model: Transformer, texts: Tensor, back: int) -> Tensor:
+    """Mean loss of the letters that are decided, the whole text given at once: what a training run looks at."""
+    return F.cross_entropy(model(texts[:, :-1])[:, back - 1 :].flatten(0, 1), texts[:, back:].flatten())
 
 
 def train(settings: Settings, seed: int, rate: float) -> tuple[Transformer, list[float]]:
@@ -81,7 +82,7 @@ def train(settings: Settings, seed: int, rate: float) -> tuple[Transformer, list
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, fused=True)
     curve = []
     for step in range(settings.steps):
-        loss = loss_of(model, write(language, BATCH, generator))
+        loss = loss_of(model, write(language, BATCH, settings.back, generator), settings.back)
         if step % EVERY == 0:
             curve.append(loss.item())
         optimizer.zero_grad()
@@ -91,32 +92,33 @@ def train(settings: Settings, seed: int, rate: float) -> tuple[Transformer, list
 
 
 @torch.no_grad()
-def measure(model: Transformer, curve: list[float], seed: int) -> dict:
+def measure(model: Transformer, curve: list[float], back: int, seed: int) -> dict:
     language, generator = followers(seed), torch.Generator().manual_seed(1000 + seed)
-    texts = write(language, 500, generator)
+    texts = write(language, 500, back, generator)
     lengths = range(4, LENGTH, 3)
     alone = [F.cross_entropy(model(texts[:, :n])[:, -1], texts[:, n]).item() for n in lengths]
     return {
-        "gap": loss_of(model, texts).item() - ENTROPY,
+        "gap": loss_of(model, texts, back).item() - ENTROPY,
         "alone": sum(alone) / len(alone) - ENTROPY,
-        "impossible": impossible(model, language, texts[:100, :4], generator),
+        "impossible": impossible(model, language, texts[:100, :4], back, generator),
         "curve": curve,
     }
 
 
-def impossible(model: Transformer, language: Tensor, begun: Tensor, generator: torch.Generator) -> float:
+def impossible(model: Transformer, language: Tensor, begun: Tensor, back: int, generator: torch.Generator) -> float:
     """The model writes on, letter by letter; the share of its letters that the language never puts there."""
     texts = begun
     for _ in range(LENGTH - begun.shape[1]):
         drawn = torch.multinomial(model(texts)[:, -1].softmax(-1), 1, generator=generator)
         texts = torch.cat((texts, drawn), 1)
-    written, before = texts[:, begun.shape[1] :], texts[:, begun.shape[1] - 2 : -2]
+    written, before = texts[:, begun.shape[1] :], texts[:, begun.shape[1] - back : -back]
     return 1 - (language[before] == written[:, :, None]).any(-1).float().mean().item()
 
 
 def run(settings: Settings, seed: int) -> dict:
     return min(
-        (measure(*train(settings, seed, rate), seed) for rate in RATES[: settings.rates]), key=lambda m: m["gap"]
+        (measure(*train(settings, seed, rate), settings.back, seed) for rate in RATES[: settings.rates]),
+        key=lambda m: m["gap"],
     )
 
 

@@ -129,6 +129,7 @@ def draw(results: Results, figure: Figure) -> None:
             mean, low, high = results.band(arm, f"{way}_course")
             figure.line(axes, range(1, len(mean) + 1), mean, low, high, label=results.label(arm))
         figure.floor(axes, math.log(results.settings.hours), Text("瞎猜 ln V", "guessing, ln V"))
+        axes.set_ylim(-0.1, 1.6 * math.log(results.settings.hours))  # room for the legend
         figure.name(axes, x=Text("训练步数", "training step"), y=Text("损失", "loss"), title=title)
 
 
