@@ -32,7 +32,7 @@ class Settings:
     layers: int = param(2, low=1, high=6, zh="层数", en="number of layers")
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(64, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
     rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
     without: str = param("nothing", choices=COMPONENTS, zh="去掉哪个部件", en="the component taken out")
@@ -187,7 +187,7 @@ lab = Lab(
         worst,
     ),
     figure=draw,
-    quick={"steps": 40, "rates": 1},
+    quick={"steps": 40, "rows": 64, "rates": 1},
 )
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ block differs. "Beside" is the parallel block of PaLM (Chowdhery et al., 2022). 
 
 In the language every pair of words has odds of its own: the two words must first be brought to one place, which is what
 attention does, and then be combined, which is what the feed-forward layer does. One block with the feed-forward layer
-first has nothing behind its attention that could combine; with two blocks, the next one's feed-forward layer can.
+first has nothing behind its attention that could combine. With two blocks the next one's feed-forward layer can; how much
+of the difference then remains is shown, but no claim is made about it, because the seeds disagree.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -28,7 +28,7 @@ ORDERS = ("attention_first", "feed_forward_first", "beside")
 class Settings:
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(64, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
     rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
     order: str = param("attention_first", choices=ORDERS, zh="块内的顺序", en="order inside a block")
@@ -70,11 +70,6 @@ def draw(results: Results, figure: Figure) -> None:
         figure.bars(axes, [results.label(arm) for arm in results.arms], above, errors)
         axes.set_ylim(0, 0.3)  # the same in both pictures
         figure.name(axes, y=Text("损失比下限（熵）高多少", "loss above the floor (the entropy)"), title=name)
-
-
-def gain(one: Mapping[str, float]) -> float:
-    """What a second block takes off the loss."""
-    return one["one_block"] - one["two_blocks"]
 
 
 def extra(results: Results, metric: str) -> float:
@@ -123,20 +118,11 @@ lab = Lab(
             ),
             lambda arm: arm["attention_first"]["one_block"] < arm["beside"]["one_block"] - 0.03,
         ),
-        Claim(
-            "second_block",
-            Text(
-                "第二个块给先前馈层带来的好处，比给先注意力的至少多 0.02：它的注意力后面终于有了能合起来算的前馈层",
-                "A second block gains feed-forward first more than attention first, by at least 0.02: now a layer that can "
-                "combine stands behind its attention",
-            ),
-            lambda arm: gain(arm["feed_forward_first"]) > gain(arm["attention_first"]) + 0.02,
-        ),
     ],
     sabotages=[
         Sabotage(
             {"order": "feed_forward_first"},
-            ("one_block", "beside", "second_block"),
+            ("one_block", "beside"),
             Text("每一组都先前馈层", "every arm has the feed-forward layer first"),
         ),
         Sabotage(
