@@ -1,9 +1,9 @@
 """The book's figures, numbers, translations and generated pages; nothing there is typed by hand.
 
     python docs/book.py                     list what is out of date (exit code 1 when something is)
-    python docs/book.py --write             put numbers into the pages, make the quiz pages and the table of graders
-    python docs/book.py --stamp [PAGE …]    say that the English pages are a translation of the Chinese as it is now
-    python docs/book.py --record [LAB …]    run labs in full and keep their numbers and pictures (all labs: minutes)
+    python docs/book.py --write [PAGE …]    put numbers into the pages, make the quiz pages and the table of graders
+    python docs/book.py --stamp PAGE …      say that the English pages are a translation of the Chinese as it is now
+    python docs/book.py --record LAB …      run labs in full and keep their numbers and pictures (`all`: minutes)
     python docs/book.py --gate              grade the graders, and keep how many mistakes they kill and variants they accept
 
 A page is made of blocks: a line `<!-- block: NAME -->` begins one. The English page has the same blocks, each with the
@@ -178,7 +178,7 @@ def index(lang: str) -> str:
 def gate_all() -> None:
     """Grade every grader and write modules/graders.json."""
     from fledge.course.exercise import exercises
-    from fledge.course.gate import gate
+    from fledge.course.grader.gate import gate
     from fledge.records import dumps, write_atomic
 
     found = {}
@@ -197,7 +197,8 @@ def record(words: list[str]) -> None:
     from fledge.lab.script import landmarks
     from fledge.records import dumps, git_commit, write_atomic
 
-    labs = [find_lab(word) for word in words] or [(topic, path) for topic in topics() for path in topic.labs]
+    every = [(topic, path) for topic in topics() for path in topic.labs]
+    labs = every if words == ["all"] else [find_lab(word) for word in words]
     for number, (topic, path) in enumerate(labs, 1):
         lab = load(path)
         results = verdict.execute(lab, lab.settings, range(lab.seeds))
@@ -222,27 +223,32 @@ def record(words: list[str]) -> None:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--stamp", nargs="*", metavar="PAGE")
-    parser.add_argument("--record", nargs="*", metavar="LAB")
+    parser.add_argument("--write", nargs="*", metavar="PAGE")
+    parser.add_argument("--stamp", nargs="+", metavar="PAGE", default=[])
+    parser.add_argument("--record", nargs="+", metavar="LAB", default=[])
     parser.add_argument("--gate", action="store_true")
     flags = parser.parse_args(argv)
     if flags.gate:
         gate_all()
-    if flags.record is not None:
+    if flags.record:
         record(flags.record)
     wanted = generated()
     problems = []
     for topic in topics():
         for zh, en in pages(topic):
             source, target = (path.read_text(encoding="utf-8") for path in (zh, en))
-            if flags.stamp is not None and (not flags.stamp or any(word in en.as_posix() for word in flags.stamp)):
+            if any(word in en.as_posix() for word in flags.stamp):
                 target = stamped(source, target)
             problems += [f"{en}: {problem}" for problem in stale(source, target)]
-            wanted |= {zh: filled(topic, source), en: filled(topic, target)}
+            for path, text in ((zh, source), (en, target)):
+                try:
+                    wanted[path] = filled(topic, text)
+                except KeyError as error:
+                    problems.append(f"{path}: {error.args[0]}")
+    words = flags.stamp if flags.write is None else flags.write or [""]
     for path, text in wanted.items():
         old = path.read_text(encoding="utf-8") if path.exists() else ""
-        if text != old and (flags.write or flags.stamp is not None):
+        if text != old and any(word in path.as_posix() for word in words):
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {path}")
         elif text != old:

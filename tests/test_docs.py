@@ -145,6 +145,7 @@ class Parsed(Exception):
 @pytest.fixture
 def only_parse(monkeypatch):
     """Every verb parses its words with its own flags, and stops there."""
+    modules = [importlib.import_module(f"fledge.cli.{found.name}") for found in pkgutil.iter_modules(cli.__path__)]
     parse = flags.parse
 
     def stop(*args, **kwargs):
@@ -161,8 +162,7 @@ def only_parse(monkeypatch):
         raise Parsed
 
     monkeypatch.setattr(script, "parse", stop_lab)
-    for found in pkgutil.iter_modules(cli.__path__):
-        module = importlib.import_module(f"fledge.cli.{found.name}")
+    for module in modules:
         if getattr(module, "parse", None) is parse:
             monkeypatch.setattr(module, "parse", stop)
 

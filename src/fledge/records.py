@@ -4,6 +4,7 @@
                 metrics.jsonl    a JSON line a log step: step, tokens, seconds, loss, lr, …; val_loss, val_bpb, …
                 samples.jsonl    what the model wrote while it trained
                 checkpoints/     step-N/, to resume from
+                .lock            held by the process that trains
                 model/           the result, a model folder in Hugging Face form
 
 A reader never sees a half-written run.json (written beside, synced, renamed), and a killed run leaves at worst one
@@ -21,7 +22,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -154,14 +155,34 @@ class Run:
     def checkpoints_dir(self) -> Path:
         return self.path / "checkpoints"
 
-    def update(self, **fields: Any) -> None:
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else train this run meanwhile; UserError when somebody does. A killed process holds nothing."""
+        import filelock
+
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"run '{self.name}' is being trained by another process: wait for its end, or begin another run with "
+                "another --run."
+            ) from None
+        except NotImplementedError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def update(self, /, **fields: Any) -> None:
         """Merge `fields` into run.json; a dict merges into the dict that is there, one level deep."""
         for key, value in fields.items():
             old = self.info.get(key)
             self.info[key] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
         write_atomic(self.path / "run.json", dumps(self.info, indent=1) + "\n")
 
-    def log(self, **fields: Any) -> None:
+    def log(self, /, **fields: Any) -> None:
         """Append one line to metrics.jsonl, and hand it to the trackers that the config asks for. NaN becomes null."""
         self._append("metrics.jsonl", fields)
         if self._trackers is None:
@@ -171,7 +192,7 @@ class Run:
         for tracker in self._trackers:
             tracker.log(fields)
 
-    def sample(self, **fields: Any) -> None:
+    def sample(self, /, **fields: Any) -> None:
         """Append one line to samples.jsonl."""
         self._append("samples.jsonl", fields)
 

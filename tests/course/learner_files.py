@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fledge.course.child import Learner
-from fledge.course.measuring import Answer
-from fledge.course.wire import decode, encode
+from fledge.course.grader.child import Learner
+from fledge.course.grader.measuring import Answer
+from fledge.course.grader.wire import decode, encode
 
 HEAD = "import torch\n\n\n"
 RIGHT = (

@@ -24,7 +24,7 @@ def english(monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     """The learner's code runs in this process: two seconds less for each test that is not about processes."""
-    monkeypatch.setattr("fledge.course.grade.Child", Here)
+    monkeypatch.setattr("fledge.course.grader.grade.Child", Here)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from fledge.course.compare import Tolerance, unlike
-from fledge.course.wire import NotPortable, decode, encode
+from fledge.course.grader.compare import Tolerance, unlike
+from fledge.course.grader.wire import NotPortable, decode, encode
 
 TIGHT = Tolerance(16, 1)
 INF, NAN = math.inf, math.nan

@@ -8,8 +8,8 @@ import pytest
 
 from fledge import book
 from fledge.course.exercise import exercises, find_exercise, read
-from fledge.course.gate import gate
-from fledge.course.grade import grade
+from fledge.course.grader.gate import gate
+from fledge.course.grader.grade import grade
 from tests.course.learner_files import Here
 
 
@@ -23,7 +23,7 @@ def test_the_grader_is_graded(name):
 @pytest.mark.parametrize("name", [exercise.name for exercise in exercises()])
 def test_the_solution_passes_as_a_learners_file(monkeypatch, name):
     """Its arguments and results travel, which the gate does not try."""
-    monkeypatch.setattr("fledge.course.grade.Child", Here)
+    monkeypatch.setattr("fledge.course.grader.grade.Child", Here)
     exercise = find_exercise(name)
     result = grade(exercise, exercise.path / "solution.py", seed=11)
     assert result.passed, (result.case, result.message)

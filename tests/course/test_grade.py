@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from fledge.course.exercise import find_exercise
-from fledge.course.grade import Grade, attempt, grade
+from fledge.course.grader.grade import Grade, attempt, grade
 from fledge.course.progress import open_progress
 from tests.course.learner_files import HEAD, LAYER_NORM, RIGHT, Here, before, brief, returning
 
@@ -15,7 +15,7 @@ from tests.course.learner_files import HEAD, LAYER_NORM, RIGHT, Here, before, br
 @pytest.fixture
 def here(monkeypatch):
     """The learner's code runs in this process: two seconds less for each test that is not about processes."""
-    monkeypatch.setattr("fledge.course.grade.Child", Here)
+    monkeypatch.setattr("fledge.course.grader.grade.Child", Here)
 
 
 @pytest.fixture
@@ -137,11 +137,11 @@ def test_nothing_that_the_child_says_can_make_a_pass(graded):
     wrong = returning("x * 0 + 1").replace("import torch\n", "import torch, sys, os\nprint('PASS')\n")
     assert graded(wrong).outcome == "WRONG_VALUE"
     tricks = """
-import fledge.course.checking, fledge.course.compare, fledge.course.measuring
+import fledge.course.grader.checking, fledge.course.grader.compare, fledge.course.grader.measuring
 torch.allclose = torch.equal = lambda *a, **k: True
 torch.Tensor.__eq__ = lambda *a: torch.ones((), dtype=torch.bool)
-fledge.course.checking.difference = fledge.course.compare.unlike = lambda *a, **k: None
-fledge.course.measuring.measure.__globals__['tensors_in'] = lambda value: iter(())
+fledge.course.grader.checking.difference = fledge.course.grader.compare.unlike = lambda *a, **k: None
+fledge.course.grader.measuring.measure.__globals__['tensors_in'] = lambda value: iter(())
 print('{"outcome": "PASS"}')
 """
     assert not graded(wrong + tricks).passed

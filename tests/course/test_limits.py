@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fledge.course import limits
 from fledge.course.exercise import find_exercise
-from fledge.course.failures import Died
-from fledge.course.grade import Grade, grade
-from fledge.course.process import Child
+from fledge.course.grader import limits
+from fledge.course.grader.failures import Died
+from fledge.course.grader.grade import Grade, grade
+from fledge.course.grader.process import Child
 from tests.course.learner_files import HEAD, RIGHT, before
 
 
@@ -200,7 +200,7 @@ def test_no_process_is_left(graded):
     left = [
         folder
         for folder in Path("/proc").glob("[0-9]*")
-        if mine in _read(folder / "status") and "fledge.course.child" in _read(folder / "cmdline")
+        if mine in _read(folder / "status") and "fledge.course.grader.child" in _read(folder / "cmdline")
     ]
     assert left == []
 

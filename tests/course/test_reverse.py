@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fledge.course.exercise import find_exercise
+from fledge.course.grader.reverse import Reverse, attempt_reverse, grade_reverse, starter
 from fledge.course.progress import open_progress
-from fledge.course.reverse import Reverse, attempt_reverse, grade_reverse, starter
 from tests.course.learner_files import Here, brief
 
 GOOD = """
@@ -37,7 +37,7 @@ def check(rms_norm):
 @pytest.fixture
 def here(monkeypatch):
     """The learner's checks run in this process: two seconds less for each test that is not about processes."""
-    monkeypatch.setattr("fledge.course.reverse.Child", Here)
+    monkeypatch.setattr("fledge.course.grader.reverse.Child", Here)
 
 
 @pytest.fixture

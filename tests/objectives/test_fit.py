@@ -11,7 +11,7 @@ import torch
 from fledge.data import Mixture, PackedBatches, prepare_rows
 from fledge.errors import UserError
 from fledge.model.folder import load_model
-from fledge.objectives import jobs
+from fledge.objectives import material
 from fledge.objectives.jobs import Material, run_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
@@ -219,21 +219,21 @@ def test_a_tokenizer_sees_an_even_part_of_a_long_corpus_and_nothing_that_is_held
         raise UserError("enough")
 
     monkeypatch.setattr(Tokenizer, "train", train)
-    monkeypatch.setattr(jobs, "PIECE", 100)
+    monkeypatch.setattr(material, "PIECE", 100)
     for limit, file, count, last in ((10**6, rows, 100, "row 99 of many"), (500, rows, 34, "row 99 of many")):
-        monkeypatch.setattr(jobs, "TOKENIZER_BYTES", limit)
+        monkeypatch.setattr(material, "TOKENIZER_BYTES", limit)
         with pytest.raises(UserError, match="enough"):
             run_job("pretrain", job_config("pretrain", data=[str(file)], steps=1))
         assert len(seen["texts"]) == count and seen["texts"][-1] == last
     two = [tmp_path / "english.txt", tmp_path / "chinese.txt"]
     for path, word in zip(two, ("cat ", "猫")):
         path.write_text(word * 1000, encoding="utf-8")
-    monkeypatch.setattr(jobs, "TOKENIZER_BYTES", 2500)
+    monkeypatch.setattr(material, "TOKENIZER_BYTES", 2500)
     with pytest.raises(UserError, match="enough"):
         run_job("pretrain", job_config("pretrain", data=[str(path) for path in two], steps=1))
     assert {"cat", "猫猫"} == {text[:3].strip()[:3] if "cat" in text else text[:2] for text in seen["texts"]}
     for limit, parts in ((10**6, 1), (2500, 23)):
-        monkeypatch.setattr(jobs, "TOKENIZER_BYTES", limit)
+        monkeypatch.setattr(material, "TOKENIZER_BYTES", limit)
         with pytest.raises(UserError, match="enough"):
             run_job("pretrain", job_config("pretrain", data=[str(one)], steps=1))
         assert len(seen["texts"]) == parts

@@ -46,10 +46,7 @@ def same_weights(a: Run, b: Run) -> bool:
 def test_killed_at_random_moments_a_run_ends_in_the_same_weights(root, stage):
     steps = 150
     whole = run_stage(root, stage, f"{stage} whole", steps=steps)
-    # A server that has imported torch once forks the children (spawn on Windows: the same, more slowly).
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    if sys.platform != "win32":
-        context.set_forkserver_preload(["tests.training.resume_jobs"])
+    context = processes()
     draw = random.Random(stage)
     for number in range(KILLS):
         child = context.Process(target=run_stage, args=(root, stage, stage), kwargs={"steps": steps, "resume": True})
@@ -65,6 +62,14 @@ def test_killed_at_random_moments_a_run_ends_in_the_same_weights(root, stage):
     resumed = run_stage(root, stage, stage, steps=steps, resume=True)
     assert same_weights(whole, resumed)
     assert [m["loss"] for m in whole.metrics() if "loss" in m] == [m["loss"] for m in resumed.metrics() if "loss" in m]
+
+
+def processes() -> multiprocessing.context.BaseContext:
+    """A server that has imported torch once forks the children (spawn on Windows: the same, more slowly)."""
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload(["tests.training.resume_jobs"])
+    return context
 
 
 def wait_for_step(path: Path, step: int, child: BaseProcess) -> None:
@@ -166,3 +171,20 @@ def test_other_data_are_refused(root, monkeypatch):
 def test_a_run_of_another_job_is_refused(root):
     with pytest.raises(UserError, match="is a pretrain run: go on with `fledge train pretrain --run base --resume`"):
         run_stage(root, "sft", "base", steps=4, resume=True)
+
+
+@pytest.mark.slow
+def test_two_processes_never_train_one_run(root):
+    """Whoever comes second is told so and changes nothing; when the first is killed its run is free."""
+    child = processes().Process(target=run_stage, args=(root, "pretrain", "twice"), kwargs={"steps": 10**6})
+    child.start()
+    try:
+        wait_for_step(root / "runs" / "twice", 3, child)
+        with pytest.raises(UserError, match="'twice' is being trained by another process"):
+            run_stage(root, "pretrain", "twice", steps=10**6, resume=True)
+        assert child.is_alive()
+    finally:
+        child.kill()
+        child.join()
+    step = max(m["step"] for m in Run(root / "runs" / "twice").metrics())
+    assert run_stage(root, "pretrain", "twice", steps=step + 5, resume=True).info["status"] == "done"

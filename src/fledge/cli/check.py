@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fledge.course.exercise import Exercise
-    from fledge.course.grade import Grade
-    from fledge.course.reverse import Reverse
+    from fledge.course.grader.grade import Grade
+    from fledge.course.grader.reverse import Reverse
 
 SCHEMA = "fledge.check/1"
 POLL_SECONDS = 0.3
@@ -51,10 +51,10 @@ class Target:
 
     def grade(self) -> Grade | Reverse:
         if self.reverse:
-            from fledge.course.reverse import attempt_reverse
+            from fledge.course.grader.reverse import attempt_reverse
 
             return attempt_reverse(self.exercise, self.file)
-        from fledge.course.grade import attempt
+        from fledge.course.grader.grade import attempt
 
         return attempt(self.exercise, self.file)
 
@@ -101,7 +101,7 @@ def find(word: str) -> Target:
     """The target that a name or a path means."""
     from fledge.course.desk import answer_file
     from fledge.course.exercise import find_exercise
-    from fledge.course.reverse import SUFFIX
+    from fledge.course.grader.reverse import SUFFIX
     from fledge.course.workspace import find_workspace
 
     if word.endswith(".py") or "/" in word or "\\" in word:
@@ -131,7 +131,7 @@ def find(word: str) -> Target:
 def named(file: Path) -> Target | None:
     """The target of a file by its name, or None when no exercise is called so."""
     from fledge.course.exercise import exercises
-    from fledge.course.reverse import SUFFIX
+    from fledge.course.grader.reverse import SUFFIX
 
     table = {exercise.name: exercise for exercise in exercises()}
     reverse = file.stem not in table and file.stem.endswith(SUFFIX)
@@ -201,8 +201,8 @@ def _stamps(targets: list[Target]) -> dict[Path, tuple[int, int]]:
 
 def print_result(result: Grade | Reverse) -> None:
     """Print one result in the learner's language."""
-    from fledge.course.failures import OUTCOMES
-    from fledge.course.grade import Grade
+    from fledge.course.grader.failures import OUTCOMES
+    from fledge.course.grader.grade import Grade
 
     console = _console()
     name = Path(result.file).stem
@@ -234,8 +234,8 @@ def print_result(result: Grade | Reverse) -> None:
 
 def print_table(results: list[Grade | Reverse]) -> None:
     """One line for each file."""
-    from fledge.course.failures import OUTCOMES
-    from fledge.course.grade import Grade
+    from fledge.course.grader.failures import OUTCOMES
+    from fledge.course.grader.grade import Grade
 
     console = _console()
     width = max(len(Path(result.file).stem) for result in results)

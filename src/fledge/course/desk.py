@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fledge.course import reverse
 from fledge.course.exercise import HINTS, Exercise
+from fledge.course.grader import reverse
 from fledge.course.progress import Progress
 from fledge.course.workspace import Workspace
 from fledge.errors import UserError

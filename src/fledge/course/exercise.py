@@ -17,8 +17,8 @@ from fledge.errors import UserError
 from fledge.lang import Text
 
 if TYPE_CHECKING:
-    from fledge.course.bank import Bank, Entry
-    from fledge.course.checking import Case
+    from fledge.course.grader.bank import Bank, Entry
+    from fledge.course.grader.checking import Case
 
 HINTS = 4
 KNOWN = {
@@ -74,7 +74,7 @@ class Exercise:
         return getattr(module, f"oracle_{function}", None) or getattr(module, "oracle", None)
 
     def bank(self) -> Bank:
-        from fledge.course.bank import collect
+        from fledge.course.grader.bank import collect
 
         return collect(self._load("bank"))
 

@@ -72,8 +72,10 @@ class Figure:
             axes.set_yticks(range(len(y)), [self._said(label) for label in y])
 
     def floor(self, axes: Axes, value: float, name: Text) -> None:
-        """A dashed line at a value that is known: chance, an entropy."""
-        axes.axhline(value, color="0.45", linestyle="--", linewidth=1, label=self.words(name))
+        """A broken line at a value that is known: chance, an entropy; each of several in a pattern of its own."""
+        patterns = ("--", ":", "-.")
+        drawn = sum(line.get_linestyle() in patterns for line in axes.lines)
+        axes.axhline(value, color="0.45", linestyle=patterns[drawn % 3], linewidth=1, label=self.words(name))
 
     def _said(self, word: Word) -> str:
         return self.words(word) if isinstance(word, Text) else word

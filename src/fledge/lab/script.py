@@ -113,7 +113,7 @@ def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
     """The flags that every lab has, and one for each of its settings."""
     about = f"{lab.id}: {lab.title}\n\n{lab.about}"
     parser = _Parser(prog=lab.path.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=say("缩小的版本，几秒", "a small version, a few seconds"))
+    parser.add_argument("--quick", action="store_true", help=say("缩小的版本，十几秒", "a small version, in seconds"))
     parser.add_argument("--seed", type=int, default=0, help=say("第一个随机种子", "the first seed"))
     parser.add_argument("--seeds", type=_count, help=say(f"种子的个数（{lab.seeds}）", f"how many seeds ({lab.seeds})"))
     words = say("先猜结果：", "guess first: ") + " | ".join(lab.prediction.options)

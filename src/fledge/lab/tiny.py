@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from fledge.model.config import ModelConfig
 from fledge.model.layers import Block
@@ -44,6 +44,8 @@ class Language:
         for _ in range(200):  # until the share of every pair of words no longer changes
             pairs = torch.einsum("ab,abc->bc", pairs, self.odds)
         self.entropy = -(pairs[..., None] * self.odds * self.odds.log()).sum().item()  # nats a word
+        words = pairs.sum(0)
+        self.entropy_of_none = -(words * words.log()).sum().item()  # of who knows how frequent every word is, and no more
         after = torch.einsum("ab,abc->bc", pairs, self.odds)  # who sees the word before alone cannot beat this:
         self.entropy_of_one = -(after * (after / after.sum(1, keepdim=True)).log()).sum().item()
 
@@ -72,11 +74,19 @@ def next_word_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-def sweep(model: nn.Module, rates: Sequence[float], data: Iterable[Tensor], loss: Loss = next_word_loss) -> Tensor:
-    """Train one copy of `model` at every rate with AdamW (no decay, no warm-up) -> losses [steps, rates].
+def sweep(
+    model: nn.Module,
+    rates: Sequence[float],
+    data: Sequence[Tensor] | Tensor,
+    loss: Loss = next_word_loss,
+    *,
+    warmup: float = 0.0,
+) -> Tensor:
+    """Train one copy of `model` at every rate with AdamW (no decay) -> losses [steps, rates].
 
-    An item of `data` is a batch of rows [B, T + 1]: the model sees the first T, the targets are the last T. The model may not
-    use torch's fused attention (vmap has none): see `plain_attention`. The model itself is not changed.
+    `warmup` is the share of the steps over which a rate rises from 0. An item of `data` is a batch of rows [B, T + 1]: the
+    model sees the first T, the targets are the last T. The model may not use torch's fused attention (vmap has none): see
+    `plain_attention`. The model itself is not changed.
     """
     names, start = zip(*model.named_parameters())
     sizes = [weight.numel() for weight in start]
@@ -86,17 +96,20 @@ def sweep(model: nn.Module, rates: Sequence[float], data: Iterable[Tensor], loss
         weights = {name: piece.view(like.shape) for name, piece, like in pieces}
         return loss(functional_call(model, weights, (ids[:, :-1],)), ids[:, 1:])
 
-    gradient = vmap(grad_and_value(of_one), in_dims=(0, None))
-    flat = nn.utils.parameters_to_vector(start).detach().repeat(len(rates), 1)
+    of_all = vmap(of_one, in_dims=(0, None))
+    flat = nn.utils.parameters_to_vector(start).detach().repeat(len(rates), 1).requires_grad_()
     speed = torch.tensor(rates)[:, None]
     mean, square, losses = torch.zeros_like(flat), torch.zeros_like(flat), []
     for step, ids in enumerate(data, 1):
-        grad, value = gradient(flat, ids)
+        value = of_all(flat, ids)
+        (grad,) = torch.autograd.grad(value.sum(), flat)  # a copy's loss depends on its own row alone
         mean.lerp_(grad, 0.1)
         square.mul_(0.95).addcmul_(grad, grad, value=0.05)
         corrected = (square / (1 - 0.95**step)).sqrt_().add_(1e-8)
-        flat -= speed / (1 - 0.9**step) * mean / corrected
-        losses.append(value)
+        rising = min(1.0, step / max(warmup * len(data), 1.0))
+        with torch.no_grad():
+            flat -= rising * speed / (1 - 0.9**step) * mean / corrected
+        losses.append(value.detach())
     return torch.stack(losses)
 
 
@@ -109,6 +122,14 @@ def final(losses: Tensor, worst: float) -> list[float]:
 def plain_attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
     """Causal attention as the formula has it, for `Parts(attention=…)` of a model in a sweep."""
     return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(q_BHTD.shape[2], q_BHTD))
+
+
+class PostNorm(Block):
+    """The norm behind every addition, norm(x + branch(x)) (Vaswani et al., 2017), for `tiny_model(block=…)`."""
+
+    def forward(self, x_BTD: Tensor, rope: Any, mask: Any, cache: Any, router_logits: Any) -> Tensor:
+        x_BTD = self.input_layernorm(x_BTD + self.self_attn(x_BTD, rope, mask, cache))
+        return self.post_attention_layernorm(x_BTD + self.mlp(x_BTD))
 
 
 def tiny_model(

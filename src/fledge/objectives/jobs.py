@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
 import math
 import shutil
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fledge.data import Dataset, Mixture, PackedBatches, prepare, prepare_rows, read_rows
+from fledge.data import Dataset, Mixture, PackedBatches
 from fledge.data.padded import PaddedBatches
 from fledge.data.readers import check_file
-from fledge.data.rows import Text
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError, suggest
 from fledge.generate import Generator, Sampling
@@ -28,31 +27,17 @@ from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
 from fledge.objectives.banner import banner
 from fledge.objectives.language import LanguageModeling
+from fledge.objectives.material import Material, datasets, make_tokenizer, packed, padded, replay_rows
 from fledge.objectives.planned import prediction, record_outcome, with_plan
-from fledge.parts import REFERENCE, Parts
+from fledge.parts import Parts
 from fledge.parts.learner import load_parts, record
 from fledge.parts.verify import verify
-from fledge.planning.budget import vocabulary
-from fledge.planning.predict import TOKENIZER_BYTES
-from fledge.planning.run import size_of
 from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import PARITY, TrainConfig
 from fledge.training.loop import OnSave, fit
 
-KIND = {"pretrain": "text", "sft": "chat"}
 DEFAULT_BUDGET = "5m"
-PIECE = 100_000  # characters of a text that is too long to train a tokenizer on all of it
-
-
-@dataclasses.dataclass
-class Material:
-    """Data of a job that does not come from files: rows in memory, and known landmarks of their curve."""
-
-    train: Iterable[Any]
-    val: Iterable[Any] | None = None
-    replay: Iterable[Any] | None = None
-    landmarks: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def run_job(
@@ -66,6 +51,18 @@ def run_job(
 
     `given` names the settings that the user chose; the planner may choose the others.
     """
+    with contextlib.ExitStack() as held:  # until the end, no other process trains this run
+        return _run_job(job, config, material, on_save, given, held)
+
+
+def _run_job(
+    job: str,
+    config: TrainConfig,
+    material: Material | None,
+    on_save: OnSave | None,
+    given: Set[str],
+    held: contextlib.ExitStack,
+) -> Run:
     config.check()
     if config.parity:
         config = dataclasses.replace(config, **PARITY)
@@ -86,6 +83,8 @@ def run_job(
         print(f"there is no run '{config.run}' to go on with: it begins now.{near}")
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
+    if run:
+        held.enter_context(run.alone())
     parts = load_parts(config.parts, fallback=config.parts_fallback)
     if run is None and material is None:
         for path in config.data:
@@ -94,16 +93,16 @@ def run_job(
     _refuse_early(config, base)
     set_threads()
     device = pick_device(config.device)
-    tokenizer = Tokenizer.load(run.path / "tokenizer") if run else _tokenizer(config, base, material)
+    tokenizer = Tokenizer.load(run.path / "tokenizer") if run else make_tokenizer(config, base, material)
     model = _model(config, base, tokenizer, parts).to(device)
     model.compute_dtype = _precision(config, device, run)
     verify(parts, model.config, model.compute_dtype, device, config.schedule)
-    train, val = _datasets(job, config, tokenizer, material)
-    make = _padded if config.parity else partial(_batches, job, parts=parts)
+    train, val = datasets(job, config, tokenizer, material)
+    make = padded if config.parity else partial(packed, job, parts=parts)
     batches: Any = make(config, train, tokenizer)
     model.checkpoint_activations = config.checkpoint_activations
     steps = _num_steps(config, batches)
-    replay = _replay(config, tokenizer, material)
+    replay = replay_rows(config, tokenizer, material)
     objective = LanguageModeling(
         model,
         batches if replay is None else Mixture(batches, replay, config.replay_share),
@@ -116,6 +115,7 @@ def run_job(
         run = Run.create(
             job, dataclasses.asdict(config), config.run, beside=lambda path: tokenizer.save(path / "tokenizer")
         )
+        held.enter_context(run.alone())
     run.update(parts=record(parts))
     if "model" not in run.info:
         run.update(
@@ -202,87 +202,6 @@ def _refuse_early(config: TrainConfig, base: Path | None) -> None:
 def _new_shape(config: TrainConfig, **vocabulary: int) -> ModelConfig:
     name = config.preset or ("cpu-2m" if pick_device(config.device).type == "cpu" else "small-34m")
     return preset(name, **{**vocabulary, **config.set})
-
-
-def _tokenizer(config: TrainConfig, base: Path | None, material: Material | None) -> Tokenizer:
-    if config.tokenizer:
-        return Tokenizer.load(config.tokenizer)
-    if base is not None:
-        return Tokenizer.load(base)
-    if material is not None:
-        raise UserError("rows in memory need a tokenizer: give --tokenizer.")
-    size = size_of("pretrain", config).num_bytes
-    texts = _sample(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
-    tokens = config.vocab_size or vocabulary(size)
-    print(f"training a tokenizer of {tokens} tokens on the data …")
-    return Tokenizer.train(texts, tokens)
-
-
-def _sample(config: TrainConfig, stride: int) -> list[str]:
-    """The texts of the data, without what is held out of a single one; of more than a tokenizer needs every `stride`th piece,
-    so that two long books, one in each language, both have their part."""
-    rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text))
-    first, second = next(rows, ""), next(rows, None)
-    if second is None:
-        texts: Iterable[str] = [first[: math.ceil(len(first) * (1 - config.val_fraction))]]
-    else:
-        texts = itertools.chain([first, second], rows)
-    if stride == 1:
-        return list(texts)
-    pieces = (text[at : at + PIECE] for text in texts for at in range(0, len(text), PIECE))
-    return list(itertools.islice(pieces, 0, None, stride))
-
-
-def _datasets(
-    job: str, config: TrainConfig, tokenizer: Tokenizer, material: Material | None
-) -> tuple[Dataset, Dataset | None]:
-    kind: Any = KIND[job]
-    if material is not None:
-        train = prepare_rows(material.train, tokenizer, kind=kind, name="train")
-        return train, None if material.val is None else prepare_rows(material.val, tokenizer, kind=kind, name="val")
-    data = prepare(config.data, tokenizer, kind=kind)
-    if config.parity and not config.val:
-        return data, None  # MiniMind holds nothing out
-    if config.val:
-        return data, prepare(config.val, tokenizer, kind=kind)
-    return data.split(config.val_fraction)
-
-
-def _padded(config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PaddedBatches:
-    """Rows as MiniMind makes them, with its names for the control tokens."""
-    return PaddedBatches(
-        dataset,
-        seq_len=config.seq_len,
-        batch_size=config.batch_size,
-        pad_id=tokenizer.endoftext_id,
-        bos_id=tokenizer.im_start_id,
-        eos_id=tokenizer.im_end_id,
-    )
-
-
-def _batches(
-    job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer, parts: Parts = REFERENCE
-) -> PackedBatches:
-    """Packed rows: text is cut where a row is full, conversations never are."""
-    return PackedBatches(
-        dataset,
-        seq_len=config.seq_len,
-        batch_size=config.batch_size,
-        pad_id=tokenizer.endoftext_id,
-        crop=job == "pretrain",
-        seed=config.seed,
-        sft_targets=parts.sft_targets,
-    )
-
-
-def _replay(config: TrainConfig, tokenizer: Tokenizer, material: Material | None) -> PackedBatches | None:
-    if material is not None and material.replay is not None:
-        return _batches(
-            "pretrain", config, prepare_rows(material.replay, tokenizer, kind="text", name="replay"), tokenizer
-        )
-    if config.replay:
-        return _batches("pretrain", config, prepare(config.replay, tokenizer, kind="text"), tokenizer)
-    return None
 
 
 def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer, parts: Parts) -> Transformer:

@@ -15,30 +15,22 @@ In the language the two words before decide the odds of the next. Its tables are
 
 from __future__ import annotations
 
-import functools
 import math
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import nn
 
-from fledge.errors import UserError
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
-from fledge.model.rope import rope_tables
+from fledge.lab.tiny import PostNorm, batches, final, language, sweep, tiny_model
+from fledge.model.layers import Block
+from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE
-from fledge.parts.reference import causal_mask, explicit_attention
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 HIGHEST_RATE, STEP = 0.1, 10**0.5
 WORST = 1.25  # times the loss of guessing: what is worse, or nan, counts as this
-STARTS = {"ordinary": 1.0, "silent": 0.0}  # size of the branches' last matrices at first
+STARTS = ("ordinary", "silent")
 START = {"ordinary": Text("普通初始化", "ordinary start"), "silent": Text("分支从 0 开始", "silent start")}
-MATRICES = ("qkv", "out", "gate_up", "down")
 
 
 @dataclass(frozen=True)
@@ -57,129 +49,29 @@ class Settings:
 
 
 NORMS = {
-    "none": lambda x, weight: x,
-    "weight_only": lambda x, weight: x * weight,
-    "layer_norm": lambda x, weight: F.layer_norm(x, x.shape[-1:]) * weight,
-    "rms_norm": lambda x, weight: REFERENCE.rms_norm(x, weight, 1e-6),
+    "none": lambda x, weight, eps: x,
+    "weight_only": lambda x, weight, eps: x * weight,
+    "layer_norm": lambda x, weight, eps: F.layer_norm(x, x.shape[-1:], weight, None, eps),
+    "rms_norm": REFERENCE.rms_norm,
 }
 
 
-@functools.cache
-def language(vocab: int) -> tuple[Tensor, float, float]:
-    """The odds of the next word, [two before, one before, next]; the entropy of the language in nats a word; and the loss
-    of a model that knows how frequent every word is and nothing else."""
-    draw = torch.Generator().manual_seed(0)
-    older, newer = 1.5 * torch.randn(2, vocab, vocab, generator=draw)
-    odds = (older[:, None] + newer[None]).softmax(-1)
-    pairs = torch.full((vocab, vocab), 1 / vocab**2)
-    for _ in range(200):  # until the share of every pair of words no longer changes
-        pairs = torch.einsum("ab,abc->bc", pairs, odds)
-    words = pairs.sum(0)
-    return odds, -(pairs[..., None] * odds * odds.log()).sum().item(), -(words * words.log()).sum().item()
-
-
-@functools.lru_cache(maxsize=2)
-def batches(vocab: int, steps: int, seed: int, rows: int = 8, length: int = 16) -> Tensor:
-    """New sentences for every step, [steps, rows, length + 1]: the same ones for every arm, start and rate."""
-    odds = language(vocab)[0]
-    draw = torch.Generator().manual_seed(seed)
-    words = list(torch.randint(vocab, (2, steps * rows), generator=draw))
-    while len(words) < length + 11:
-        words.append(torch.multinomial(odds[words[-2], words[-1]], 1, generator=draw)[:, 0])
-    return torch.stack(words[10:], 1).view(steps, rows, length + 1)  # the first ten words still show the random start
-
-
-def shapes_of(settings: Settings) -> dict[str, tuple[int, ...]]:
-    """The weights of one model."""
-    layers, width, vocab = settings.layers, settings.width, settings.vocab
-    if width % 4:
-        raise UserError(f"--width must be a multiple of 4, not {width}: two heads, and RoPE turns pairs of numbers.")
-    return {
-        "qkv": (layers, width, 3 * width),
-        "out": (layers, width, width),
-        "gate_up": (layers, width, 4 * width),
-        "down": (layers, 2 * width, width),
-        "head": (width, vocab),
-        "embed": (vocab, width),
-        "norm": (2 * layers + 1, width),
-    }
-
-
-def first_weights(settings: Settings, seed: int) -> Tensor:
-    """Every model's weights in one row, [models, numbers]; apart from the start all rows are the same."""
-    draw, rows = torch.Generator().manual_seed(seed), []
-    weights = {name: torch.randn(shape, generator=draw) for name, shape in shapes_of(settings).items()}
-    weights["norm"] = torch.ones_like(weights["norm"])
-    for name in (*MATRICES, "head"):
-        weights[name] *= weights[name].shape[-2] ** -0.5
-    for size in STARTS.values():
-        started = weights | {name: size * weights[name] for name in ("out", "down")}
-        rows += [torch.cat([weight.flatten() for weight in started.values()])] * settings.rates
-    return torch.stack(rows).requires_grad_()
-
-
-def named(settings: Settings, rows: Tensor) -> dict[str, Tensor]:
-    """The same numbers by name, each [models, ...] of its shape."""
-    shapes = shapes_of(settings)
-    pieces = rows.split([math.prod(shape) for shape in shapes.values()], 1)
-    return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces)}
-
-
-@functools.cache
-def angles(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """RoPE's cosines and sines for the positions of a sentence, as in `fledge.model`."""
-    inverse_frequencies = 10000.0 ** -(torch.arange(size // 2) / (size // 2))
-    return rope_tables(inverse_frequencies, torch.arange(length), 1.0, torch.float32)
-
-
-def attend(qkv: Tensor, length: int) -> Tensor:
-    """Causal attention with RoPE, two heads, inside every sentence: [models, words, 3 D] -> [models, words, D]."""
-    models, words, size = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    q, k, v = qkv.view(-1, length, 3, 2, size // 2).permute(2, 0, 3, 1, 4)
-    q, k = (REFERENCE.apply_rope(x, *angles(length, size // 2)) for x in (q, k))
-    # The formula itself, not the fused kernel: for sentences this short its backward pass is faster.
-    mixed = explicit_attention(q, k, v, causal_mask(length, q))
-    return mixed.transpose(1, 2).reshape(models, words, size)
-
-
-def feed(gate_up: Tensor) -> Tensor:
-    return REFERENCE.swiglu(*gate_up.chunk(2, -1))
-
-
-def losses(settings: Settings, weights: dict[str, Tensor], ids: Tensor) -> Tensor:
-    """The loss of every model on the same sentences, [models]: one batched product does the work of all models."""
+def model_of(settings: Settings, start: str, seed: int) -> Transformer:
+    """The model of an arm; its head is random too, so that what the blocks make of a text shows from the first step."""
     norm = NORMS[settings.norm.removeprefix("post_").removeprefix("pre_")]
-    branches = []
-    for qkv, out, gate_up, down in zip(*(weights[name].unbind(1) for name in MATRICES)):
-        branches += [(qkv, partial(attend, length=ids.shape[1] - 1), out), (gate_up, feed, down)]
-    *scales, last = weights["norm"][:, :, None].unbind(1)
-    x = weights["embed"][:, ids[:, :-1].flatten()]  # [models, words, D]
-    for (into, inner, out), scale in zip(branches, scales):
-        if settings.norm.startswith("post_"):  # noqa: SIM108 (two formulas, one under the other)
-            x = norm(x + inner(x @ into) @ out, scale)
-        else:
-            x = x + inner(norm(x, scale) @ into) @ out
-    logits = norm(x, last) @ weights["head"]
-    found = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten().repeat(len(logits)), reduction="none")
-    return found.view(len(logits), -1).mean(1)
-
-
-def train(settings: Settings, seed: int) -> Tensor:
-    """Train a model from every start at every rate, all side by side -> the losses, [steps, models]."""
-    rows, history = first_weights(settings, seed), []
-    mean, square = torch.zeros_like(rows), torch.zeros_like(rows)
-    for step, ids in enumerate(batches(settings.vocab, settings.steps, seed), 1):
-        found = losses(settings, named(settings, rows), ids)
-        # A loss depends on its own model alone, so the gradient of their sum is every model's own gradient.
-        (grad,) = torch.autograd.grad(found.sum(), rows)
-        with torch.no_grad():
-            for model, rate in enumerate(rates_of(settings) * len(STARTS)):
-                REFERENCE.adamw_step(
-                    rows[model], grad[model], mean[model], square[model], step,
-                    lr=rate, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0,
-                )  # fmt: skip
-        history.append(found.detach())
-    return torch.stack(history)
+    model = tiny_model(
+        settings.vocab,
+        seed,
+        width=settings.width,
+        layers=settings.layers,
+        parts=replace(REFERENCE, rms_norm=norm),
+        block=PostNorm if settings.norm.startswith("post_") else Block,
+    )
+    nn.init.normal_(model.lm_head.weight, std=settings.width**-0.5)
+    for name, weight in model.named_parameters():
+        if start == "silent" and name.endswith(("o_proj.weight", "down_proj.weight")):
+            nn.init.zeros_(weight)
+    return model
 
 
 def rates_of(settings: Settings) -> list[float]:
@@ -188,19 +80,23 @@ def rates_of(settings: Settings) -> list[float]:
 
 def gap(settings: Settings) -> float:
     """Nats between guessing and the entropy: all that there is to learn."""
-    return math.log(settings.vocab) - language(settings.vocab)[1]
+    return math.log(settings.vocab) - language(settings.vocab).entropy
 
 
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     """Final loss from every start at every rate. A rate "works" when the loss has come halfway from chance to the entropy."""
-    rates, chance, history = rates_of(settings), math.log(settings.vocab), train(settings, seed)
-    final = history[-max(settings.steps // 10, 1) :].mean(0).nan_to_num(math.inf).clamp(max=WORST * chance)
-    found: dict[str, float | list[float]] = {"first_loss": history[0, 0].item()}
-    for start, values in zip(STARTS, final.view(len(STARTS), -1).tolist()):
+    rates, chance = rates_of(settings), math.log(settings.vocab)
+    data = batches(settings.vocab, settings.steps, seed)
+    found: dict[str, float | list[float]] = {}
+    for start in STARTS:
+        losses = sweep(model_of(settings, start, seed), rates, data)
+        if start == "ordinary":
+            found["first_loss"] = losses[0, 0].item()
+        values = final(losses, worst=WORST * chance)
         works = [rate for rate, loss in zip(rates, values) if loss < chance - gap(settings) / 2]
         found |= {
             f"best_{start}": min(values),
-            f"lost_{start}": (min(values) - language(settings.vocab)[1]) / gap(settings),
+            f"lost_{start}": (min(values) - language(settings.vocab).entropy) / gap(settings),
             f"working_{start}": float(len(works)),
             f"top_rate_{start}": max(works, default=0.0),
             f"by_rate_{start}": values,
@@ -208,31 +104,20 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     return found
 
 
-def landmarks(figure: Figure, axes: Axes, vocab: int) -> None:
-    """Losses that are known without any training, as dashed lines with their names."""
-    _, entropy, frequencies = language(vocab)
-    for value, name in (
-        (math.log(vocab), Text("瞎猜 ln V", "guessing, ln V")),
-        (frequencies, Text("只知道词频", "knowing how frequent each word is")),
-        (entropy, Text("熵：谁也到不了它的下面", "entropy: nothing gets below")),
-    ):
-        axes.axhline(value, color="0.45", linestyle="--", linewidth=1)
-        where = {"xycoords": axes.get_yaxis_transform(), "xytext": (2, 3), "textcoords": "offset points"}
-        axes.annotate(figure.words(name), (0, value), **where, fontsize="x-small", color="0.35")
-
-
 def draw(results: Results, figure: Figure) -> None:
-    vocab = results.settings.vocab
+    known, chance = language(results.settings.vocab), math.log(results.settings.vocab)
     for axes, start in zip(figure.axes(1, 2), STARTS):
         for arm in results.arms:
             mean, low, high = results.band(arm, f"by_rate_{start}")
             figure.line(axes, rates_of(results.settings), mean, low, high, label=results.label(arm))
-        landmarks(figure, axes, vocab)
+        figure.floor(axes, chance, Text("瞎猜 ln V", "guessing, ln V"))
+        figure.floor(axes, known.entropy_of_none, Text("只知道词频", "knowing how frequent each word is"))
+        figure.floor(axes, known.entropy, Text("熵：谁也到不了它的下面", "entropy: nothing gets below"))
         axes.set_xscale("log")
-        axes.set_ylim(language(vocab)[1] - 0.1, WORST * math.log(vocab) + 0.1)
+        axes.set_ylim(known.entropy - 0.1, (WORST + 0.4) * chance)  # room for the legend
         loss = Text("最后的损失（最高画到 1.25 ln V）", "final loss (drawn up to 1.25 ln V)")
         figure.name(axes, x=Text("学习率", "learning rate"), y=loss, title=START[start])
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.96), ncols=2, frameon=False, fontsize="small")
+        axes.legend(loc="upper center", ncols=2, frameon=False, fontsize="small")
     axes.get_legend().remove()  # the same curves: the legend on the left is enough
 
 
@@ -249,7 +134,7 @@ def metrics_of(start: str) -> dict[str, Metric]:
         f"best_{start}": Metric(
             Text(f"{zh}：最好的损失", f"{en}: loss at the best rate"),
             chance=lambda settings: math.log(settings.vocab),
-            floor=lambda settings: language(settings.vocab)[1],
+            floor=lambda settings: language(settings.vocab).entropy,
         ),
         f"lost_{start}": Metric(
             Text(f"{zh}：离熵还差（瞎猜 1）", f"{en}: left to the entropy (guessing: 1)"), chance=1, floor=0

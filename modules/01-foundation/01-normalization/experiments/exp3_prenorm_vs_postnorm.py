@@ -16,28 +16,20 @@ ln V, and nothing beats the entropy.
 
 from __future__ import annotations
 
-import functools
+import copy
 import math
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from fledge.errors import UserError
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
-from fledge.model.rope import rope_tables
-from fledge.parts import REFERENCE
-from fledge.parts.reference import causal_mask, explicit_attention
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from fledge.lab.tiny import PostNorm, batches, final, language, next_word_loss, sweep, tiny_model
+from fledge.model.layers import Block
+from fledge.model.transformer import Transformer
 
 HIGHEST_RATE, STEP = 0.1, 10**0.5
 WORST = 1.25  # times the loss of guessing: what is worse, or nan, counts as this
-MATRICES = ("qkv", "out", "gate_up", "down")
 
 
 @dataclass(frozen=True)
@@ -54,149 +46,39 @@ class Settings:
     )
 
 
-@functools.cache
-def language(vocab: int) -> tuple[Tensor, float, float]:
-    """The odds of the next word, [two before, one before, next]; the entropy of the language in nats a word; and the loss
-    of a model that knows how frequent every word is and nothing else."""
-    draw = torch.Generator().manual_seed(0)
-    older, newer = 1.5 * torch.randn(2, vocab, vocab, generator=draw)
-    odds = (older[:, None] + newer[None]).softmax(-1)
-    pairs = torch.full((vocab, vocab), 1 / vocab**2)
-    for _ in range(200):  # until the share of every pair of words no longer changes
-        pairs = torch.einsum("ab,abc->bc", pairs, odds)
-    words = pairs.sum(0)
-    return odds, -(pairs[..., None] * odds * odds.log()).sum().item(), -(words * words.log()).sum().item()
+@torch.no_grad()
+def model_of(settings: Settings, seed: int) -> Transformer:
+    """The model of an arm; its head is random too, or no gradient would come back from it before the first step."""
+    block = PostNorm if settings.place == "post" else Block
+    model = tiny_model(settings.vocab, seed, width=settings.width, layers=settings.layers, block=block)
+    nn.init.normal_(model.lm_head.weight, std=settings.width**-0.5)
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight *= settings.branches
+    return model
 
 
-@functools.lru_cache(maxsize=2)
-def batches(vocab: int, steps: int, seed: int, rows: int = 8, length: int = 16) -> Tensor:
-    """New sentences for every step, [steps, rows, length + 1]: the same ones for both arms and every rate."""
-    odds = language(vocab)[0]
-    draw = torch.Generator().manual_seed(seed)
-    words = list(torch.randint(vocab, (2, steps * rows), generator=draw))
-    while len(words) < length + 11:
-        words.append(torch.multinomial(odds[words[-2], words[-1]], 1, generator=draw)[:, 0])
-    return torch.stack(words[10:], 1).view(steps, rows, length + 1)  # the first ten words still show the random start
+def matrices(block: nn.Module) -> list[Tensor]:
+    return [weight for weight in block.parameters() if weight.ndim == 2]
 
 
-def shapes_of(settings: Settings) -> dict[str, tuple[int, ...]]:
-    """The weights of one model."""
-    layers, width, vocab = settings.layers, settings.width, settings.vocab
-    if width % 4:
-        raise UserError(f"--width must be a multiple of 4, not {width}: two heads, and RoPE turns pairs of numbers.")
-    return {
-        "qkv": (layers, width, 3 * width),
-        "out": (layers, width, width),
-        "gate_up": (layers, width, 4 * width),
-        "down": (layers, 2 * width, width),
-        "head": (width, vocab),
-        "embed": (vocab, width),
-        "norm": (2 * layers + 1, width),
-    }
-
-
-def first_weights(settings: Settings, seed: int) -> Tensor:
-    """One row of weights for every rate, [models, numbers], all the same. Matrices have variance 1 / fan-in."""
-    draw = torch.Generator().manual_seed(seed)
-    weights = {name: torch.randn(shape, generator=draw) for name, shape in shapes_of(settings).items()}
-    weights["norm"] = torch.ones_like(weights["norm"])
-    for name in (*MATRICES, "head"):
-        weights[name] *= weights[name].shape[-2] ** -0.5
-    for name in ("out", "down"):
-        weights[name] *= settings.branches
-    return torch.cat([weight.flatten() for weight in weights.values()]).repeat(settings.rates, 1).requires_grad_()
-
-
-def named(settings: Settings, rows: Tensor) -> dict[str, Tensor]:
-    """The same numbers by name, each [models, ...] of its shape."""
-    shapes = shapes_of(settings)
-    pieces = rows.split([math.prod(shape) for shape in shapes.values()], 1)
-    return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces)}
-
-
-@functools.cache
-def angles(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """RoPE's cosines and sines for the positions of a sentence, as in `fledge.model`."""
-    inverse_frequencies = 10000.0 ** -(torch.arange(size // 2) / (size // 2))
-    return rope_tables(inverse_frequencies, torch.arange(length), 1.0, torch.float32)
-
-
-def attend(qkv: Tensor, length: int) -> Tensor:
-    """Causal attention with RoPE, two heads, inside every sentence: [models, words, 3 D] -> [models, words, D]."""
-    models, words, size = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    q, k, v = qkv.view(-1, length, 3, 2, size // 2).permute(2, 0, 3, 1, 4)
-    q, k = (REFERENCE.apply_rope(x, *angles(length, size // 2)) for x in (q, k))
-    # The formula itself, not the fused kernel: for sentences this short its backward pass is faster.
-    mixed = explicit_attention(q, k, v, causal_mask(length, q))
-    return mixed.transpose(1, 2).reshape(models, words, size)
-
-
-def feed(gate_up: Tensor) -> Tensor:
-    return REFERENCE.swiglu(*gate_up.chunk(2, -1))
-
-
-def hidden(settings: Settings, weights: dict[str, Tensor], ids: Tensor) -> Tensor:
-    """The final hidden vectors of every model, [models, words, D]: one batched product does the work of all models."""
-    branches = []
-    for qkv, out, gate_up, down in zip(*(weights[name].unbind(1) for name in MATRICES)):
-        branches += [(qkv, partial(attend, length=ids.shape[1] - 1), out), (gate_up, feed, down)]
-    *scales, last = weights["norm"][:, :, None].unbind(1)
-    x = weights["embed"][:, ids[:, :-1].flatten()]
-    for (into, inner, out), scale in zip(branches, scales):
-        if settings.place == "post":  # noqa: SIM108 (two formulas, one under the other)
-            x = norm(x + inner(x @ into) @ out, scale)
-        else:
-            x = x + inner(norm(x, scale) @ into) @ out
-    return norm(x, last)
-
-
-def norm(x: Tensor, weight: Tensor) -> Tensor:
-    return REFERENCE.rms_norm(x, weight, 1e-6)
-
-
-def losses(settings: Settings, weights: dict[str, Tensor], ids: Tensor) -> Tensor:
-    """The loss of every model on the same sentences, [models]."""
-    logits = hidden(settings, weights, ids) @ weights["head"]
-    found = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten().repeat(len(logits)), reduction="none")
-    return found.view(len(logits), -1).mean(1)
-
-
-def gradients(settings: Settings, rows: Tensor, ids: Tensor) -> list[float]:
-    """Norm of the gradient of every block's matrices, first block first; the models are still equal, so of the first."""
-    (grad,) = torch.autograd.grad(losses(settings, named(settings, rows), ids)[0], rows)
-    grads = named(settings, grad)
-    return torch.cat([grads[name][0].flatten(1) for name in MATRICES], 1).norm(dim=1).tolist()
+def gradients(model: Transformer, ids: Tensor) -> list[float]:
+    """Norm of the gradient of every block's matrices, first block first."""
+    loss = next_word_loss(model(ids[:, :-1]), ids[:, 1:])
+    found = torch.autograd.grad(loss, [weight for block in model.model.layers for weight in matrices(block)])
+    blocks = zip(*[iter(found)] * len(matrices(model.model.layers[0])))
+    return [torch.cat([grad.flatten() for grad in grads]).norm().item() for grads in blocks]
 
 
 @torch.no_grad()
-def shift(settings: Settings, rows: Tensor, ids: Tensor, by: float = 0.01) -> float:
+def shift(model: Transformer, ids: Tensor, by: float = 0.01) -> float:
     """Relative change of the final hidden vectors when the blocks' matrices change at random by the share `by`."""
-    weights = named(settings, rows[:1])
-    moved = dict(weights)
-    for name in MATRICES:
-        noise = torch.randn_like(weights[name])
-        moved[name] = weights[name] + by * weights[name].norm() / noise.norm() * noise
-    before, after = hidden(settings, weights, ids), hidden(settings, moved, ids)
+    moved = copy.deepcopy(model)
+    for weight in (weight for block in moved.model.layers for weight in matrices(block)):
+        noise = torch.randn_like(weight)
+        weight += by * weight.norm() / noise.norm() * noise
+    before, after = model.hidden(ids[:, :-1]), moved.hidden(ids[:, :-1])
     return ((after - before).norm() / before.norm()).item()
-
-
-def train(settings: Settings, seed: int) -> Tensor:
-    """Train one model at every rate, all side by side -> the losses, [steps, models]."""
-    rows, history = first_weights(settings, seed), []
-    mean, square = torch.zeros_like(rows), torch.zeros_like(rows)
-    for step, ids in enumerate(batches(settings.vocab, settings.steps, seed), 1):
-        found = losses(settings, named(settings, rows), ids)
-        # A loss depends on its own model alone, so the gradient of their sum is every model's own gradient.
-        (grad,) = torch.autograd.grad(found.sum(), rows)
-        rising = min(1.0, step / max(settings.warmup * settings.steps, 1.0))
-        with torch.no_grad():
-            for model, rate in enumerate(rates_of(settings)):
-                REFERENCE.adamw_step(
-                    rows[model], grad[model], mean[model], square[model], step,
-                    lr=rising * rate, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0,
-                )  # fmt: skip
-        history.append(found.detach())
-    return torch.stack(history)
 
 
 def rates_of(settings: Settings) -> list[float]:
@@ -206,34 +88,19 @@ def rates_of(settings: Settings) -> list[float]:
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     """A rate "works" when its final loss has come at least halfway from chance to the entropy."""
     rates, chance = rates_of(settings), math.log(settings.vocab)
-    floor = language(settings.vocab)[1]
-    rows, ids = first_weights(settings, seed), batches(settings.vocab, settings.steps, seed)[0]
-    norms, shifted = gradients(settings, rows, ids), shift(settings, rows, ids)
-    final = train(settings, seed)[-max(settings.steps // 10, 1) :].mean(0)
-    final = final.nan_to_num(math.inf).clamp(max=WORST * chance).tolist()
-    works = [rate for rate, loss in zip(rates, final) if loss < (chance + floor) / 2]
+    model, data = model_of(settings, seed), batches(settings.vocab, settings.steps, seed)
+    norms, shifted = gradients(model, data[0]), shift(model, data[0])
+    losses = final(sweep(model, rates, data, warmup=settings.warmup), worst=WORST * chance)
+    works = [rate for rate, loss in zip(rates, losses) if loss < (chance + language(settings.vocab).entropy) / 2]
     return {
         "shift": shifted,
         "ratio": norms[0] / norms[-1],
-        "best": min(final),
+        "best": min(losses),
         "top_rate": max(works, default=0.0),
         "working": float(len(works)),
         "by_layer": norms,
-        "by_rate": final,
+        "by_rate": losses,
     }
-
-
-def landmarks(figure: Figure, axes: Axes, vocab: int) -> None:
-    """Losses that are known without any training, as dashed lines with their names."""
-    _, entropy, frequencies = language(vocab)
-    for value, name in (
-        (math.log(vocab), Text("瞎猜 ln V", "guessing, ln V")),
-        (frequencies, Text("只知道词频", "knowing how frequent each word is")),
-        (entropy, Text("熵：谁也到不了它的下面", "entropy: nothing gets below")),
-    ):
-        axes.axhline(value, color="0.45", linestyle="--", linewidth=1)
-        where = {"xycoords": axes.get_yaxis_transform(), "xytext": (2, 3), "textcoords": "offset points"}
-        axes.annotate(figure.words(name), (0, value), **where, fontsize="x-small", color="0.35")
 
 
 def draw(results: Results, figure: Figure) -> None:
@@ -251,11 +118,15 @@ def draw(results: Results, figure: Figure) -> None:
     figure.bars(middle, [results.label(arm) for arm in results.arms], means, spread)
     change = Text("输出的相对变化", "relative change of the output")
     figure.name(middle, y=change, title=Text("训练前：权重变 1%", "before training: weights change by 1%"))
-    landmarks(figure, right, settings.vocab)
+    known = language(settings.vocab)
+    figure.floor(right, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
+    figure.floor(right, known.entropy_of_none, Text("只知道词频", "knowing how frequent each word is"))
+    figure.floor(right, known.entropy, Text("熵：谁也到不了它的下面", "entropy: nothing gets below"))
     right.set_xscale("log")
+    right.set_ylim(top=1.25 * math.log(settings.vocab))  # room for the legend
     loss = Text("最后的损失（最多画到 1.25 ln V）", "final loss (drawn up to 1.25 ln V)")
     figure.name(right, x=Text("学习率", "learning rate"), y=loss, title=Text("训练后", "after training"))
-    right.legend(loc="center", bbox_to_anchor=(0.5, 0.68), ncols=2, frameon=False, fontsize="small")
+    right.legend(loc="upper center", ncols=2, frameon=False, fontsize="small")
 
 
 def outcome(results: Results) -> str:
@@ -282,7 +153,7 @@ lab = Lab(
         "best": Metric(
             Text("最好的学习率下的损失", "loss at the best rate"),
             chance=lambda settings: math.log(settings.vocab),
-            floor=lambda settings: language(settings.vocab)[1],
+            floor=lambda settings: language(settings.vocab).entropy,
         ),
         "top_rate": Metric(Text("能用的最高学习率", "highest rate that works"), format=".0e"),
         "working": Metric(Text("有几个学习率能用", "how many of the rates work"), format=".1f"),

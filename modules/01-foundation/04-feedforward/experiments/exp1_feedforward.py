@@ -10,7 +10,8 @@ trained on all sums at the same rates, and the best rate of each counts. So this
 find, not about sums that it has never seen.
 
 Softmax over a single token is 1 whatever the score. All that attention does then is two matrix products, and a sum of
-matrices cannot add on a clock: no function f(a) + g(b) has a loss below ln V there (exp2_activation shows why).
+matrices cannot add on a clock: no function f(a) + g(b) has a loss below ln V there (exp2_activation shows why). What bends
+at all in such a model is RMSNorm: it divides by a size that both words decide. Whatever lies below ln V is its doing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 HALF = {"extreme": True, "slack": 4}  # sums are taken in float32: only the roundings of the result count, so length 1
 

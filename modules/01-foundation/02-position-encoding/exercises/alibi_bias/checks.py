@@ -2,7 +2,7 @@
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 
 def oracle(num_heads, length):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 
 def oracle(num_positions, dim):

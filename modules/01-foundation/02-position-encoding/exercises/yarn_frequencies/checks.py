@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 
 def oracle(dim, base, factor, original_length, beta_fast=32.0, beta_slow=1.0):

@@ -2,7 +2,7 @@
 
 import torch
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

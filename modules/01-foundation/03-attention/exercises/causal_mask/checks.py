@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 
 def oracle(num_queries: int, num_keys: int) -> Tensor:

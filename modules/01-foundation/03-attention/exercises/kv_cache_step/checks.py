@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 def oracle(q: Tensor, k: Tensor, v: Tensor, cache_k: Tensor, cache_v: Tensor, position: int) -> Tensor:

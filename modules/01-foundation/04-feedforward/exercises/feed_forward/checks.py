@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 def oracle(x: Tensor, w_gate: Tensor, w_up: Tensor, w_down: Tensor) -> Tensor:

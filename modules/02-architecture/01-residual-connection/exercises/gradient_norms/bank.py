@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

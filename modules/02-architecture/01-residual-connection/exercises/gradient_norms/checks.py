@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import torch
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 def oracle(weights, num_layers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

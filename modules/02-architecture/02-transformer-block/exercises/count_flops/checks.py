@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 from fledge.model.config import ModelConfig
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 from fledge.model.config import ModelConfig
 from fledge.model.transformer import Transformer
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 from fledge.model.config import ModelConfig
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE

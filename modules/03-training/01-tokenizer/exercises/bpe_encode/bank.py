@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import pairwise
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

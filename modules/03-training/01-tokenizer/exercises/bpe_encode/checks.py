@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 from fledge.tokenizer.bpe import merge_pair
 
 Merges = list[tuple[bytes, bytes]]

@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 from fledge.tokenizer.bpe import merge_pair
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fledge.course.bank import mistake, variant
+from fledge.course.grader.bank import mistake, variant
 from fledge.lang import Text
 
 

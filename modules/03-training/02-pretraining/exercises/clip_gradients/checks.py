@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 def oracle(grads: list[Tensor], max_norm: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 
 def oracle(logits_NV: Tensor, targets_N: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import torch
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 SCHEDULES = ("constant", "linear", "cosine", "wsd")
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text, normal
+from fledge.course.grader.checking import Case, Text, normal
 
 CLOSE = 1e-4
 NEARLY_1 = 1 - 2**-24  # the largest float32 below 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Text
+from fledge.course.grader.checking import Case, Text
 
 
 def oracle(ids_T: Tensor, answer_T: Tensor) -> Tensor:

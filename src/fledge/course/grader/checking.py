@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.course.compare import Tolerance, Unlike, named, unlike
-from fledge.course.failures import Problem, raised
-from fledge.course.measuring import Answer, Request, floating, measure_plainly
+from fledge.course.grader.compare import Tolerance, Unlike, named, unlike
+from fledge.course.grader.failures import Problem, raised
+from fledge.course.grader.measuring import Answer, Request, floating, measure_plainly
 from fledge.lang import Text
 
 __all__ = ["Case", "Text", "Wanted", "difference", "normal", "same", "wanted"]

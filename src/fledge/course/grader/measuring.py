@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.course.cost import Cost, measure_cost
-from fledge.course.wire import NotPortable, carried, encode
+from fledge.course.grader.cost import Cost, measure_cost
+from fledge.course.grader.wire import NotPortable, carried, encode
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from fledge.course.exercise import Exercise, learner_source
-from fledge.course.failures import Died, Problem, not_loaded, raised
-from fledge.course.grade import unreadable_source
-from fledge.course.process import Child
+from fledge.course.grader.failures import Died, Problem, not_loaded, raised
+from fledge.course.grader.grade import unreadable_source
+from fledge.course.grader.process import Child
 from fledge.lang import Text, say
 
 SUFFIX = "_checks"

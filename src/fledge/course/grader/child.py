@@ -1,4 +1,4 @@
-"""The learner's process: `python -m fledge.course.child`. It loads one file and answers calls; it judges nothing.
+"""The learner's process: `python -m fledge.course.grader.child`. It loads one file and answers calls; it judges nothing.
 
 Requests come on standard input, answers leave on standard output, as bodies of `wire`. The learner's code sees neither:
 its standard input is empty, and what it prints goes to standard error, which the parent has tied to a file.
@@ -24,7 +24,7 @@ def main() -> int:
     import numpy  # noqa: F401
     import torch
 
-    from fledge.course.wire import decode, encode, receive, send
+    from fledge.course.grader.wire import decode, encode, receive, send
 
     torch.set_num_threads(1)
     _warm_up()
@@ -56,7 +56,7 @@ class Learner:
 
     def load(self, source: bytes) -> dict[str, Any] | None:
         """Run the file; the error that it raised, as data."""
-        from fledge.course.measuring import describe
+        from fledge.course.grader.measuring import describe
 
         try:
             exec(compile(source, self.path, "exec", dont_inherit=True), vars(self.module))
@@ -66,7 +66,7 @@ class Learner:
 
     def call(self, request: dict[str, Any], limit: int) -> bytes:
         """The answer to one request, ready to send."""
-        from fledge.course.measuring import Answer, Request, answer_bytes, describe, measure
+        from fledge.course.grader.measuring import Answer, Request, answer_bytes, describe, measure
 
         names = request.pop("check", None)
         asked = Request(**request)
@@ -85,7 +85,7 @@ class Learner:
     def _check(self, function: Any, implementations: tuple[Any, ...], seed: int) -> Any:
         import torch
 
-        from fledge.course.measuring import Answer, describe
+        from fledge.course.grader.measuring import Answer, describe
 
         torch.default_generator.manual_seed(seed)
         try:
@@ -114,8 +114,8 @@ def _take_the_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 def _confine(memory_mb: int, seconds: float) -> None:
     """From here on the learner's code runs, within its limits."""
-    from fledge.course.guard import guard
-    from fledge.course.limits import limit_self
+    from fledge.course.grader.guard import guard
+    from fledge.course.grader.limits import limit_self
 
     limit_self(memory_mb, seconds)
     guard(Path.cwd())
@@ -125,7 +125,7 @@ def _warm_up() -> None:
     """Let torch import what it imports late, before the guard forbids some of it and the clock runs."""
     import torch
 
-    from fledge.course.measuring import Request, measure
+    from fledge.course.grader.measuring import Request, measure
 
     one = torch.ones(2, 2)
     measure(lambda x: (x @ x).softmax(-1), Request("", (one,), cotangents=[one], cost=True, saved=True))
@@ -133,7 +133,7 @@ def _warm_up() -> None:
 
 def _unfit(module: types.ModuleType, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An answer that says why the call cannot be made, or None."""
-    from fledge.course.measuring import Answer
+    from fledge.course.grader.measuring import Answer
 
     if not callable(function):
         there = [

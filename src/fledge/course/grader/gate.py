@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.course.checking import Case, Wanted, difference, same, wanted
-from fledge.course.cost import Cost, over
 from fledge.course.exercise import Exercise, Functions, unwritten
-from fledge.course.failures import Problem
-from fledge.course.measuring import Answer, measure_plainly
+from fledge.course.grader.checking import Case, Wanted, difference, same, wanted
+from fledge.course.grader.cost import Cost, over
+from fledge.course.grader.failures import Problem
+from fledge.course.grader.measuring import Answer, measure_plainly
 from fledge.lang import Text
 from fledge.parts import REFERENCE
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fledge.course.exercise import Exercise, learner_source, unwritten
-from fledge.course.failures import Died, Problem, not_loaded
-from fledge.course.process import Child
+from fledge.course.grader.failures import Died, Problem, not_loaded
+from fledge.course.grader.process import Child
 from fledge.lang import Text
 
 if TYPE_CHECKING:
-    from fledge.course.bank import Entry
-    from fledge.course.checking import Case, Wanted
-    from fledge.course.cost import Cost
-    from fledge.course.measuring import Answer
+    from fledge.course.grader.bank import Entry
+    from fledge.course.grader.checking import Case, Wanted
+    from fledge.course.grader.cost import Cost
+    from fledge.course.grader.measuring import Answer
 
 NOT_RUN = "NOT_RUN"
 
@@ -215,8 +215,8 @@ def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry
     failed = next((one for one in tried if one.case.name == problem.case), None)
     if failed is None or failed.got is None:
         return None
-    from fledge.course.checking import difference, same
-    from fledge.course.measuring import measure_plainly
+    from fledge.course.grader.checking import difference, same
+    from fledge.course.grader.measuring import measure_plainly
 
     answered = [one for one in tried if one.got is not None and one.case.function == failed.case.function]
     wrong = [one for one in answered if one.problem is not None and one.case.name != "cost"]
@@ -243,7 +243,7 @@ def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry
 
 def _try_all(exercise: Exercise, child: Child, source: bytes, seed: int) -> tuple[list[Tried], Problem | None]:
     """Ask every case. The problem is that of a file that does not load, or of a process that died."""
-    from fledge.course.checking import difference, wanted  # loads torch, while the child does the same
+    from fledge.course.grader.checking import difference, wanted  # loads torch, while the child does the same
 
     cases = exercise.cases(seed)
     wants = [wanted(case, exercise.oracle(case.function or ""), case.function or "", seed) for case in cases]
@@ -279,7 +279,7 @@ def _costs(exercise: Exercise, tried: list[Tried]) -> dict[str, Cost] | None:
     one = next((one for one in tried if one.case.name == "cost"), None)
     if one is None or one.got is None or one.got.cost is None:
         return None
-    from fledge.course.measuring import measure
+    from fledge.course.grader.measuring import measure
 
     reference = measure(exercise.solution()[one.want.request.function], one.want.request).cost
     if reference is None or not any(reference.values()):
@@ -290,7 +290,7 @@ def _costs(exercise: Exercise, tried: list[Tried]) -> dict[str, Cost] | None:
 def _too_costly(exercise: Exercise, costs: dict[str, Cost] | None) -> Problem | None:
     if costs is None:
         return None
-    from fledge.course.cost import over
+    from fledge.course.grader.cost import over
 
     name = over(costs["yours"], costs["reference"], exercise.ceilings)
     if name is None:

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from fledge.course import limits
-from fledge.course.failures import Died, died, too_big, too_slow, too_talkative, unreadable
+from fledge.course.grader import limits
+from fledge.course.grader.failures import Died, died, too_big, too_slow, too_talkative, unreadable
 
 START_SECONDS = 120  # importing torch from a slow disk; the learner's own clock starts afterwards
 PRINTED_MB = 16
@@ -45,7 +45,7 @@ class Child:
         self._printed = Path(self._folder.name, "printed.txt")
         with self._printed.open("wb") as printed:
             self._process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", "-m", "fledge.course.child"],
+                [sys.executable, "-X", "utf8", "-m", "fledge.course.grader.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
@@ -69,7 +69,7 @@ class Child:
 
     def load(self, source: bytes) -> dict[str, Any] | None:
         """Let the child run the learner's file; the error that it raised, as data."""
-        from fledge.course.wire import decode, encode
+        from fledge.course.grader.wire import decode, encode
 
         deadline = time.monotonic() + START_SECONDS
         threading.Thread(target=self._receive, daemon=True).start()
@@ -90,8 +90,8 @@ class Child:
 
     def ask(self, request: dict[str, Any]) -> Any:
         """The Answer to a request (the fields of `measuring.Request`). Raises Died."""
-        from fledge.course.measuring import Answer
-        from fledge.course.wire import decode, encode
+        from fledge.course.grader.measuring import Answer
+        from fledge.course.grader.wire import decode, encode
 
         return self._decoded(lambda body: Answer(**decode(body)), encode({"do": "call", "request": request}))
 
@@ -116,7 +116,7 @@ class Child:
             raise unreadable() from None
 
     def _exchange(self, body: bytes) -> None:
-        from fledge.course.wire import send
+        from fledge.course.grader.wire import send
 
         try:
             send(_pipe(self._process.stdin), body)
@@ -126,7 +126,7 @@ class Child:
         self._receive()
 
     def _receive(self) -> None:
-        from fledge.course.wire import receive
+        from fledge.course.grader.wire import receive
 
         try:
             self._answers.put(receive(_pipe(self._process.stdout), ANSWER_LIMIT))
@@ -174,7 +174,7 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def _environment(work: Path) -> dict[str, str]:
-    source = str(Path(__file__).resolve().parent.parent.parent)  # this very fledge, installed or not
+    source = str(Path(__file__).resolve().parents[3])  # this very fledge, installed or not
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), str(work))
