@@ -199,13 +199,14 @@ def record(words: list[str]) -> None:
 
     every = [(topic, path) for topic in topics() for path in topic.labs]
     labs = every if words == ["all"] else [find_lab(word) for word in words]
+    commit = git_commit()  # before the first record is written: it makes the checkout another one
     for number, (topic, path) in enumerate(labs, 1):
         lab = load(path)
         results = verdict.execute(lab, lab.settings, range(lab.seeds))
         judged = verdict.verdicts(results)
         found = {
             "lab": lab.id,
-            "commit": git_commit(),
+            "commit": commit,
             "machine": device.machine(),
             "settings": vars(lab.settings) | {"seeds": results.seeds},
             "seconds": round(results.seconds, 2),
