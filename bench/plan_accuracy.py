@@ -58,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     steps = 3 if chosen.smoke else STEPS
     found = {}
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["FLEDGE_CACHE"] = f"{folder}/cache"  # the machine is measured now, not on some other day
         for number, (name, case) in enumerate(cases.items()):
             plan = fledge.plan("pretrain", card="cpu", data=[str(chosen.data)], steps=steps, val_tokens=512, **case)
             actual = train(case, chosen.data, steps, Path(folder), f"case-{number}")

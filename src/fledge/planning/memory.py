@@ -18,7 +18,8 @@ INT64 = 8
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 MAX_LOGITS = 2**24  # of training.losses, which needs torch; a test holds them together
 EXPLICIT_UP_TO = 512  # tokens of a row: parts.reference.attention
-Attention = Literal["fused", "explicit", "math"]
+Attention = Literal["fused", "cpu", "explicit", "math"]
+FUSED = ("fused", "cpu")  # nothing of T × T is kept
 Terms = dict[str, float]  # name -> bytes
 
 
@@ -43,13 +44,14 @@ class Pass:
 
 
 def attention_kind(device: str, precision: str, seq_len: int, packed: bool, grouped: bool) -> Attention:
-    """Which attention runs: the fused kernel, the formula written out in parts.reference, or torch's own ("math").
+    """Which attention runs: the fused kernel of a GPU or of a CPU, the formula written out in parts.reference, or torch's
+    own ("math").
 
     On CUDA the fused kernels take no mask together with grouped queries (the documentation of
     `scaled_dot_product_attention`, torch 2.13), so that packed rows of such a model go through the formula, in fp32.
     """
     if device == "cpu":
-        return "explicit" if precision == "bf16" and seq_len <= EXPLICIT_UP_TO else "fused"
+        return "explicit" if precision == "bf16" and seq_len <= EXPLICIT_UP_TO else "cpu"
     return "math" if packed and grouped else "fused"
 
 
@@ -129,7 +131,7 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
         attention, weights = N * (3 * q * FP32 + q * e), B * H * T * T * FP32
     else:
         attention, weights = N * (2 * q + 2 * kv) * e, B * H * T * T * e if step.attention == "explicit" else 0
-        attention += N * H * FP32 if step.attention == "fused" else 0
+        attention += N * H * FP32 if step.attention in FUSED else 0
     if shape.is_sparse(layer):
         k, E, F = shape.num_experts_per_tok, shape.num_experts, shape.moe_intermediate_size
         # inputs gathered, outputs, outputs weighted; gate, its SiLU, up, their product
@@ -164,7 +166,7 @@ def activations(shape: ModelConfig, step: Pass) -> Terms:
                 terms[name] = terms.get(name, 0) + size
         terms["weights in half precision"] = weight_copies(shape, step)
     rope = 2 * (B if step.packed else 1) * T * hd * e
-    mask = B * T * T * e if step.packed and (step.attention == "fused" or step.checkpoint) else 0
+    mask = B * T * T * e if step.packed and (step.attention in FUSED or step.checkpoint) else 0
     last = N * D * (FP32 + e) + N * FP32
     terms["positions, mask, last norm"] = rope + mask + last + N * INT64
     return {name: size for name, size in terms.items() if size}

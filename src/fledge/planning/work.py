@@ -16,6 +16,9 @@ NEWTON_SCHULZ_STEPS = 5  # of training.optim
 # How often the bytes that a pass saves go through memory: written and read forward, with their gradients backward,
 # and the temporary copies between. Fitted to measured steps of 256 to 768 wide models (bench/plan_accuracy.py).
 TOUCHES = 8
+# How much longer torch's fused attention on a CPU takes than a matrix product of as many operations, by precision and
+# whether there is a mask: forward and backward, rows of 1,024 and 2,048 (docs/LOG.md).
+CPU_ATTENTION = {"fp32": (1.2, 1.7), "bf16": (2.2, 3.0), "fp16": (2.2, 3.0)}
 LOGIT_BYTES = 40  # a logit: made, made fp32, normalised, its gradient, read by two products
 PARAMETER_BYTES = 60  # a parameter and step: gradient, norm and clipping, moments, update
 KERNELS_A_BLOCK = 170  # forward and backward of one block, eager
@@ -51,13 +54,15 @@ def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps
 
 
 def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
-    """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products.
+    """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products (where a
+    kernel is slower than a product, as many as would take its time).
 
     The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
     """
     N, T = step.num_tokens, step.seq_len
     body = computing(shape) - shape.vocab_size * shape.hidden_size
-    scores = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers  # forward, a token
+    scores: float = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers  # forward, a token
+    scores *= CPU_ATTENTION[step.precision][step.packed] if step.attention == "cpu" else 1
     blocks = 2 * body + scores
     head = 2 * shape.vocab_size * shape.hidden_size
     return N * (blocks * (4 if step.checkpoint else 3) + 3 * head + forwards * (blocks + head))
