@@ -32,7 +32,7 @@ def test_there_are_enough() -> None:
 def test_is_an_experiment(name: str) -> None:
     lab = load(LABS[name])
     assert lab.id == name
-    for text in (lab.title, lab.prediction.question, *(claim.text for claim in lab.claims)):
+    for text in (lab.title, lab.about, lab.prediction.question, *(claim.text for claim in lab.claims)):
         assert text.zh.strip() and text.en.strip() and text.zh != text.en
     assert all(label.zh and label.en for label in lab.labels.values())
 

@@ -102,4 +102,4 @@ def test_settings_have_a_range() -> None:
 
 def test_a_lab_knows_its_file() -> None:
     assert toy.lab.path.name == "toy.py" and toy.lab.id == "tests/toy"
-    assert toy.lab.about.startswith("A lab that costs nothing")
+    assert toy.lab.about.en.startswith("A lab that costs nothing") and toy.lab.about.zh == "两枚硬币，一枚偏。"

@@ -37,6 +37,9 @@ def draw(results: Results, figure: Figure) -> None:
 def make(**changes) -> Lab:
     spec = {
         "title": Text("硬币公平吗？", "Is the coin fair?"),
+        "about_zh": """
+            两枚硬币，一枚偏。
+            """,
         "settings": Settings(),
         "arms": {"fair": {"coin": "fair"}, "biased": {"coin": "biased"}},
         "labels": {"fair": Text("公平", "fair"), "biased": Text("偏", "biased")},

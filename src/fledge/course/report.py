@@ -99,7 +99,7 @@ def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
     rows = [_head("阶段/完成/共/证据", "stage/done/of/evidence")]
     for stage in path.stages:
         seen = {step.id: evidence.of(step) for step in stage.steps}
-        found = [f"{step.text}: {seen[step.id]}" for step in stage.steps if seen[step.id]]
+        found = [f"{step.text} — {seen[step.id]}" for step in stage.steps if seen[step.id]]
         rows.append([str(stage.title), str(len(found)), str(len(seen)), "; ".join(found) or "-"])
     report.blocks.append(("table", rows))
     report.blocks.append(("heading", say("检查清单", "Checklist")))

@@ -93,6 +93,8 @@ class Lab:
     """A contrast experiment. See the fields' types; `run(settings, seed)` is one arm with one seed."""
 
     title: Text
+    about_zh: str
+    """what the docstring of the lab's file says, in Chinese"""
     settings: Any
     arms: Mapping[str, Mapping[str, Any]]
     run: Callable[[Any, int], dict[str, Any]]
@@ -120,9 +122,10 @@ class Lab:
         return f"{self.path.parent.parent.name}/{self.path.stem}"
 
     @property
-    def about(self) -> str:
-        """The docstring of the lab's file."""
-        return inspect.cleandoc(inspect.unwrap(self.run).__globals__["__doc__"] or "")
+    def about(self) -> Text:
+        """What is asked, how, and why: the docstring of the lab's file, and the same in Chinese."""
+        docstring = inspect.unwrap(self.run).__globals__["__doc__"] or ""
+        return Text(inspect.cleandoc(self.about_zh), inspect.cleandoc(docstring))
 
     @property
     def varied(self) -> str:

@@ -70,6 +70,12 @@ lab = Lab(
     title=Text(
         "什么都不归一化，梯度还能到达第一层吗？", "With nothing normalised, do gradients reach the first layer?"
     ),
+    about_zh="""
+        什么都不归一化时，二十层的网络，梯度还能到达第一层吗？
+
+        网络是一层层的 Linear + ReLU，用 PyTorch 默认的初始化；输入是随机的，误差取平方，只反向传播一次，不训练。
+        两组的权重和输入完全相同，只差每个 ReLU 后面放着什么。量的就是梯度本身：损失对每一层权重的梯度的范数。
+        """,
     settings=Settings(),
     arms={"plain": {"norm": "none"}, "rms_norm": {"norm": "rms_norm"}},
     labels={"plain": Text("无归一化", "no normalisation"), "rms_norm": Text("RMSNorm", "RMSNorm")},

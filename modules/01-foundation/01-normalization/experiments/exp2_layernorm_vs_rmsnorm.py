@@ -153,6 +153,18 @@ lab = Lab(
     title=Text(
         "RMSNorm 比 LayerNorm 快吗？先数读写的字节，再计时", "Is RMSNorm faster than LayerNorm? Bytes first, then time"
     ),
+    about_zh="""
+        RMSNorm 比 LayerNorm 快吗？要看是谁写的。所以先数，再计时。
+
+        四组用同样的输入：用 torch 手写的 LayerNorm，手写的 RMSNorm（就是 Fledge 自己的零件），
+        还有 torch 的 `F.layer_norm` 和 `F.rms_norm`。这样的层几乎不做什么计算，时间花在等内存上。
+        所以我们数每次运算读写了多少字节，以输入自己的字节数为单位。在哪台机器上数、数几遍，结果都一样；
+        torch 真正执行的每次运算都数得到，`F.rms_norm` 里面的也不例外。
+
+        时间取决于机器，也取决于机器同时在忙什么。所以每量一次，马上再量一把“尺子”：把输入原样复制一遍
+        （读一次，写一次）。两个时间相除得一个比值；量很多次，报告这些比值的中位数和四分位数。
+        结论只关于数出来的量：时间只说明一台机器，机器上别的工作也会让它变。
+        """,
     settings=Settings(),
     arms={name: {"norm": name} for name in ("hand_layer_norm", "hand_rms_norm", "torch_layer_norm", "torch_rms_norm")},
     labels={

@@ -149,6 +149,21 @@ lab = Lab(
     title=Text(
         "归一化让损失更低，还是让更多的学习率能用？", "Does a norm lower the loss, or make more learning rates work?"
     ),
+    about_zh="""
+        训练 Transformer 时，归一化换来的是什么：更低的损失，还是更多能用的学习率？
+
+        四个同样大的模型，学同一种编出来的语言。它们只差归一化：没有归一化；LayerNorm 放在每次相加之后
+        （Post-LN，Vaswani 等，2017）；LayerNorm 放在每条分支之前（Pre-LN）；RMSNorm 放在前面
+        （Llama、Qwen3 和 Fledge 都这样）。这里的 LayerNorm 有权重、没有偏置，这样四个模型的参数一样多。
+
+        一个模型训练得了还是训练不了，由两样东西决定：学习率，和从哪里开始。如果大家只用一个学习率，
+        就会偏袒碰巧适合它的那一组。所以每一组都试同样的几个学习率，后一个是前一个的 √10 倍，不预热。
+        每一组还各有两种初始化：“普通初始化”，所有矩阵都是随机数，方差是 1 / 输入维数；
+        “分支从 0 开始”，每条分支的最后一个矩阵是 0，每个块一开始什么也不加（Fledge 就是这样初始化模型的）。
+
+        这种语言里，下一个词的概率由前两个词决定。概率表在我们手里，所以算得出熵（再好的模型也到不了它的下面）
+        和瞎猜的损失 ln V。每一批都是新的句子，训练损失也就是测试损失。
+        """,
     settings=Settings(),
     arms={name: {"norm": name} for name in ("none", "post_layer_norm", "pre_layer_norm", "pre_rms_norm")},
     labels={

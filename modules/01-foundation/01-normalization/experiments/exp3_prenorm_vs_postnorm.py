@@ -139,6 +139,21 @@ lab = Lab(
         "归一化放在分支之前还是相加之后，有什么不同？",
         "The norm before the branch or after the addition: what differs?",
     ),
+    about_zh="""
+        归一化放在分支之前，还是相加之后：一开始有什么不同，哪些学习率能用？
+
+            Post-LN（Vaswani 等，2017）         x = norm(x + 分支(x))
+            Pre-LN（Llama、Qwen3、Fledge）      x = x + 分支(norm(x))
+
+        权重一样，用的都是 RMSNorm，参数一样多，数据也一样：只差位置。Post-LN 每加一次，就再除以自己的大小，
+        每条分支在主干里永远占同样大的份额。Pre-LN 的主干越加越大，每条分支占的份额越来越小
+        （Xiong 等，2020；Liu 等，2020）。
+
+        训练之前，我们在第一批数据上量两样东西。一是每个块的梯度范数。二是输出的变化（`shift`）：
+        把块里所有的矩阵随机地改动百分之一，看最后的隐藏向量变了多少。训练的一步做的正是这件事：把所有权重都改一点点。
+        然后两种都用同样的几个学习率训练，后一个是前一个的 √10 倍，不预热（`--warmup 0.3` 可以试试这个传统的补救办法）。
+        语言就是 exp2_norm_comparison 里的那一种：瞎猜的损失是 ln V，谁也到不了熵的下面。
+        """,
     settings=Settings(),
     arms={"post": {"place": "post"}, "pre": {"place": "pre"}},
     labels={"post": Text("Post-LN（在后）", "Post-LN (behind)"), "pre": Text("Pre-LN（在前）", "Pre-LN (in front)")},

@@ -118,6 +118,17 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("RMSNorm 的哪一步会在半精度里出错？", "Which step of RMSNorm breaks in half precision?"),
+    about_zh="""
+        RMSNorm 的哪一步会在半精度里出错？`x.float()` 救回了什么？
+
+        同样的数分别存成 float32、float16 和 bfloat16。每个结果都和 float64 的公式比，公式用的也是存好以后的数，
+        这样评判的只是计算这一步。float16 的指数有 5 位（最大到 65504），有效数字有 11 位二进制；
+        bfloat16 的指数有 8 位（和 float32 一样大，到 3e38），有效数字只有 8 位二进制。
+
+        会出错的有两处。第一，平方可能超出范围：300 * 300 = 90000 > 65504。第二，很长的和可能加着加着就停住：
+        在 bfloat16 里，总和到了 256，相邻的两个数就相差 2，再加 0.9 什么也不变。
+        Fledge 的 `rms_norm` 先把输入转成 float32；我们让每一组都算两遍，转和不转，再来比较。
+        """,
     settings=Settings(),
     arms={name: {"dtype": name} for name in ("float32", "float16", "bfloat16")},
     labels={

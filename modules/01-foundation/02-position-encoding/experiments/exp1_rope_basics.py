@@ -92,6 +92,17 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("把词打乱，注意力看得出来吗？", "Does attention notice that the words were shuffled?"),
+    about_zh="""
+        把一句话的词打乱，或者把整句话往后移，注意力看得出来吗？
+
+        一个注意力头，权重随机，词也随机，没有掩码，不训练。我们对同一句话做两件事。一是打乱它的词，
+        再拿每个词的输出和同一个词原来的输出比。二是不打乱，把整句话往后移：每个位置都加上同一个数，
+        就像前面多了一段别的文字。
+
+        没有位置编码时，注意力是“等变”的（permutation-equivariant）：词怎么打乱，输出就跟着怎么打乱。
+        （不是“不变”：同一个位置上现在站着另一个词，那里的输出也就变了。）各组的差别在于怎样把位置告诉模型：
+        不告诉；把 Vaswani 等（2017）的正弦加到词上；或者用 RoPE（Su 等，2021），把 query 和 key 转过去。
+        """,
     settings=Settings(),
     arms={name: {"position": name} for name in ("none", "sinusoidal", "rope")},
     labels={

@@ -81,6 +81,17 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("什么时候两个位置看起来一样？", "When do two positions look the same?"),
+    about_zh="""
+        什么时候两个位置看起来一样？
+
+        位置编码把每一对数转过一个角，位置越大，转得越多。这些角的余弦和正弦就是这个位置的“指纹”；
+        两个位置的指纹一样，就分不清了。这里不训练：算出位置 0、1、2……的指纹，量每两个相距多远（用 float64）。
+
+        各组的差别在频率，频率由种子抽取：一对，周期是 7 到 100 之间的任何数；四对，周期都能整除 100；
+        或者 RoPE 自己的频率，头的维数和底数也是抽取的。只有一个周期 P，过 P 个位置就转回原处，或者差不多转回原处：
+        N 个位置里，总有两个相距不到 2 pi / N（狄利克雷的一个定理）。有许多个周期，要到公倍数那里才一起转回来：
+        在第二组里就是 100，有多少对都一样。
+        """,
     settings=Settings(),
     arms={name: {"frequencies": name} for name in ("one", "divide_100", "rope")},
     labels={

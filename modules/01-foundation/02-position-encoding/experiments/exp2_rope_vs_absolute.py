@@ -149,6 +149,17 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("换一个位置，学会的距离还在吗？", "Does a learnt distance survive at other positions?"),
+    about_zh="""
+        模型学会了“前面第三个词”。换到训练时句子从没站过的地方，它还会吗？
+
+        这道题只和距离有关：在每个词上，说出它前面第三个词。句子是随机的，内容什么也说明不了。
+        训练时，一句话有 16 个词，从位置 0、16 或 32 开始：0 到 47 的每个位置都练过，
+        但 16 的两边（还有 32 的两边）从没出现在同一句话里。然后测试同一个模型，句子可以从 0 到 48 之间的各处开始。
+
+        各组的差别在于怎样把位置告诉模型：学出来的位置表，每个位置一个向量，加到词上（BERT、GPT-2）；
+        Vaswani 等（2017）写死的正弦，也是加上去；或者 RoPE（Su 等，2021）。其余的都一样，是 Fledge 的模型，只有一个块。
+        各组都试同样的几个学习率，拿训练损失最低的那个来测试。学出来的位置表自己有参数（64 x 宽度），另外两种没有。
+        """,
     settings=Settings(),
     arms={name: {"position": name} for name in ("learned", "sinusoidal", "rope")},
     labels={

@@ -105,6 +105,17 @@ def shown(metric: str) -> dict[str, Metric]:
 
 lab = Lab(
     title=Text("RoPE 为什么既要快的频率，也要慢的？", "Why does RoPE need fast and slow frequencies at once?"),
+    about_zh="""
+        RoPE 为什么既要快的频率，也要慢的？它的表应该用什么精度来算？
+
+        三组：只有一对慢的（每个位置转 0.0001 弧度），只有一对快的（每个位置转 1 弧度），或者一个头的全部频率。
+        表由 Fledge 自己的 `rope_tables` 算出，取连续的一段位置，从哪里开始由种子抽取；不训练。
+        我们在 float32 和 bfloat16 里各量两样东西：相邻位置的指纹相距多远，相隔很远的位置又相距多远。
+
+        慢的一对，相邻两个位置只差一点点，舍入可能把它抹掉。快的一对，每 6.28 个位置就转回原处，而 710 差不多正好是 113 圈。
+        最后看计算的次序：`rope_tables` 先在 float32 里算好角度，最后才舍入。
+        指标 `late` 做的是很容易犯的错：先把位置舍入成 bfloat16。
+        """,
     settings=Settings(),
     arms={name: {"frequencies": name} for name in ("slow", "fast", "all")},
     labels={

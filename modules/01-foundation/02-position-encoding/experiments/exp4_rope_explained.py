@@ -142,6 +142,20 @@ lab = Lab(
     title=Text(
         "RoPE 的分数只取决于距离吗？越远就越小吗？", "Does RoPE's score depend on the distance alone, and fall with it?"
     ),
+    about_zh="""
+        RoPE 的分数只取决于距离吗？两种配对的结果一样吗？RoPE 偏爱近处的词吗？
+
+        一个 query（查询）和一个 key（键），里面都是随机数，让它们站到每一对位置上；分数（点积）写进一张“位置 x 位置”的表。
+        如果分数只取决于距离，表里每条对角线上就都是同一个数。两组：词变成 query 或 key 之前，先加上正弦
+        （Vaswani 等，2017）；或者用 RoPE（Su 等，2021）。不训练。
+
+        RoFormer 把一个头里的第 2i 个和第 2i + 1 个数配成一对；Hugging Face 和 Fledge 把第 i 个和第 i + D/2 个配成一对。
+        两种都是 RoPE：把 query 和 key 的各维从一种次序重排成另一种，分数就一样。不重排就不一样：
+        把权重放进另一种配对的代码里，就是这个结果。
+
+        “RoPE 让远处的词分数变小”，常有人这样说。RoFormer 给出的是分数大小的上限；分数会不会随距离变小，要看是什么向量。
+        我们用许多向量量两种情形：query 和 key 是同一个向量，或者两者毫无关系。
+        """,
     settings=Settings(),
     arms={"sinusoidal": {"position": "sinusoidal"}, "rope": {"position": "rope"}},
     labels={"sinusoidal": Text("加上正弦", "sines added"), "rope": Text("用 RoPE", "RoPE")},

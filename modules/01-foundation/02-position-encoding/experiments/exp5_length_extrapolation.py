@@ -141,6 +141,19 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("句子比训练时长，模型还读得懂吗？", "Can a model read on behind the length of its training?"),
+    about_zh="""
+        模型只在短句子上训练过。过了训练时的长度，会怎样？几种补救办法又要付出什么代价？
+
+        语言是编出来的：下一个词的概率由前两个词决定，近处的词有用，远处的词什么也说明不了；它的熵是知道的。
+        Fledge 的模型有两个块，在 16 个词的句子上学会它，然后读 8 倍长的文字，中间不再训练。
+        长的文字并不比短的难：谁读得更差，原因就只有长度。
+
+        各组：RoPE，原样；三种有名的办法，都在训练之后改频率，好容下 8 倍的长度，写法和 `ModelConfig` 一样：
+        线性内插（Chen 等，2023：每个频率都除以 8），“NTK-aware”（bloc97，2023：换一个更大的底数，只有最慢的一对才除以 8），
+        YaRN（Peng 等，2023：快的不动，慢的除以 8）；还有 ALiBi（Press 等，2022），它没有 RoPE，
+        从每个分数里扣掉“斜率乘距离”。前四组读的时候用的是完全相同的权重。
+        （论文里改完以后会再训练一小段；这里一点也不训练，代价才看得见。）
+        """,
     settings=Settings(),
     arms={name: {"position": name} for name in ("rope", "linear", "ntk", "yarn", "alibi")},
     labels={

@@ -130,6 +130,14 @@ def how_good(results: Results) -> str:
 
 lab = Lab(
     title=Text("注意力能学会看向该看的那个词元吗？", "Does attention learn to look at the token that matters?"),
+    about_zh="""
+        哪个词元要紧？训练过的注意力层找得到它；把所有词元取平均，就找不到。
+
+        任务是一手八张牌。每张牌上有一个名字和一个数；问题报出一张牌的名字，要的是它的数。每一局都重新发牌，背不下来：
+        模型只能去看。两组是同一个模块，参数、数据、步数和学习率都相同。在“average”（取平均）这一组里，query 乘以 0，
+        于是所有分数相等，每张牌的权重都一样。一手牌里的数各不相同：知道手里有哪些数，却不知道是哪一张，八次里能答对一次。
+        这里没有位置，位置是上一个主题讲的。
+        """,
     settings=Settings(),
     arms={"average": {"weights": "average"}, "learned": {"weights": "learned"}},
     labels={"average": Text("所有牌取平均", "average of all"), "learned": Text("学到的权重", "learned weights")},

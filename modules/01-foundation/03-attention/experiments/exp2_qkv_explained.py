@@ -131,6 +131,17 @@ def fate_of_tied(results: Results) -> str:
 
 lab = Lab(
     title=Text("为什么要三个投影？", "Why three projections?"),
+    about_zh="""
+        为什么要三个投影？因为一个词元要找的东西，和它自己是什么，是两回事。
+
+        锁和钥匙：锁 3 这个词元要找钥匙 3，钥匙 3 要找锁 3。每个词元都带着一个随机的数，要报出伙伴的数。
+        每一局从八对里发四对；所有词元都互相看得见；没有位置。
+
+        各组的差别是：三个投影里，哪几个是同一个矩阵。如果 query 就是 key（Q = K），那么 score(a, b) = f(a)·f(b)，
+        而 2 f(a)·f(b) <= f(a)·f(a) + f(b)·f(b)：一对词元里，各自和自己的分数，平均起来不低于互相给的分数。
+        所以不管怎么训练，伙伴平均得到的权重都不会超过 1/2。共用矩阵的组，头更宽（宽度是 16、24 或 48），
+        这样各组的投影参数一样多。
+        """,
     settings=Settings(),
     arms={"qkv": {"shared": "qkv"}, "qk": {"shared": "qk"}, "kv": {"shared": "kv"}, "none": {"shared": "none"}},
     labels={

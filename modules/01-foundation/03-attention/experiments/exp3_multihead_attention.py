@@ -145,6 +145,14 @@ def best(results: Results) -> str:
 
 lab = Lab(
     title=Text("参数一样多，一个头和几个头有什么不同？", "Same parameters: what do several heads do that one cannot?"),
+    about_zh="""
+        参数一样多，要同时查两样东西：用一个头，还是几个头？
+
+        还是实验 1 的那手牌，不过问题按先后报出两张牌：“先报 A 的数，再报 B 的数”。各组都是同样的四个矩阵；
+        分头只是把宽度 32 切成 1 x 32、2 x 16 或 4 x 8 列。一个头只有一组权重，加起来等于 1：要看两张牌，只能把两个 value
+        混在一起，于是不知道哪个数是谁的；要么只看一张，放弃另一张。各个头取回的东西由两个线性层来读，一个答案一层，
+        中间没有任何非线性的东西，所以活儿只能由头自己来干。
+        """,
     settings=Settings(),
     arms={"one": {"heads": 1}, "two": {"heads": 2}, "four": {"heads": 4}},
     labels={"one": Text("1 个头", "1 head"), "two": Text("2 个头", "2 heads"), "four": Text("4 个头", "4 heads")},

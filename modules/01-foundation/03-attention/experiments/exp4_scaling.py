@@ -5,7 +5,8 @@ products, so that its variance is d: the larger the head, the larger the scores,
 a single key. Arms divide the scores by 1, by sqrt(d) (Vaswani et al., 2017) and by d. Nothing is trained.
 
 The gradient is that of the scores, for a random gradient arriving at the weights, so that it holds what the softmax does
-and nothing else. The median over queries is reported: a mean would be carried by the few queries with two keys in a tie.
+and nothing else. The claim on it takes the median over queries; the mean stands beside it, but it is carried by the few
+queries with two keys in a tie.
 """
 
 from __future__ import annotations
@@ -82,6 +83,15 @@ def how_sharp(results: Results) -> str:
 
 lab = Lab(
     title=Text("分数为什么要除以 √d？", "Why are scores divided by √d?"),
+    about_zh="""
+        分数除以 sqrt(d)，保住了什么？权重的分散，还有穿过 softmax 的梯度。
+
+        query 和 key 是随机的，均值 0、方差 1，和训练开始时一样。点积把 d 个乘积加起来，方差就是 d：头越大，分数越大，
+        softmax 就越接近只挑一个 key。各组把分数除以 1、除以 sqrt(d)（Vaswani 等，2017）或除以 d。什么都不训练。
+
+        这里的梯度是分数的梯度：传到权重上的是随机的梯度，所以量到的只有 softmax 的作用，没有别的。
+        关于它的判定看的是所有 query 的中位数；旁边也列出平均数，但它由少数前两名正好打平的 query 撑着。
+        """,
     settings=Settings(),
     arms={"one": {"divide": "one"}, "sqrt": {"divide": "sqrt"}, "d": {"divide": "d"}},
     labels={

@@ -2,7 +2,7 @@
 
 Four query heads share 4, 2 or 1 key/value heads: multi-head, grouped-query (Ainslie et al., 2023) and multi-query attention
 (Shazeer, 2019). The bytes are counted in the engine's own KV cache while the engine's own Transformer reads a text. Equal
-parameters: what the key and value projections save goes into a wider feed-forward layer, as in both papers.
+parameters: what the key and value projections save goes into a wider feed-forward layer, as Shazeer did.
 
 All models are trained alike on a random language in which a coin decides every letter: by the letter two places before it,
 or by the one three places before it. So there is more than one place to look at. The language's probabilities are ours, so
@@ -153,6 +153,17 @@ lab = Lab(
     title=Text(
         "少几个键/值头：缓存小多少，损失高多少？", "Fewer key/value heads: how much less cache, how much more loss?"
     ),
+    about_zh="""
+        少几个键/值头：缓存小多少，模型为此付出多少？
+
+        四个查询头共用 4 个、2 个或 1 个键/值头：分别是 multi-head、grouped-query（Ainslie 等，2023）和
+        multi-query（Shazeer，2019）注意力。引擎自己的 Transformer 读一段文本，字节数就在引擎自己的 KV 缓存里数。
+        参数一样多：键和值的投影省下的参数，都用来加宽前馈层，和 Shazeer 的做法一样。
+
+        所有模型的训练都一样，语言是随机编的，每个字母抛硬币决定：要么由前面第二个字母决定，要么由前面第三个。
+        所以要看的地方不止一处。语言的概率是我们定的，所以在测试的这些文本上，最好的损失是多少，我们知道；
+        一共可学多少，也就知道了：ln 16 减去它。
+        """,
     settings=Settings(),
     arms={"mha": {"groups": 4}, "gqa": {"groups": 2}, "mqa": {"groups": 1}},
     labels={

@@ -134,6 +134,21 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("前馈层里的激活函数做了什么？换一种会怎样？", "What does the activation do, and does it matter which?"),
+    about_zh="""
+        两个矩阵之间什么都不放，或者放 ReLU、GELU、SwiGLU：激活函数做了什么？换一种，要紧吗？
+
+        两个词的向量加起来，经过一个前馈层，得到下一个词的分数；没有归一化，也没有残差，所以没有激活时，
+        整个模型就是一个矩阵，f(a) + g(b)。两个任务：
+
+            钟    “9 点，再过 5 小时”：答案是确定的，(a + b) mod V。这里 f(a) + g(b) 一点用也没有。它的损失是凸的，
+                  而钟面从哪个小时看都一样；所以把最好的 f 按每个小时各转一次，再取平均：结果不会更差，而且是常数，
+                  g 也一样。分数是常数，就是瞎猜：ln V。（V = 2 就是有名的“异或”。）
+            语言  每一对词都有自己的一套概率（fledge.lab.tiny，kind 是 "pair"）。f(a) + g(b) 能走一段路；
+                  别的能走多远，看一层装得下多少。
+
+        每一步都学整张概率表，所以损失没有噪声；报告的是损失比熵高多少。SwiGLU 有三个矩阵，不是两个，所以中间要窄一些：
+        除了取整的差别，各组的参数一样多。各组试同样的学习率，各取最好的一个。
+        """,
     settings=Settings(),
     arms={name: {"activation": name} for name in (*LINEAR, *CURVED)},
     labels={

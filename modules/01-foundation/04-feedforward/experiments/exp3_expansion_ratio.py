@@ -2,7 +2,7 @@
 
 The ratio is F / D: from D numbers up to F and down to D again. The layer is the engine's own SwiGLU layer with its norm and
 residual, between two added word vectors and the scores of the next word. The language gives every pair of words odds of its
-own, so there is more to remember than these layers can hold, and the loss tells how much one held.
+own, so there is more to remember than most of these layers can hold, and the loss tells how much one held.
 
 Every ratio is tried in two ways:
 
@@ -127,6 +127,20 @@ lab = Lab(
         "前馈层的中间要多宽？宽度相等和参数相等，答案一样吗？",
         "How wide should the middle be: at equal width, and at equal size?",
     ),
+    about_zh="""
+        前馈层的中间，应该是模型的几倍宽？
+
+        比例就是 F / D：从 D 个数展开到 F 个，再压回 D 个。这一层是引擎自己的 SwiGLU 层，带着它的归一化和残差；
+        前面是两个词的向量加在一起，后面是下一个词的分数。语言里每一对词都有自己的一套概率，要记的比多数层装得下的多，
+        所以从损失就看得出一层装下了多少。
+
+        每个比例都试两种：
+
+            宽度相等    D 不变，所以比例越大，模型也越大
+            参数相等    比例越大，D 越小，直到整个模型的参数和比例为 2 时一样多
+
+        每一步都学整张概率表，所以损失没有噪声。所有模型试同样的学习率，各取最好的一个。
+        """,
     settings=Settings(),
     arms={f"x{ratio}": {"ratio": ratio} for ratio in RATIOS},
     labels={f"x{ratio}": Text(f"{ratio} 倍", f"ratio {ratio}") for ratio in RATIOS},

@@ -114,6 +114,15 @@ def others(arm: dict, name: str) -> float:
 
 lab = Lab(
     title=Text("一个词元的输出取决于哪些词元？", "Which tokens does a token's output depend on?"),
+    about_zh="""
+        一个词元的输出取决于哪些词元？注意力、前馈层、混合专家，一个个看。
+
+        这些层是引擎自己的，权重是新的随机数，用 float64。输入是随机的向量，每个词元一个。对每一对词元，
+        我们求其中一个的所有输出数对另一个的所有输入数的导数（雅可比矩阵的一块），再取它的范数。范数正好是 0 的地方，
+        一个对另一个就没有影响：这和舍入无关，因为这时自动求导加起来的全是 0。
+
+        这里什么都不训练。权重随机、输入也随机，导数还是 0，那就是这种层的结构决定的。
+        """,
     settings=Settings(),
     arms={name: {"layer": name} for name in LAYERS},
     labels={

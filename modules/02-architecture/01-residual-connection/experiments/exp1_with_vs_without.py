@@ -113,6 +113,19 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("三十二层，有没有残差连接差多少？", "Thirty-two layers, with and without a residual: how much differs?"),
+    about_zh="""
+        三十二层，有残差连接和没有残差连接：第一层还能收到多少梯度？训练得动吗？
+
+            无残差    h = relu(W h + b)
+            有残差    h = relu(W h + b) + h
+
+        层一样，都用 PyTorch 的默认初始化，输入也一样。第三组同样没有残差，但从 He 初始化开始（He 等，2015）：
+        它就是为了在 ReLU 下保持梯度的大小而设计的。有了这一组，我们才不会把“起点不好”说成“没有残差就不行”。
+
+        量两样东西。一是梯度：训练之前，误差取平方，反向传播一次，看第一层和最后一层权重梯度的范数。
+        二是训练：两个词向量相加，经过一叠层，得到分数，要学的是钟面上的加法（“九点，再过五小时”），所有的算式一次全给。
+        每组都试同样的几个学习率，取最好的一个。
+        """,
     settings=Settings(),
     arms={"plain": {"block": "plain"}, "he": {"block": "he"}, "residual": {"block": "residual"}},
     labels={

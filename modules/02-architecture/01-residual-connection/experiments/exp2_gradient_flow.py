@@ -82,6 +82,19 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("梯度怎样穿过三十二层？", "How do gradients pass through thirty-two layers?"),
+    about_zh="""
+        每一层的梯度有多大：什么也不加；加上残差；加上残差，分支前面再做归一化？
+
+            无残差           h = relu(W h + b)
+            残差             h = relu(W h + b) + h
+            残差 + Pre-LN    h = relu(W norm(h) + b) + h        Transformer 的块就是这样（Pre-LN），归一化用的是引擎自己的
+
+        三组的权重相同（PyTorch 的默认初始化），输入也相同；误差取平方，只反向传播一次，不训练。
+        量两条曲线：损失对每一层权重的梯度的范数，和每一层之后主干 h 的标准差。
+
+        光有残差，各层的梯度就差不多大了。但是每一层从主干读到多少，就按比例往主干上加多少：
+        主干像复利一样增长，梯度也跟着增长。在分支前面做归一化，分支就看不见主干有多大了。
+        """,
     settings=Settings(),
     arms={"plain": {"block": "plain"}, "residual": {"block": "residual"}, "pre_norm": {"block": "pre_norm"}},
     labels={

@@ -5,7 +5,7 @@
 
 Depths from 2 on, each twice the one before. Every depth of either arm learns the same task at the same learning rates and for
 as many steps: adding on a clock ("9 o'clock, 5 hours later"), all sums at once. A depth counts as trained when its loss at the
-best rate is at most half of what guessing gives.
+best rate is below half of what guessing gives.
 
 Two layers are enough for this task. So this is not about what depth is good for, but about what depth alone destroys.
 """
@@ -107,6 +107,18 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("多深的网络还训练得动？", "How deep can a network be and still train?"),
+    about_zh="""
+        有残差连接和没有残差连接，网络最深到多少层还训练得动？
+
+            无残差    h = relu(W h + b)
+            有残差    h = relu(W h + b) + h
+
+        从 2 层开始，层数每次翻倍。两组的每一种深度都学同一个任务，试同样的学习率，训练同样多步：
+        钟面上的加法（“九点，再过五小时”），所有的算式一次全给。
+        最好的学习率下，损失降到瞎猜的一半以下，就算这个深度训练得动。
+
+        这个任务两层就够用。所以这里问的不是深有什么好处，而是光是层数就能毁掉什么。
+        """,
     settings=Settings(),
     arms={"plain": {"block": "plain"}, "residual": {"block": "residual"}},
     labels={"plain": Text("无残差", "no residual"), "residual": Text("有残差", "residual")},

@@ -132,6 +132,20 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text("层数越多，主干的方差越大吗？", "Does the residual stream's variance grow with depth?"),
+    about_zh="""
+        层数越多，主干增长得有多快？初始化时乘以 1/√(2L)，又能起什么作用？
+
+        模型就是引擎自己的 Transformer，权重是新的，不训练。
+        各组只差往主干上写的矩阵（`o_proj` 和 `down_proj`，每层两个）：
+
+            不缩小        方差是 1 / 输入的个数（fan-in）
+            乘 1/√(2L)    同样的数，再乘以 1/√(2L)      （GPT-2：Radford 等，2019）
+            从 0 开始     全是 0，`Transformer.init_weights` 就是这样设的
+
+        每条分支读到的主干都归一化过，所以它加上去的东西不随主干变大。新的权重加 2L 次，每次加的几乎互不相关，
+        方差就相加：增长与 2L 成正比。乘以 (1/√(2L))² = 1/2L，就与层数无关了。
+        “增长”指的是：最后一个块之后主干的方差，减去嵌入的方差。
+        """,
     settings=Settings(),
     arms={name: {"start": name} for name in ("full", "scaled", "zero")},
     labels={

@@ -2,11 +2,11 @@
 
 The same small model learns the same language six times: whole, and without attention, without the feed-forward layer,
 without the residual, without the norm, without positions. Everything else is equal: seed, data, steps, and three
-learning rates, of which the best counts. (Taking a component out takes its parameters out too.)
+learning rates, of which the best counts. (Without attention or the feed-forward layer, their parameters are gone too.)
 
 In the language every pair of words has odds of its own for the word that follows. Who sees only the word before cannot
-do better than a loss that we can calculate: a model without attention must end above that line. Every batch is new, so
-the training loss is a test loss.
+do better than a loss that we can calculate: but for the chance in the data, a model without attention does not get below
+that line. Every batch is new, so the training loss is a test loss.
 """
 
 from __future__ import annotations
@@ -103,6 +103,15 @@ def worst(results: Results) -> str:
 
 lab = Lab(
     title=Text("去掉一个部件，小 GPT 会差多少？", "How much worse is a tiny GPT without one of its components?"),
+    about_zh="""
+        小 GPT 去掉一个部件，会少什么？
+
+        同一个小模型，把同一种语言学六遍：一遍是完整的，另外五遍分别没有注意力、没有前馈层、没有残差、没有归一化、没有位置。
+        别的都一样：种子、数据、步数，还有三个学习率，取最好的一个。（去掉注意力或前馈层，它们的参数也跟着少了。）
+
+        在这种语言里，每两个词一起决定下一个词的概率。只看得见前一个词的模型，损失最低能到多少，可以算出来：
+        没有注意力的模型，除了抽样的误差，不会低于这条线。每一批都是新数据，所以训练损失就是测试损失。
+        """,
     settings=Settings(),
     arms={component: {"without": component} for component in COMPONENTS},
     labels={

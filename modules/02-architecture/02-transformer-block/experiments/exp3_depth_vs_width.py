@@ -1,8 +1,8 @@
-"""Deep and narrow, or shallow and wide? Two layers against eight, with equally many parameters and the same tokens.
+"""Deep and narrow, or shallow and wide? Two layers against eight, with almost equally many parameters and the same tokens.
 
-The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have the same; the
-lab checks it. Seed, data, steps and learning rates are equal, the best rate counts. What is compared is the whole curve: a
-comparison that stops early shows who learns faster, not who gets further.
+The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have almost equally
+many; the lab checks it. Seed, data, steps and learning rates are equal, the best rate counts. What is compared is the whole
+curve: a comparison that stops early shows who learns faster, not who gets further.
 
 What each layer computes waits for the layer below, so depth costs time that no faster chip gives back: what is counted
 is how many matrix products must wait for one another. In this language only the two words before matter; a task
@@ -74,6 +74,15 @@ lab = Lab(
     title=Text(
         "同样多的参数，两层宽的好，还是八层窄的好？", "With equal parameters: two wide layers, or eight narrow ones?"
     ),
+    about_zh="""
+        深而窄好，还是浅而宽好？两层对八层，参数几乎一样多，词元也一样。
+
+        各块的参数与 层数 × 宽度² 成正比。两层宽 48 和八层宽 24，参数几乎一样多，实验会核对。
+        种子、数据、步数、学习率都一样，取最好的学习率。要比的是整条曲线：早停的比较，比的是谁学得快，不是谁走得远。
+
+        每层都要等下面一层算完，所以深要花时间，换更快的芯片也省不回来：这里数的是，有多少个矩阵乘法必须一个接一个算。
+        在这种语言里，只有前面两个词要紧；如果一个任务需要的步数比层数还多，结论就会不同（见注意力主题的归纳头）。
+        """,
     settings=Settings(),
     arms={"shallow": {"layers": 2}, "deep": {"layers": 8}},
     labels={"shallow": Text("2 层 × 48", "2 layers × 48"), "deep": Text("8 层 × 24", "8 layers × 24")},

@@ -4,20 +4,24 @@ Both arms are the same model; in one the head uses the embedding's weights (Pres
 own. Seed, data, steps and learning rates are equal; what they start from is each one's own (a tied table begins small, an
 untied one does not, and its head begins at zero: see `Transformer.init_weights`).
 
-Beside the loss three things are measured that need no training: the parameters, the loss before the first step (against
-ln V, that of guessing), and the gradient of the rows of the embedding whose words do not occur in the input. Untied, such a
-row is never read and gets none; tied, it is a row of the head too, and the head scores every word.
+Beside the loss four things are measured that need no training: the parameters, the logits before the first step, the loss
+that they give (against ln V, that of guessing), and the gradient of the rows of the embedding whose words do not occur in
+the input. Untied, such a row is never read and gets none; tied, it is a row of the head too, and the head scores every word.
+(For this one the untied head is random: a head of zeros sends no gradient back to any row.)
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
 from fledge.lab.tiny import batches, final, language, next_word_loss, sweep, tiny_model
+from fledge.model.transformer import Transformer
 
 RATES = (3e-3, 1e-2, 3e-2)
 
@@ -30,6 +34,15 @@ class Settings:
     head: str = param("own", choices=("own", "tied"), zh="输出头的权重", en="weights of the output head")
 
 
+def of_the_embedding(model: Transformer, row: Tensor) -> Tensor:
+    """The gradient of the embedding on one row. A head of zeros would send nothing back at all, so here it is random."""
+    copied = copy.deepcopy(model)
+    if copied.lm_head.weight is not copied.model.embed_tokens.weight:
+        torch.nn.init.normal_(copied.lm_head.weight, std=copied.config.hidden_size**-0.5)
+    loss = next_word_loss(copied(row[:, :-1]), row[:, 1:])
+    return torch.autograd.grad(loss, copied.model.embed_tokens.weight)[0]
+
+
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     model = tiny_model(settings.vocab, seed, width=settings.width, tie=settings.head == "tied")
     data = batches(settings.vocab, settings.steps, seed, rows=48, length=12, kind="one")
@@ -39,10 +52,11 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
     }
 
     row = data[0, :1, :5]  # four words are read: most of the vocabulary does not occur
-    next_word_loss(model(row[:, :-1]), row[:, 1:]).backward()
-    absent = [word for word in range(settings.vocab) if word not in row[0, :-1].tolist()]
-    embedding = model.model.embed_tokens.weight
-    found["absent_gradient"] = embedding.grad[absent].norm(dim=1).mean().item()
+    read = sorted(set(row[0, :-1].tolist()))
+    absent = [word for word in range(settings.vocab) if word not in read]
+    gradient = of_the_embedding(model, row)
+    found["absent_gradient"] = gradient[absent].norm(dim=1).mean().item()
+    found["read_gradient"] = gradient[read].norm(dim=1).mean().item()
     with torch.no_grad():
         logits = model(data[0, :, :-1])
     found["logits"] = logits.square().mean().sqrt().item()
@@ -75,6 +89,18 @@ lab = Lab(
     title=Text(
         "输入和输出共用一张词表，省了什么，改变了什么？", "One table for input and output: what is saved, what changes?"
     ),
+    about_zh="""
+        读和写用同一张表：输出头与嵌入表共用权重，会改变什么？
+
+        两组是同一个模型；一组的输出头用嵌入表的权重（Press 和 Wolf，2017），另一组的输出头有自己的权重。
+        种子、数据、步数、学习率都一样；初始值却各是各的
+        （共用的表从很小的数开始；不共用的表不是，它的输出头从 0 开始：见 `Transformer.init_weights`）。
+
+        除了损失，还量四样不用训练的东西：参数；第一步之前的分数（logits）；这些分数给出的损失（和瞎猜的 ln V 比）；
+        还有没出现在输入里的词，它们嵌入行的梯度。各用各的时，这样的一行从来没有读到，也就没有梯度；
+        共用时，它同时是输出头的一行，而输出头要给每个词打分。
+        （量这一样的时候，不共用的输出头是随机数：全是 0 的输出头，对哪一行都传不回梯度。）
+        """,
     settings=Settings(),
     arms={"own": {"head": "own"}, "tied": {"head": "tied"}},
     labels={"own": Text("各用各的", "a head of its own"), "tied": Text("共用", "tied")},
@@ -97,6 +123,7 @@ lab = Lab(
         "absent_gradient": Metric(
             Text("没出现的词，嵌入行的梯度", "gradient of the rows of absent words"), format=".1e"
         ),
+        "read_gradient": Metric(Text("读到的词，嵌入行的梯度", "gradient of the rows of words that are read"), format=".1e"),
         "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
     },
     claims=[
@@ -108,10 +135,14 @@ lab = Lab(
         Claim(
             "absent",
             Text(
-                "没有出现在输入里的词：共用时它的嵌入行有梯度，各用各的时恰好是零",
-                "Words that are not in the input: tied, their rows get a gradient; untied it is exactly zero",
+                "没有出现在输入里的词：共用时它的嵌入行有梯度；各用各的时恰好是零，而读到的词不是零",
+                "Words that are not in the input: tied, their rows get a gradient; untied it is exactly zero, and that of the "
+                "words that are read is not",
             ),
-            lambda arm: arm["own"]["absent_gradient"] == 0 < 1e-6 < arm["tied"]["absent_gradient"],
+            lambda arm: (
+                arm["own"]["absent_gradient"] == 0
+                and min(arm["tied"]["absent_gradient"], arm["own"]["read_gradient"]) > 1e-6
+            ),
         ),
         Claim(
             "start",

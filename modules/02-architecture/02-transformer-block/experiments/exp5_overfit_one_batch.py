@@ -81,6 +81,15 @@ lab = Lab(
         "背下一个批次：这个检查能发现什么，发现不了什么？",
         "One batch by heart: what does this check find, and what not?",
     ),
+    about_zh="""
+        模型能背下一个批次吗？这是对训练程序最便宜的检查；它又发现不了什么？
+
+        一个批次，里面是随机的词，反复拿来训练。里面没有规律可学，损失只能靠背来降低；装对了的模型会把它降到接近 0。
+        每一行开头的词在别处都不出现，所以每个要猜的词，都能从它前面的词推出来。
+
+        各组只差一个错误：没有错误；目标对错了行，和输入不是同一行（只打乱了两者中的一个）；
+        目标就是输入本身（没有错开一格）；没有因果遮挡（每个词都看得见下一个词）。
+        """,
     settings=Settings(),
     arms={mistake: {"mistake": mistake} for mistake in MISTAKES},
     labels={
