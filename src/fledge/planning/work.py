@@ -17,7 +17,7 @@ NEWTON_SCHULZ_STEPS = 5  # of training.optim
 # and the temporary copies between. Fitted to measured steps of 256 to 768 wide models (bench/plan_accuracy.py).
 TOUCHES = 8
 # How much longer torch's fused attention on a CPU takes than a matrix product of as many operations, by precision and
-# whether there is a mask: forward and backward, rows of 1,024 and 2,048 (docs/LOG.md).
+# whether there is a mask: forward and backward, rows of 1,024 (docs/LOG.md). fp16 was not measured: taken to be as bf16.
 CPU_ATTENTION = {"fp32": (1.2, 1.7), "bf16": (2.2, 3.0), "fp16": (2.2, 3.0)}
 LOGIT_BYTES = 40  # a logit: made, made fp32, normalised, its gradient, read by two products
 PARAMETER_BYTES = 60  # a parameter and step: gradient, norm and clipping, moments, update
