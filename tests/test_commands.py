@@ -67,7 +67,9 @@ def small(command: str) -> tuple[str, ...]:
     return tuple(words) + tuple(word for word in SMALL.get(words[0], []) if word not in words)
 
 
-@pytest.mark.parametrize("words", dict.fromkeys(small(line) for line in PRINTED if line.startswith("fledge ")), ids=" ".join)
+@pytest.mark.parametrize(
+    "words", dict.fromkeys(small(line) for line in PRINTED if line.startswith("fledge ")), ids=" ".join
+)
 def test_a_printed_command_runs(words, tmp_path, capsys) -> None:
     if words[0] == "check":
         return solve(words[1])
@@ -154,14 +156,22 @@ def test_the_deep_path_runs_to_its_end(clone, desk, monkeypatch) -> None:
                 assert gather(progress, find_workspace()).of(step), f"nothing shows that `{step.command}` was done"
 
 
-ELSEWHERE = ("cd ", "python start.py", "fledge data get pretrain", "fledge quiz", "fledge check")  # test_start, data, above
+ELSEWHERE = (
+    "cd ",
+    "python start.py",
+    "fledge data get pretrain",
+    "fledge quiz",
+    "fledge check",
+)  # test_start, data, above
 
 
 def test_the_readme_runs(clone, desk, monkeypatch) -> None:
     """Every command of the README in its order, after the quickstart that it begins with."""
     (desk / "dataset").mkdir()
     shutil.copy(desk / "my_chats.jsonl", desk / "dataset" / "pretrain_t2t_mini.jsonl")
-    printed = [command for command in dict.fromkeys(readme_commands(TEXTS["README.md"])) if not command.startswith(ELSEWHERE)]
+    printed = [
+        command for command in dict.fromkeys(readme_commands(TEXTS["README.md"])) if not command.startswith(ELSEWHERE)
+    ]
     assert len(printed) > 30
     for command in dict.fromkeys(["fledge quickstart --size tiny", *printed]):
         type_in(command, monkeypatch, clone)

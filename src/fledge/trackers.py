@@ -44,6 +44,10 @@ def scalars(fields: dict[str, Any]) -> dict[str, float]:
     return flat
 
 
+def _project(run: Run) -> str:
+    return run.info["config"].get("track_project", "fledge")
+
+
 class TensorBoard:
     def __init__(self, run: Run) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -63,7 +67,12 @@ class Wandb:
         import wandb
 
         self.run = wandb.init(
-            project="fledge", id=run.name, name=run.name, dir=str(run.path), config=run.info["config"], resume="allow"
+            project=_project(run),
+            id=run.name,
+            name=run.name,
+            dir=str(run.path),
+            config=run.info["config"],
+            resume="allow",
         )
 
     def log(self, fields: dict[str, Any]) -> None:
@@ -79,7 +88,10 @@ class SwanLab:
 
         self.module = swanlab
         swanlab.init(
-            project="fledge", experiment_name=run.name, logdir=str(run.path / "swanlab"), config=run.info["config"]
+            project=_project(run),
+            experiment_name=run.name,
+            logdir=str(run.path / "swanlab"),
+            config=run.info["config"],
         )
 
     def log(self, fields: dict[str, Any]) -> None:

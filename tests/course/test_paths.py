@@ -129,7 +129,9 @@ def test_a_command_is_understood(command, monkeypatch):
 
     assert words[0] == "fledge"
     module = importlib.import_module(cli.VERBS[words[1]][0])
-    others = [importlib.import_module(f"fledge.cli.{name}") for name in ("data_clean", "runs_check")]  # before the next line
+    others = [
+        importlib.import_module(f"fledge.cli.{name}") for name in ("data_clean", "runs_check")
+    ]  # before the next line
     for holder in (module, flags, *others):
         monkeypatch.setattr(holder, "parse", stop, raising=False)
     with pytest.raises(Parsed):

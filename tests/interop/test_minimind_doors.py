@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 import torch
@@ -129,6 +131,22 @@ def test_defaults_are_those_of_minimind():
         ("distillation", "teacher_num_layers", 16, 8),
     ]:
         assert [minimind_flags.default(script, name, g) for g in ("v2", "v3")] == [v2, v3], (script, name)
+
+
+@pytest.mark.parametrize(("words", "project"), [((), "MiniMind-Pretrain"), (("--wandb_project", "mine"), "mine")])
+def test_use_wandb_reports_to_the_project_that_is_named(script, monkeypatch, words, project):
+    begun, logged = [], []
+    swanlab = types.SimpleNamespace(
+        init=lambda **settings: begun.append(settings),
+        log=lambda fields, step: logged.append(step),
+        finish=lambda: None,
+    )
+    monkeypatch.setitem(sys.modules, "swanlab", swanlab)
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True if name == "swanlab" else found(name))
+    code, _ = script("pretrain", "--max_steps", "2", "--use_wandb", *words)
+    assert code == 0
+    assert [settings["project"] for settings in begun] == [project] and {1, 2} <= set(logged)
 
 
 def test_every_argument_of_every_script_is_explained():

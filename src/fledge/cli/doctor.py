@@ -13,7 +13,7 @@ from typing import Any, Literal
 from fledge import device
 from fledge.cli.flags import parse
 from fledge.lang import say
-from fledge.records import runs_root
+from fledge.records import cache_root, runs_root
 
 CORE = ("torch", "numpy", "safetensors", "tokenizers", "jinja2", "rich", "tyro", "yaml", "matplotlib")
 OPTIONAL = {
@@ -191,6 +191,12 @@ def check_disk() -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     value = say(f"{runs_root()} 处剩 {free:.0f} GB", f"{free:.0f} GB free for {runs_root()}")
+    cached = sum(file.stat().st_size for file in cache_root().rglob("*") if file.is_file()) / 2**30
+    if cached >= 0.1:
+        value += say(
+            f"；{cache_root()} 里有 {cached:.1f} GB 准备好的数据，删掉会自动重做",
+            f"; {cached:.1f} GB of prepared data in {cache_root()}, made anew when deleted",
+        )
     try:
         probe = Path(folder) / ".fledge-doctor"
         probe.write_bytes(b"")

@@ -12,6 +12,7 @@ import tyro
 
 from fledge.cli import flags
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
 
 LENGTHS = {"steps", "epochs", "budget"}
@@ -35,9 +36,13 @@ AnyFlags = TypeVar("AnyFlags", bound=Flags)
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(
-            "usage: fledge train JOB [flags]\n\n  pretrain  next-token prediction on text\n  sft       fine-tuning on conversations"
+            say(
+                "用法：fledge train JOB [参数]\n\n  pretrain  在文本上预训练（预测下一个 token）\n  sft       在对话上微调\n\n"
+                "`fledge train JOB --help` 列出所有参数和默认值。",
+                "usage: fledge train JOB [flags]\n\n  pretrain  next-token prediction on text\n"
+                "  sft       fine-tuning on conversations\n\n`fledge train JOB --help` lists the flags and their defaults.",
+            )
         )
-        print("\n`fledge train JOB --help` lists the flags and their defaults.")
         return 0
     job, *rest = argv
     chosen, settings = requested(job, rest, Flags, f"fledge train {job}")
@@ -50,17 +55,18 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        print(f"\n{stopped(stop)} To go on: fledge train {job} --run {stop.args[0]} --resume", file=sys.stderr)
+        again = f"fledge train {job} --run {stop.args[0]} --resume"
+        print(f"\n{stopped(stop)}{say('接着练：', ' To go on: ')}{again}", file=sys.stderr)
         return 130
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
     else:
         use = (
-            f'let it write: fledge generate {run.name} "…"'
+            say("让它写一段：", "let it write: ") + f'fledge generate {run.name} "…"'
             if job == "pretrain"
-            else f"talk to it: fledge chat {run.name}"
+            else say("和它聊天：", "talk to it: ") + f"fledge chat {run.name}"
         )
-        print(f"model: {run.model_dir.as_posix()}\n{use}")
+        print(f"{say('模型：', 'model: ')}{run.model_dir.as_posix()}\n{use}")
     return 0
 
 
@@ -85,7 +91,9 @@ def requested(job: str, argv: list[str], kind: type[AnyFlags], program: str) -> 
 
 def stopped(stop: KeyboardInterrupt) -> str:
     """What an interruption left: a second Ctrl-C in the middle of a step leaves only the checkpoint before it."""
-    return "stopped and saved." if stop.args[1] else "stopped in the middle of a step, which is lost."
+    if stop.args[1]:
+        return say("已停止并保存。", "stopped and saved.")
+    return say("停在一步的中间，这一步没有保存。", "stopped in the middle of a step, which is lost.")
 
 
 def _typed(argv: list[str]) -> set[str]:

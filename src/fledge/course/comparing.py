@@ -10,7 +10,7 @@ from fledge.lang import say
 from fledge.records import Run
 
 # What names a run or keeps its files, and changes nothing of what it computes.
-BOOKKEEPING = {"run", "resume", "val_every", "save_every", "keep", "tensorboard", "track"}
+BOOKKEEPING = {"run", "resume", "val_every", "save_every", "keep", "tensorboard", "track", "track_project"}
 
 
 @dataclass(frozen=True)

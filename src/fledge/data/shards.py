@@ -26,6 +26,7 @@ from fledge.data.encode import encode_texts, tag_tokens
 from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
 from fledge.data.rows import Chat, Kind, Row, Text
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.records import cache_root, file_sha256
 
 if TYPE_CHECKING:
@@ -307,11 +308,16 @@ def _progress(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Preparing data")
+        task = progress.add_task("")
         for number, (source, row) in enumerate(rows):
             if number % 100 == 0:
-                where = f"{inputs[source]['file']} (file {source + 1} of {len(inputs)})"
-                progress.update(task, description=f"Preparing {where}: {number:,} rows, {writer.offsets[-1]:,} tokens")
+                where = f"{inputs[source]['file']} ({source + 1}/{len(inputs)})"
+                tokens = writer.offsets[-1]
+                words = say(
+                    f"准备 {where}：{number:,} 行，{tokens:,} 个 token",
+                    f"Preparing {where}: {number:,} rows, {tokens:,} tokens",
+                )
+                progress.update(task, description=words)
             yield source, row
 
 

@@ -59,7 +59,7 @@ FLAGS: dict[str, Flag] = {
     "from_weight": Flag(str, "从哪个权重开始；none=从头", "prefix of the weights to start from; none = new ones", "model"),
     "from_resume": Flag(int, "接着上次中断的训练（1=是）", "go on with the interrupted run (1 = yes)", "resume", _YES),
     "use_wandb": Flag(bool, "同时记录到 SwanLab（没有则 wandb）", "also report to SwanLab, else to wandb", "track"),
-    "wandb_project": Flag(str, "接受：项目名固定为 fledge", "accepted: the project is called fledge"),
+    "wandb_project": Flag(str, "记录到哪个项目", "the project to report to", "track_project"),
     "use_compile": Flag(int, "torch.compile（1=开）", "torch.compile (1 = on)", "compile", _YES),
     # what one or a few have
     "lora_name": Flag(str, "LoRA 权重名", "name of the LoRA weights"),

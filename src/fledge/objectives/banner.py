@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fledge.data import Dataset, PackedBatches
+from fledge.lang import say
 from fledge.model.transformer import Transformer
 from fledge.parts.learner import banner as whose
 from fledge.records import Run
@@ -21,18 +22,43 @@ def banner(
 ) -> str:
     """What is about to be trained on what, and what of the data is not used."""
     shape, sizes = model.config, model.config.num_parameters()
-    length = f"{steps} steps" if steps else f"{config.budget}"
-    lost = ""
+    body = f"{shape.model_type} {shape.hidden_size}×{shape.num_hidden_layers}"
+    total, table = f"{sizes['total'] / 1e6:.2f}M", f"{sizes['embedding'] / sizes['total']:.0%}"
+    sparse, active = sizes["active"] != sizes["total"], f"{sizes['active'] / 1e6:.2f}M"
+    rate = f"{train.num_bytes / max(1, train.num_targets):.2f}"
+    step = f"{config.batch_size}×{config.seq_len}×{config.accumulation_steps}"
+    dtype = str(model.compute_dtype).removeprefix("torch.")
+    length = say(f"{steps} 步", f"{steps} steps") if steps else f"{config.budget}"
+    lines = [
+        say(
+            f"训练 {run.name}：{body}，{total} 参数" + f"（每个 token 用到 {active}）" * sparse + f"，{table} 在词嵌入",
+            f"run {run.name}: {body}, {total} parameters"
+            + f" ({active} active)" * sparse
+            + f", {table} in the embedding",
+        ),
+        say(
+            f"  数据：{train.num_tokens:,} 个 token，{train.num_bytes / 1e6:.2f} MB（每个 token {rate} 字节）· "
+            f"词表 {tokenizer.vocab_size} · 每步 {step} 个 token · {dtype}，{model.device} · {length}",
+            f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB ({rate} bytes a token) · vocabulary "
+            f"{tokenizer.vocab_size} · {step} tokens a step · {dtype} on {model.device} · {length}",
+        ),
+    ]
     if batches.truncated or batches.dropped:
-        lost = f"\n  longer than {config.seq_len} tokens: {batches.truncated} conversations are cut at the end"
-        lost += f", {batches.dropped} are left out because no answer remains (--seq-len)" if batches.dropped else ""
-    active = f" ({sizes['active'] / 1e6:.2f}M active)" if sizes["active"] != sizes["total"] else ""
-    return (
-        f"run {run.name}: {shape.model_type} {shape.hidden_size}×{shape.num_hidden_layers}, "
-        f"{sizes['total'] / 1e6:.2f}M parameters{active}, {sizes['embedding'] / sizes['total']:.0%} in the embedding\n"
-        f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB"
-        f" ({train.num_bytes / max(1, train.num_targets):.2f} bytes a token)"
-        f" · vocabulary {tokenizer.vocab_size} · {config.batch_size}×{config.seq_len}×{config.accumulation_steps} tokens a step"
-        f" · {str(model.compute_dtype).removeprefix('torch.')} on {model.device} · {length}{lost}"
-        + (f"\n{mine}" if (mine := whose(model.parts)) else "")
-    )
+        left_out = (
+            say(
+                f"，{batches.dropped} 段没有剩下回答，不用（--seq-len）",
+                f", {batches.dropped} are left out because no answer remains (--seq-len)",
+            )
+            if batches.dropped
+            else ""
+        )
+        lines.append(
+            say(
+                f"  超过 {config.seq_len} 个 token：{batches.truncated} 段对话截去末尾",
+                f"  longer than {config.seq_len} tokens: {batches.truncated} conversations are cut at the end",
+            )
+            + left_out
+        )
+    if mine := whose(model.parts):
+        lines.append(mine)
+    return "\n".join(lines)

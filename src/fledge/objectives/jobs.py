@@ -80,7 +80,12 @@ def _run_job(
     run = Run.open(config.run or "") if config.resume and Run.exists(config.run or "") else None
     if config.resume and run is None:
         near = suggest(config.run or "", [run.name for run in list_runs()])
-        print(f"there is no run '{config.run}' to go on with: it begins now.{near}")
+        print(
+            say(
+                f"还没有 {config.run} 这次训练，现在开始。",
+                f"there is no run '{config.run}' to go on with: it begins now.{near}",
+            )
+        )
     if run and run.info["status"] == "done" and _finished(run, config):
         return run
     if run:
@@ -143,7 +148,8 @@ def _run_job(
 def _finished(run: Run, config: TrainConfig) -> bool:
     """A run that is done is not done again; to become longer it needs a checkpoint to go on from."""
     if all(run.info["config"].get(name) == getattr(config, name) for name in ("steps", "epochs", "budget")):
-        print(f"run {run.name} is finished; its model is in {run.model_dir.as_posix()}")
+        where = run.model_dir.as_posix()
+        print(say(f"{run.name} 已经练完了，模型在 {where}", f"run {run.name} is finished; its model is in {where}"))
         return True
     if not any(run.checkpoints_dir.glob("step-*")):
         raise UserError(

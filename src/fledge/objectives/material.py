@@ -13,6 +13,7 @@ from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
 from fledge.data.padded import PaddedBatches
 from fledge.data.rows import Text
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.parts import REFERENCE, Parts
 from fledge.planning.budget import vocabulary
 from fledge.planning.predict import TOKENIZER_BYTES
@@ -45,7 +46,12 @@ def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | 
     size = size_of("pretrain", config).num_bytes
     texts = sample(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
     tokens = config.vocab_size or vocabulary(size)
-    print(f"training a tokenizer of {tokens} tokens on the data …")
+    print(
+        say(
+            f"先用这些数据训练一个 {tokens} 个 token 的分词器 …",
+            f"training a tokenizer of {tokens} tokens on the data …",
+        )
+    )
     return Tokenizer.train(texts, tokens)
 
 

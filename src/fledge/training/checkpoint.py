@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fledge.data.shards import file_sha256
 from fledge.errors import UserError
+from fledge.lang import say
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int = 1) -> Path:
@@ -77,7 +78,12 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
             state = json.loads((path / "state.json").read_text(encoding="utf-8"))
             if state["sha256"] == file_sha256(path / "state.safetensors"):
                 return load_file(path / "state.safetensors"), state
-        print(f"checkpoint {path.name} is damaged; trying the one before it")
+        print(
+            say(
+                f"检查点 {path.name} 已损坏，改用它前面的一个",
+                f"checkpoint {path.name} is damaged; trying the one before it",
+            )
+        )
     return None
 
 

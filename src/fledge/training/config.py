@@ -107,6 +107,8 @@ class TrainConfig:
     """Also write TensorBoard files into the run folder."""
     track: Literal["wandb", "swanlab"] | None = None
     """Also report to Weights & Biases or SwanLab."""
+    track_project: str = "fledge"
+    """The project there."""
     set: dict[str, Any] = field(default_factory=dict)
     """Changes to the shape of a new model by HF field name, e.g. num_hidden_layers=6."""
 
@@ -163,7 +165,7 @@ PARITY: dict[str, Any] = {
 # What may differ when a run goes on; any other setting would make it another run.
 CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
 CHANGEABLE |= {"batch_size", "accumulation_steps", "parts", "parts_fallback"}
-CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track"}
+CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track", "track_project"}
 
 
 def job_config(job: str, **changes: Any) -> TrainConfig:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console as Rich
 from rich.progress import BarColumn, Progress, TextColumn
 
+from fledge.lang import say
+
 EVERY = 15.0  # seconds between lines when no terminal is there
 
 
@@ -41,9 +43,15 @@ class Console:
 
     def landmarks(self, values: dict[str, Any]) -> None:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
-        line = f"  landmarks: knowing nothing costs ln V = {values['start']:.3f} nats a token"
-        if "floor" in values:
-            line += f"; the floor of this text is {values['floor']:.3f} bits a byte"
+        start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
+        line = say(
+            f"  参照：什么都不会时，每个 token 的损失是 {start} nat",
+            f"  landmarks: knowing nothing costs {start} nats a token",
+        )
+        if floor is not None:
+            line += say(
+                f"；这种文本的下限是每字节 {floor:.3f} bit", f"; the floor of this text is {floor:.3f} bits a byte"
+            )
         self.out.print(line, style="dim", soft_wrap=True)
 
     def say(self, sentence: str) -> None:
@@ -55,7 +63,11 @@ class Console:
         speed = fields["tokens_per_second"]
         self.smooth = speed if self.smooth is None else 0.9 * self.smooth + 0.1 * speed
         of = f"/{self.steps}" if self.steps else ""
-        text = f"step {fields['step']}{of}  loss {fields['loss']:.3f}  {self.smooth:,.0f} tok/s  {_clock(left)} left"
+        done, loss, rate = f"{fields['step']}{of}", f"{fields['loss']:.3f}", f"{self.smooth:,.0f} tok/s"
+        text = say(
+            f"第 {done} 步  损失 {loss}  {rate}  还要 {_clock(left)}",
+            f"step {done}  loss {loss}  {rate}  {_clock(left)} left",
+        )
         if self.live:
             self.bar.update(self.task, completed=min(progress, 1.0), description=text)
         elif time.perf_counter() - self.last > EVERY:
@@ -68,9 +80,10 @@ class Console:
         figures = "  ".join(
             f"{name.removeprefix('val_')} {value:.3f}" for name, value in measures.items() if isinstance(value, float)
         )
-        self.out.print(
-            f"  step {step:>5}  [bold]validation[/]  {figures}" if figures else f"  step {step:>5}", soft_wrap=True
-        )
+        line = say(f"  第 {step:>5} 步", f"  step {step:>5}")
+        if figures:
+            line += say(f"  [bold]验证[/]  {figures}", f"  [bold]validation[/]  {figures}")
+        self.out.print(line, soft_wrap=True)
         for sample in samples:
             line = " ".join((sample["prompt"] + "▸" + sample["text"]).split())
             self.out.print(f"         {line[:110]}", style="dim", markup=False, soft_wrap=True)

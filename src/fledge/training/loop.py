@@ -11,10 +11,10 @@ import torch
 
 from fledge.device import memory_mb, out_of_memory
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.model.transformer import Transformer
-from fledge.parts.learner import PartError, identity
+from fledge.parts.learner import PartError
 from fledge.records import Run
-from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from fledge.training.clock import Clock
 from fledge.training.config import TrainConfig
 from fledge.training.console import Console
@@ -22,6 +22,7 @@ from fledge.training.guard import Guard
 from fledge.training.interrupts import stop_between_steps
 from fledge.training.objective import Objective
 from fledge.training.optim import Optimizer
+from fledge.training.resume import leave, take_up
 from fledge.training.scaler import Scaler
 
 VALIDATIONS = 10  # a run, when nothing else is asked for
@@ -123,7 +124,12 @@ class Fit:
         self.whole = True
         seconds = time.perf_counter() - begun
         if pause := self.clock.step(seconds):
-            self.console.say(f"a pause of {pause:.0f} s before step {self.step} is not counted")
+            self.console.say(
+                say(
+                    f"第 {self.step} 步之前停了 {pause:.0f} 秒，不计入时间",
+                    f"a pause of {pause:.0f} s before step {self.step} is not counted",
+                )
+            )
         fields = {
             "step": self.step,
             "tokens": self.tokens,
@@ -143,9 +149,9 @@ class Fit:
     def _left(self) -> float:
         if self.budget:
             return max(0.0, self.budget - self.clock.elapsed)
-        return self.clock.left(self._steps_left())
+        return self.clock.left(self.steps_left())
 
-    def _steps_left(self) -> int:
+    def steps_left(self) -> int:
         return math.ceil((self.total_tokens - self.tokens) / self.tokens_per_step)
 
     def _gradients(self, batches: list[Any]) -> tuple[float, dict[str, float]]:
@@ -169,10 +175,15 @@ class Fit:
                     "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset."
                 )
             self.splits *= 2
-            self.run.update(micro_batch=math.ceil(rows / self.splits))
+            micro = math.ceil(rows / self.splits)
+            self.run.update(micro_batch=micro)
             self.console.say(
-                f"memory ran out at step {self.step + 1}: from here {self.splits} times {math.ceil(rows / self.splits)} rows "
-                f"instead of {rows} at a time; the step, its {rows * len(batches)} rows and their order stay the same"
+                say(
+                    f"第 {self.step + 1} 步时内存不够：从这里起每次算 {micro} 行，分 {self.splits} 次（原来一次 {rows} 行）；"
+                    f"每一步的 {rows * len(batches)} 行和它们的顺序不变",
+                    f"memory ran out at step {self.step + 1}: from here {self.splits} times {micro} rows instead of {rows} "
+                    f"at a time; the step, its {rows * len(batches)} rows and their order stay the same",
+                )
             )
 
     def _backward(self, batches: list[Any]) -> tuple[float, dict[str, float]]:
@@ -218,92 +229,10 @@ class Fit:
 
     def save(self, data: dict[str, Any] | None = None) -> None:
         """Write a checkpoint of this very moment, or of the beginning of this step, when the rows were at `data`."""
-        tensors: dict[str, torch.Tensor] = {f"model.{name}": p for name, p in self.model.named_parameters()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state.items()}
-        state = {
-            "step": self.step,
-            "tokens": self.tokens,
-            "total_tokens": self.total_tokens,
-            "length": self._length(),
-            "made_by": self._maker(),
-            "seconds": self.clock.elapsed,
-            "splits": self.splits,
-            "optimizer_steps": self.optimizer.num_steps,
-            "scaler": self.scaler.state_dict(),
-            "data": data or self.objective.batches.state_dict(),
-            "last_val": self.last_val,
-        }
-        save_checkpoint(self.run.checkpoints_dir, self.step, tensors | random_state(), state, self.config.keep)
+        leave(self, data)
         self.saved_at = self.clock.elapsed
         if self.on_save and self.config.save_every:
             self.on_save(self.model, self.step)
-
-    @torch.no_grad()
-    def load(self) -> None:
-        """Go back to the newest whole checkpoint of the run, or to its beginning when there is none."""
-        found = load_checkpoint(self.run.checkpoints_dir)
-        if found is None:
-            self.console.say(f"run '{self.run.name}' has no whole checkpoint: it begins again")
-            self.run.rewind(-1)
-            self.run.update(status="running", finished=None)
-            return
-        tensors, state = found
-        if state["data"].keys() != self.objective.batches.state_dict().keys():
-            raise UserError(
-                f"run '{self.run.name}' cannot resume with other data: give it the replay texts it was started with."
-            )
-        self.objective.batches.load_state_dict(state["data"])
-        for name, parameter in self.model.named_parameters():
-            if tensors[f"model.{name}"].shape != parameter.shape:
-                raise UserError(
-                    f"run '{self.run.name}' cannot resume: the model it was started from has changed since."
-                )
-            parameter.copy_(tensors[f"model.{name}"])
-        self.optimizer.load_state_dict(
-            {
-                "num_steps": state["optimizer_steps"],
-                "state": {k: tensors[f"optimizer.{k}"] for k in self.optimizer.state},
-            }
-        )
-        set_random_state(tensors)
-        self.scaler.load_state_dict(state["scaler"])
-        self.step, self.tokens, self.splits = state["step"], state["tokens"], state["splits"]
-        self._same_length(state)
-        self.last_val = state["last_val"]
-        self.clock.earlier = self.saved_at = state["seconds"]
-        self.clock.restart()
-        self.run.rewind(self.step)
-        self.run.update(status="running", finished=None)
-        self.console.say(f"run '{self.run.name}' goes on after step {self.step} ({self.tokens:,} tokens)")
-        mine = self._maker()
-        if other := [f"{name} {was} → {mine[name]}" for name, was in state["made_by"].items() if was != mine[name]]:
-            self.console.say(
-                f"it goes on with {', '.join(other)}: from here it can no longer be bit-identical to a run without a break"
-            )
-
-    def _length(self) -> list[Any]:
-        return [self.config.steps, self.config.epochs, self.config.budget]
-
-    def _maker(self) -> dict[str, Any]:
-        """What the last bits depend on besides the data and the seed."""
-        return {
-            "batch_size": self.config.batch_size,
-            "accumulation_steps": self.config.accumulation_steps,
-            "device": self.model.device.type,
-            "threads": torch.get_num_threads(),
-            "precision": str(self.model.compute_dtype).removeprefix("torch."),
-            "torch": torch.__version__,
-            **identity(self.parts),
-        }
-
-    def _same_length(self, state: dict[str, Any]) -> None:
-        """A run that goes on with other batches ends at the same token; one that was given another length, there."""
-        if state["length"] == self._length():
-            self.total_tokens = state["total_tokens"]
-        else:
-            self.total_tokens += self.tokens - self.step * self.tokens_per_step
-        if not self.budget:
-            self.console.steps = self.step + self._steps_left()
 
 
 def fit(
@@ -316,7 +245,7 @@ def fit(
     """
     state = Fit(objective, config, run, steps, on_save)
     if config.resume:
-        state.load()
+        take_up(state)
     objective.model.train()
     with state.console, stop_between_steps(state.stop):
         try:
