@@ -1,9 +1,9 @@
 """`--budget 10m` on real text, beside the best fixed shape that can be found by hand: the dial against the presets.
 
 Each run is `fledge train pretrain` on en_mix + zh_mix for the same time on the same cores, one after the other: once
-with nothing but the budget, then with every preset named by --presets, whose other settings are the defaults. The
-machine may drift, so the run with the budget alone is done first and last, and the worse of the two is compared. Four
-runs of ten minutes by default.
+with nothing but the budget, then with every preset named by --presets, at the rows and the batch that are the defaults of
+`fledge train` (the vocabulary of both is the default for this much text). The machine may drift, so the run with the
+budget alone is done first and last, and the worse of the two is compared. Four runs of ten minutes by default.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 from _race import source_words, train_ours
 from _record import ROOT, bar, record
+
+from fledge.training.config import TrainConfig
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
             return train_ours(["--data", *data, "--budget", budget, *words], Path(runs))
 
     first = ours()
-    fixed = {preset: ours("--preset", preset) for preset in chosen.presets}
+    default = TrainConfig()
+    usual = ["--seq-len", str(default.seq_len), "--batch-size", str(default.batch_size)]
+    fixed = {preset: ours("--preset", preset, *usual) for preset in chosen.presets}
     last = ours()
     best = min(fixed, key=lambda preset: fixed[preset]["bpb"])
     record(

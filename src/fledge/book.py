@@ -11,8 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 
 PACKAGE = Path(__file__).resolve().parent
+IN_CHINESE = {"topic": "主题", "lab": "实验", "exercise": "练习"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,12 @@ def book_root() -> Path:
     """The folder `modules`."""
     root = checkout() / "modules" if is_checkout() else PACKAGE / "modules"
     if not root.is_dir():
-        raise UserError(f"the book is missing: there is no folder '{root}'; install Fledge again.")
+        raise UserError(
+            say(
+                f"找不到课本：没有文件夹 '{root}'；重新安装 Fledge。",
+                f"the book is missing: there is no folder '{root}'; install Fledge again.",
+            )
+        )
     return root
 
 
@@ -69,6 +76,7 @@ def find_lab(word: str) -> tuple[Topic, Path]:
 def pick(word: str, names: Iterable[str], what: str) -> str:
     """The one of `names` that `word` means: itself, the last part after "/", or the only one that contains it."""
     names = list(names)
+    kind = IN_CHINESE.get(what, what)
     for fits in (
         [name for name in names if word in (name, name.rpartition("/")[2])],
         [name for name in names if word and word in name],
@@ -76,9 +84,14 @@ def pick(word: str, names: Iterable[str], what: str) -> str:
         if len(fits) == 1:
             return fits[0]
         if fits:
-            raise UserError(f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {what}.")
-    listed = f" There are: {', '.join(names)}."
-    raise UserError(f"there is no {what} '{word}'.{suggest(word, names) or listed}")
+            raise UserError(
+                say(
+                    f"'{word}' 符合好几个{kind}：{'、'.join(fits)}；把名字写得更长一些。",
+                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {what}.",
+                )
+            )
+    near = suggest(word, names) or say(f"现有的是：{'、'.join(names)}。", f" There are: {', '.join(names)}.")
+    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {what} '{word}'.{near}"))
 
 
 def load_file(path: Path, name: str) -> ModuleType:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 
 if TYPE_CHECKING:
     import torch
@@ -29,18 +30,42 @@ def pick_device(name: str = "auto") -> torch.device:
 
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
+        near = suggest(kind, ["cpu", "cuda"])
         raise UserError(
-            f"device '{name}' is unknown: use auto, cpu, mps, cuda or cuda:0.{suggest(kind, ['cpu', 'cuda'])}"
+            say(
+                f"没有 '{name}' 这种设备：可用 auto、cpu、mps、cuda 或 cuda:0。{near}",
+                f"device '{name}' is unknown: use auto, cpu, mps, cuda or cuda:0.{near}",
+            )
         )
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
-        why = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no NVIDIA driver or card"
-        raise UserError(f"device 'cuda' is not available: {why}; use --device cpu, and see what `fledge doctor` says.")
+        why = (
+            say("装的 torch 是 CPU 版", "this torch is a CPU build")
+            if torch.version.cuda is None
+            else say("torch 找不到 NVIDIA 驱动或显卡", "torch sees no NVIDIA driver or card")
+        )
+        raise UserError(
+            say(
+                f"设备 'cuda' 不能用：{why}；改用 --device cpu，再看 `fledge doctor` 怎么说。",
+                f"device 'cuda' is not available: {why}; use --device cpu, and see what `fledge doctor` says.",
+            )
+        )
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
-        raise UserError(f"device '{name}' is not there: this machine has {torch.cuda.device_count()} CUDA device(s).")
+        count = torch.cuda.device_count()
+        raise UserError(
+            say(
+                f"没有设备 '{name}'：这台机器有 {count} 个 CUDA 设备，编号从 0 开始。",
+                f"device '{name}' is not there: this machine has {count} CUDA device(s).",
+            )
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise UserError("device 'mps' is not available: it needs a Mac with Apple silicon; use --device cpu.")
+        raise UserError(
+            say(
+                "设备 'mps' 不能用：它需要一台 Apple 芯片的 Mac；改用 --device cpu。",
+                "device 'mps' is not available: it needs a Mac with Apple silicon; use --device cpu.",
+            )
+        )
     return torch.device(f"{kind}:{index}" if index else kind)
 
 
@@ -53,7 +78,13 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     if name in dtypes:
         return dtypes[name]
     if name != "auto":
-        raise UserError(f"precision '{name}' is unknown: use {', '.join(PRECISIONS)}.{suggest(name, PRECISIONS)}")
+        near = suggest(name, PRECISIONS)
+        raise UserError(
+            say(
+                f"没有 '{name}' 这种精度：可用 {'、'.join(PRECISIONS)}。{near}",
+                f"precision '{name}' is unknown: use {', '.join(PRECISIONS)}.{near}",
+            )
+        )
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu" and matmul_gflops("cpu", "bfloat16") >= 1.5 * matmul_gflops("cpu", "float32"):

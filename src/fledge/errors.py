@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from fledge.lang import say
+
 
 class UserError(Exception):
     """A mistake the user can mend. The command line prints its message and exits with code 2; it is never a traceback."""
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """Return `" Did you mean 'x'?"` for the nearest of `options`, or an empty string when nothing is near."""
+    """Return `" Did you mean 'x'?"` (in the user's language) for the nearest of `options`; nothing when none is near."""
     options = list(options)
     begun = [
         option for option in options if len(word.strip("-")) > 2 and option.startswith(word)
     ]  # --temp: an abbreviation
     near = begun or difflib.get_close_matches(word, options, n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return say(f"是不是想写 '{near[0]}'？", f" Did you mean '{near[0]}'?") if near else ""

@@ -29,6 +29,7 @@ from typing import Any, TextIO
 
 from fledge import device
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 
 VERSIONED = ("fledge", "torch", "numpy", "tokenizers", "safetensors")
 
@@ -75,9 +76,14 @@ class Run:
         try:
             self.info: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"'{path}' is not a run that can be read: {error}.") from error
+            raise UserError(
+                say(f"不能把 '{path}' 当作训练来读：{error}。", f"'{path}' is not a run that can be read: {error}.")
+            ) from error
         if not isinstance(self.info, dict):
-            raise UserError(f"'{path / 'run.json'}' is not a run: it holds no JSON object.")
+            file = path / "run.json"
+            raise UserError(
+                say(f"'{file}' 不是训练记录：里面没有 JSON 对象。", f"'{file}' is not a run: it holds no JSON object.")
+            )
 
     @classmethod
     def create(
@@ -128,7 +134,12 @@ class Run:
 
         trackers.require(config)
         if name and (name != Path(name).name or name.startswith(".")):
-            raise UserError(f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).")
+            raise UserError(
+                say(
+                    f"'{name}' 不能用作训练的名字：用普通的文件夹名（训练放在哪里由 FLEDGE_RUNS 决定）。",
+                    f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).",
+                )
+            )
 
     @staticmethod
     def exists(name_or_path: str | Path) -> bool:
@@ -142,10 +153,11 @@ class Run:
             if (path / "run.json").is_file():
                 return cls(path)
         names = [run.name for run in list_runs()]
-        hint = suggest(str(name_or_path), names) or (
-            " `fledge runs list` shows them." if names else " There are none yet."
-        )
-        raise UserError(f"no run '{name_or_path}' in '{runs_root()}'.{hint}")
+        shows = say("`fledge runs list` 会列出已有的训练。", " `fledge runs list` shows them.")
+        none = say("现在一个也没有。", " There are none yet.")
+        hint = suggest(str(name_or_path), names) or (shows if names else none)
+        zh, en = f"'{runs_root()}' 里没有训练 '{name_or_path}'。", f"no run '{name_or_path}' in '{runs_root()}'."
+        raise UserError(say(zh, en) + hint)
 
     @property
     def model_dir(self) -> Path:
@@ -165,8 +177,11 @@ class Run:
             lock.acquire()
         except filelock.Timeout:
             raise UserError(
-                f"run '{self.name}' is being trained by another process: wait for its end, or begin another run with "
-                "another --run."
+                say(
+                    f"另一个进程正在跑训练 '{self.name}'：等它结束，或用另一个 --run 开始新的训练。",
+                    f"run '{self.name}' is being trained by another process: wait for its end, or begin another run with "
+                    "another --run.",
+                )
             ) from None
         except NotImplementedError:  # a file system without locks
             pass
@@ -297,7 +312,10 @@ def _new_folder(root: Path, name: str) -> Path:
                 return path  # of a process that was killed before it wrote run.json
             number += 1
         except OSError as error:
-            raise UserError(f"cannot make the run folder '{path}': {error.strerror or error}.") from error
+            why = error.strerror or error
+            raise UserError(
+                say(f"建不了训练的文件夹 '{path}'：{why}。", f"cannot make the run folder '{path}': {why}.")
+            ) from error
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

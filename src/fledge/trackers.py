@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 
 if TYPE_CHECKING:
     from fledge.records import Run
@@ -15,10 +16,21 @@ def require(config: dict[str, Any]) -> None:
     """UserError, before any work is done, when `config` asks for a tracker that is unknown or not installed."""
     track = config.get("track")
     if track and track not in TRACKERS:
-        raise UserError(f"tracker '{track}' is unknown: use wandb or swanlab.{suggest(track, ['wandb', 'swanlab'])}")
+        near = suggest(track, ["wandb", "swanlab"])
+        raise UserError(
+            say(
+                f"没有 '{track}' 这种记录工具：可用 wandb 或 swanlab。{near}",
+                f"tracker '{track}' is unknown: use wandb or swanlab.{near}",
+            )
+        )
     for name in wanted(config):
         if importlib.util.find_spec(name) is None:
-            raise UserError(f"{name} is not installed: run `pip install {name}`, or do not ask for it.")
+            raise UserError(
+                say(
+                    f"没有安装 {name}：运行 `pip install {name}`，或者不要用它。",
+                    f"{name} is not installed: run `pip install {name}`, or do not ask for it.",
+                )
+            )
 
 
 def start(run: Run) -> list[Any]:

@@ -36,7 +36,7 @@ def failing(error: BaseException):
 def test_help_lists_every_verb(capsys):
     assert cli.main([]) == cli.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"  {name} " in out and help in out for name, (_, help) in cli.VERBS.items())
+    assert all(f"  {name} " in out and str(help) in out for name, (_, help) in cli.VERBS.items())
 
 
 def test_version(capsys):

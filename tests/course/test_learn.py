@@ -119,7 +119,7 @@ def test_done_is_for_what_only_the_learner_can_judge(capsys, lang):
         assert [event.subject for event in progress.events("done")] == ["draw-block"]
     with pytest.raises(UserError, match="fledge train pretrain"):
         learn.main(["done", "pretrain"])
-    with pytest.raises(UserError, match="Did you mean 'draw-block'"):
+    with pytest.raises(UserError, match="'draw-block'"):
         learn.main(["done", "draw-blok"])
     learn.main(["done", "draw-block"])
     with open_progress() as progress:

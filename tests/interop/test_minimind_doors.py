@@ -185,6 +185,7 @@ def test_the_engine_s_sentences_come_in_minimind_s_words(script):
     assert minimind.in_their_words(said) == (
         "try a lower --learning_rate, a shorter --max_seq_len, another --budget, or `fledge train sft --model x`."
     )
+    assert minimind.in_their_words("look at --data and --data_path") == "look at --data_path and --data_path"
     code, said = script("pretrain", "--batch_size", "0")
     assert code == 2 and "--batch_size is 0; it must be at least 1." in said
     code, said = script("pretrain", "--learning_rate", "-1")

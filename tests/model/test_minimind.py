@@ -163,6 +163,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"a.pth' cannot be written .*No space left"):
         write_pth(Transformer(model.config), tmp_path / "a.pth")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.pth", before)]
+    with pytest.raises(UserError, match="cannot be written"):  # its folder is a file
+        write_pth(model, tmp_path / "a.pth" / "b.pth")
 
 
 # -- a .pth as a model -------------------------------------------------------------------------------------------------

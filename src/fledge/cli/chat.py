@@ -178,7 +178,7 @@ class Chat:
         else:
             raise UserError(
                 say(
-                    f"没有 {name} 这个命令。/help 显示全部。",
+                    f"没有 {name} 这个命令。{suggest(name, COMMANDS)}/help 显示全部。",
                     f"There is no command {name}.{suggest(name, COMMANDS)} /help shows all.",
                 )
             )

@@ -12,6 +12,7 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
+from fledge.lang import Text, say
 
 if TYPE_CHECKING:
     from fledge.data.check import Check, Example
@@ -41,9 +42,15 @@ def main(argv: list[str]) -> int:
     from fledge.cli.data_get import get
 
     table = {
-        "check": (check_file, "show a data file as training will see it"),
-        "get": (get, "download data sets by name or address"),
-        "clean": (clean, "repair, filter and deduplicate data, with a report of what was dropped"),
+        "check": (check_file, Text("按训练看到的样子显示一个数据文件", "show a data file as training will see it")),
+        "get": (get, Text("按名字或地址下载数据", "download data sets by name or address")),
+        "clean": (
+            clean,
+            Text(
+                "修复、过滤数据并去掉重复的，写明丢了什么",
+                "repair, filter and deduplicate data, with a report of what was dropped",
+            ),
+        ),
     }
     return subverb(table, argv, "fledge data")
 
@@ -53,7 +60,9 @@ def check_file(argv: list[str]) -> int:
     flags = parse(CheckFlags, argv, "fledge data check")
     for name, value, least in (("--rows", flags.rows, 0), ("--seq-len", flags.seq_len, 1)):
         if value < least:
-            raise UserError(f"{name} is {value}; it must be at least {least}.")
+            raise UserError(
+                say(f"{name} 是 {value}，但至少应该是 {least}。", f"{name} is {value}; it must be at least {least}.")
+            )
     from fledge.data.check import check
     from fledge.tokenizer import Tokenizer
 
@@ -69,53 +78,90 @@ def check_file(argv: list[str]) -> int:
 def show(found: Check, seq_len: int) -> None:
     """Print the report, in colour where the terminal has it."""
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as RichText
 
     console = Console(highlight=False)
     facts = found.as_dict()
     schemas = ", ".join(f"{name} {count:,}" for name, count in found.schemas.items())
-    console.print(f"{found.path}: {found.kind} data, good rows: {found.good:,} (schemas: {schemas})", style="bold")
+    console.print(
+        say(
+            f"{found.path}：{found.kind} 数据，好的行：{found.good:,}（格式：{schemas}）",
+            f"{found.path}: {found.kind} data, good rows: {found.good:,} (schemas: {schemas})",
+        ),
+        style="bold",
+    )
     if found.own_tokenizer:
+        size = f"{found.tokenizer.vocab_size:,}"
         console.print(
-            f"No tokenizer was given: one of {found.tokenizer.vocab_size:,} tokens was trained on this file.",
+            say(
+                f"没有给分词器：用这个文件训练了一个 {size} 个词元的。",
+                f"No tokenizer was given: one of {size} tokens was trained on this file.",
+            ),
             style="dim",
         )
     for example in found.examples:
+        name = f" · {example.name}" if example.name else ""
         console.rule(
-            f"line {example.line}{f' · {example.name}' if example.name else ''} · {len(example.ids):,} tokens, "
-            f"{sum(example.mask):,} learned",
+            say(
+                f"第 {example.line} 行{name} · {len(example.ids):,} 个词元，要学的 {sum(example.mask):,} 个",
+                f"line {example.line}{name} · {len(example.ids):,} tokens, {sum(example.mask):,} learned",
+            ),
             align="left",
             style="dim",
         )
         console.print(paint(example, found.tokenizer, seq_len, colour=bool(console.color_system)))
     console.rule(style="dim")
-    legend = Text()
+    legend = RichText()
+    learned, context = say("要学的", "learned"), say("只作上文", "context only")
     if console.color_system:
-        legend.append("learned", "bold green").append("  ").append("context only", "dim").append("  ")
-        legend.append("control token", "magenta").append("  one background, one token")
+        legend.append(learned, "bold green").append("  ").append(context, "dim").append("  ")
+        legend.append(say("控制词元", "control token"), "magenta")
+        legend.append(say("  一块底色是一个词元", "  one background, one token"))
     else:
-        legend.append("⟦learned⟧  the rest is context only")
+        legend.append(say("⟦要学的⟧  其余只作上文", "⟦learned⟧  the rest is context only"))
     console.print(legend)
     console.print()
     share = f"{found.trained / max(1, facts['tokens']):.0%}"
-    part = f" of the first {len(found.lengths):,} rows" if found.partial else ""
-    console.print(f"{facts['tokens']:,} tokens{part}, {share} learned. Tokens per row:")
+    rows = f"{len(found.lengths):,}" if found.partial else ""
+    console.print(
+        say(
+            f"{f'前 {rows} 行' if rows else ''}共 {facts['tokens']:,} 个词元，其中 {share} 要学。每行的词元数：",
+            f"{facts['tokens']:,} tokens{f' of the first {rows} rows' if rows else ''}, {share} learned. Tokens per row:",
+        )
+    )
     for label, count, bar in histogram(found.lengths):
         console.print(f"  {label:>15} {count:>9,} {bar}")
     if found.longer and found.kind == "text":
-        console.print(f"{found.longer:,} of the documents go on in further rows of {seq_len} tokens.")
+        console.print(
+            say(
+                f"有 {found.longer:,} 篇文本要接着占用后面的行，每行 {seq_len} 个词元。",
+                f"{found.longer:,} of the documents go on in further rows of {seq_len} tokens.",
+            )
+        )
     elif found.longer:
         console.print(
-            f"{found.longer:,} rows are longer than {seq_len} tokens and would be cut at the end; {found.lost:,} of them "
-            "lose every learned token and would be left out (--seq-len).",
+            say(
+                f"有 {found.longer:,} 行超过 {seq_len} 个词元，结尾会被截掉；\n"
+                f"其中 {found.lost:,} 行要学的词元会全部丢失，这些行会被跳过（--seq-len）。",
+                f"{found.longer:,} rows are longer than {seq_len} tokens and would be cut at the end; {found.lost:,} of them "
+                "lose every learned token and would be left out (--seq-len).",
+            ),
             style="yellow",
         )
     if found.bad:
-        console.print(f"{len(found.bad):,} rows cannot be read and are left out:", style="red")
+        console.print(
+            say(
+                f"有 {len(found.bad):,} 行读不了，已跳过：",
+                f"{len(found.bad):,} rows cannot be read and are left out:",
+            ),
+            style="red",
+        )
         for bad in found.bad[:10]:
-            console.print(f"  line {bad.line}: {bad.reason}", markup=False)
+            place = say(f"第 {bad.line} 行：", f"line {bad.line}: ")
+            console.print(f"  {place}{bad.reason}", markup=False)
         if len(found.bad) > 10:
-            console.print(f"  … and {len(found.bad) - 10:,} more (--json lists them)")
+            more = f"{len(found.bad) - 10:,}"
+            console.print(say(f"  … 还有 {more} 行（--json 全部列出）", f"  … and {more} more (--json lists them)"))
 
 
 def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) -> Any:
@@ -123,16 +169,17 @@ def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) ->
 
     Without colour, learned stretches stand in ⟦ ⟧. The middle of a long stretch is left out.
     """
-    from rich.text import Text
+    from rich.text import Text as RichText
 
-    text = Text()
+    text = RichText()
     for start, end, learned in stretches(example.mask):
         half = (SHOWN_LEARNED if learned else SHOWN_CONTEXT) // 2
         parts = [(start, end)] if end - start <= 2 * half else [(start, start + half), (end - half, end)]
         text.append("⟦" if learned and not colour else "")
         for number, (low, high) in enumerate(parts):
             if number:
-                text.append(f" … {high - half - start - half:,} tokens … ", "italic dim")
+                count = f"{high - half - start - half:,}"
+                text.append(say(f" … {count} 个词元 … ", f" … {count} tokens … "), "italic dim")
             if not colour:
                 text.append(tokenizer.decode(example.ids[low:high], skip_special=False))
                 continue

@@ -74,11 +74,23 @@ def clean(argv: list[str]) -> int:
     """Exit code 1 when nothing is left."""
     flags = parse(CleanFlags, argv, "fledge data clean")
     if not 0.3 <= flags.similarity <= 1:
-        raise UserError(f"--similarity is {flags.similarity}; it must be between 0.3 and 1.")
+        raise UserError(
+            say(
+                f"--similarity 是 {flags.similarity}，但应该在 0.3 和 1 之间。",
+                f"--similarity is {flags.similarity}; it must be between 0.3 and 1.",
+            )
+        )
     if flags.min_chars < 0 or flags.max_chars < 0:
-        raise UserError("--min-chars and --max-chars cannot be below 0.")
+        raise UserError(
+            say("--min-chars 和 --max-chars 不能小于 0。", "--min-chars and --max-chars cannot be below 0.")
+        )
     if flags.out.exists() and not flags.force:
-        raise UserError(f"'{flags.out}' is there already: give --out another name, or --force to replace it.")
+        raise UserError(
+            say(
+                f"'{flags.out}' 已经在那里了：请给 --out 换一个名字，或者用 --force 覆盖它。",
+                f"'{flags.out}' is there already: give --out another name, or --force to replace it.",
+            )
+        )
     from rich.console import Console
 
     from fledge.data.clean import Options

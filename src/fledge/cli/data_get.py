@@ -53,15 +53,28 @@ def get(argv: list[str]) -> int:
         show_list(catalog(), flags.json)
         return 0
     if not flags.names:
-        raise UserError("name a data set or an address: `fledge data get --list` shows the names.")
+        raise UserError(
+            say(
+                "请写一份数据的名字或地址：用 `fledge data get --list` 列出名字。",
+                "name a data set or an address: `fledge data get --list` shows the names.",
+            )
+        )
     if flags.base_url and flags.source:
-        raise UserError("--base-url is a mirror of your own and --source a publisher: give one of them.")
+        raise UserError(
+            say(
+                "--base-url 是自己的镜像，--source 是发布者：只能写其中一个。",
+                "--base-url is a mirror of your own and --source a publisher: give one of them.",
+            )
+        )
     entries = list({entry.name: entry for entry in map(find, flags.names)}.values())
     urls = [address(entry, flags.source, flags.base_url) for entry in entries]
     files = [entry.file for entry in entries]
     if twice := next((file for file in files if files.count(file) > 1), None):
         raise UserError(
-            f"two of these are both called {twice}: get them one after the other, into different folders (--to)."
+            say(
+                f"这里有两份数据都叫 {twice}：请分两次下载，放进不同的文件夹（--to）。",
+                f"two of these are both called {twice}: get them one after the other, into different folders (--to).",
+            )
         )
     folder = flags.to or default_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -174,8 +187,10 @@ class Bar:
             speed = (done - self.before) / (now - self.last) if self.before is not None else 0.0
             self.before, self.last = done, now
             share = f"{done / size:4.0%} " if size else ""
-            left = f", {(size - done) / speed / 60:.0f} min left" if size and speed else ""
-            print(f"  {self.name}: {share}{megabytes(done)}, {speed / 1e6:.1f} MB/s{left}", file=sys.stderr, flush=True)
+            minutes = f"{(size - done) / speed / 60:.0f}" if size and speed else ""
+            left = say(f"，还剩 {minutes} 分钟", f", {minutes} min left") if minutes else ""
+            rate = say(f"，{speed / 1e6:.1f} MB/s", f", {speed / 1e6:.1f} MB/s")
+            print(f"  {self.name}: {share}{megabytes(done)}{rate}{left}", file=sys.stderr, flush=True)
 
 
 def show_list(entries: dict[str, Entry], as_json: bool) -> None:

@@ -88,9 +88,19 @@ def _check(flags: Flags) -> None:
     for name in flags.text:
         check_file(name)
     if flags.per_family < 1:
-        raise UserError(f"--per-family is {flags.per_family}; it must be at least 1.")
+        raise UserError(
+            say(
+                f"--per-family 是 {flags.per_family}，但至少应该是 1。",
+                f"--per-family is {flags.per_family}; it must be at least 1.",
+            )
+        )
     if flags.answers and not Path(flags.answers).absolute().parent.is_dir():
-        raise UserError(f"'{flags.answers}' cannot be written: make its folder first.")
+        raise UserError(
+            say(
+                f"'{flags.answers}' 写不了：请先建好它所在的文件夹。",
+                f"'{flags.answers}' cannot be written: make its folder first.",
+            )
+        )
 
 
 @contextmanager

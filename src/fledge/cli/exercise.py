@@ -11,7 +11,7 @@ import tyro
 
 from fledge import book
 from fledge.cli.flags import parse, subverb
-from fledge.lang import say
+from fledge.lang import Text, say
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 
@@ -19,12 +19,18 @@ Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "list": (list_exercises, "every exercise, and which of them you have passed"),
-            "show": (show, "what an exercise asks"),
-            "start": (start, "put its task and starter code into your workspace"),
-            "reset": (reset, "begin again; your old file is kept"),
-            "hint": (hint, "the next of its four hints"),
-            "solution": (solution, "the reference solution, once you have passed"),
+            "list": (
+                list_exercises,
+                Text("全部练习，以及你通过了哪些", "every exercise, and which of them you have passed"),
+            ),
+            "show": (show, Text("一个练习要你做什么", "what an exercise asks")),
+            "start": (
+                start,
+                Text("把题目和起始代码放进你的工作区", "put its task and starter code into your workspace"),
+            ),
+            "reset": (reset, Text("重新开始；旧文件会留着", "begin again; your old file is kept")),
+            "hint": (hint, Text("四条提示里的下一条", "the next of its four hints")),
+            "solution": (solution, Text("参考解答，通过之后可看", "the reference solution, once you have passed")),
         },
         argv,
         "fledge exercise",

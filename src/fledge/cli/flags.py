@@ -22,6 +22,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from fledge.errors import UserError, suggest
+from fledge.lang import Text, say
 
 T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)  # nested configs give flat flags
@@ -31,6 +32,14 @@ NAMES: dict[Any, tuple[str, str]] = {
     str: ("TEXT", "a text"),
     Path: ("PATH", "a path"),
 }
+
+IN_CHINESE = (  # what tyro and `_rule` say -> the same in Chinese
+    (r"(.+): (.*) is not a whole number", r"\1 要写一个整数，\2 不是"),
+    (r"(.+): (.*) is not a number", r"\1 要写一个数，\2 不是"),
+    (r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\.?", r"\2 不能是 \1，可选的有：\3"),
+    (r"Missing value for argument '(.*)'\. Expected 1 values\.?", r"\1 后面缺一个值"),
+    (r"Missing value for argument '(.*)'\. Expected (\d+) values\.?", r"\1 后面缺值，要写 \2 个"),
+)
 
 
 def parse(target: Callable[..., T], argv: Sequence[str], prog: str, *, default: T | None = None) -> T:
@@ -50,15 +59,21 @@ def parse(target: Callable[..., T], argv: Sequence[str], prog: str, *, default: 
     return result if inspect.isclass(target) else result()
 
 
-def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], str]], argv: Sequence[str], prog: str) -> int:
+def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], argv: Sequence[str], prog: str) -> int:
     """Run `prog WORD …` by a table of word -> (function of the other words, one line of help)."""
     if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, table))
-        print(f"usage: {prog} {'|'.join(table)} …\n")
+        print(f"{say('用法：', 'usage: ')}{prog} {'|'.join(table)} …\n")
         print("\n".join(f"  {word:<{width}}  {help}" for word, (_, help) in table.items()))
         return 0
     if argv[0] not in table:
-        raise UserError(f"`{prog}` knows no '{argv[0]}'.{suggest(argv[0], table) or f' See `{prog} --help`.'}")
+        near = suggest(argv[0], table)
+        raise UserError(
+            say(
+                f"`{prog}` 没有 '{argv[0]}' 这个子命令。{near or f'用 `{prog} --help` 查看全部。'}",
+                f"`{prog}` knows no '{argv[0]}'.{near or f' See `{prog} --help`.'}",
+            )
+        )
     return table[argv[0]][0](list(argv[1:]))
 
 
@@ -89,17 +104,36 @@ def _sentence(call: Callable[..., Any], argv: Sequence[str], prog: str) -> str:
         flag = word.split("=")[0].replace("_", "-")
         if re.match(r"--?[A-Za-z]", flag) and flag not in known:
             near = suggest(flag, [name for name in known if name.startswith("--")])
-            return f"'{word.split('=')[0]}' is not a flag of `{prog}`.{near or f' See `{prog} --help`.'}"
+            return say(
+                f"`{prog}` 没有 '{word.split('=')[0]}' 这个参数。{near or f'用 `{prog} --help` 查看全部参数。'}",
+                f"'{word.split('=')[0]}' is not a flag of `{prog}`.{near or f' See `{prog} --help`.'}",
+            )
+    see = f"用 `{prog} --help` 查看用法。"
     body = [line.strip() for line in _said(call, argv).splitlines()[2:]]  # after the title and its rule
     body = body[: next((i for i, line in enumerate(body) if not line or line.startswith("---")), len(body))]
     if body[0].startswith("Missing from"):  # then the flag with the kind of its value, and its help
         help = " ".join(body[2:]).partition("(required)")[0].strip().rstrip(".")
-        return f"{body[1].split()[0]}{f' ({help})' if help else ''} is missing. See `{prog} --help`."
+        name = body[1].split()[0]
+        return say(
+            f"缺少 {name}。{see}",
+            f"{name}{f' ({help})' if help else ''} is missing. See `{prog} --help`.",
+        )
     first = " ".join(body)
     if extra := re.fullmatch(r"Unrecognized options: (.*)", first):
-        return f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`."
+        return say(
+            f"`{prog}` 看不懂多出来的 '{extra[1]}'。{see}",
+            f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`.",
+        )
     first = re.sub(r"^(Error parsing )?(\w+: )?", "", first)  # `--steps: …`, or what the class itself objected to
-    return f"{first.rstrip('.')}. See `{prog} --help`."
+    return say(f"{_in_chinese(first.rstrip('.'))}。{see}", f"{first.rstrip('.')}. See `{prog} --help`.")
+
+
+def _in_chinese(first: str) -> str:
+    """tyro's words in Chinese; those of no known form stay as they are, but are said to be what was wrong."""
+    for pattern, words in IN_CHINESE:
+        if found := re.fullmatch(pattern, first):
+            return found.expand(words)
+    return f"这些参数不对（{first}）"
 
 
 def _said(call: Callable[..., Any], argv: Sequence[str]) -> str:

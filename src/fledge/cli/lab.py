@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fledge import book
 from fledge.cli.flags import subverb
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 
 if TYPE_CHECKING:
     from fledge.lab import Lab
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "list": (list_labs, "every lab, and what came out of it last time"),
+            "list": (list_labs, Text("全部实验，以及上次的结果", "every lab, and what came out of it last time")),
             "run": (
                 run,
-                "run labs: NAME, a topic, or --all; further flags go to the lab (`fledge lab run NAME --help`)",
+                Text(
+                    "运行实验：NAME、一个主题或 --all；其余参数交给实验（`fledge lab run NAME --help`）",
+                    "run labs: NAME, a topic, or --all; further flags go to the lab (`fledge lab run NAME --help`)",
+                ),
             ),
-            "show": (show, "what a lab asks, compares and claims"),
+            "show": (show, Text("一个实验问什么、对照什么、要检验什么说法", "what a lab asks, compares and claims")),
         },
         argv,
         "fledge lab",
@@ -90,15 +93,25 @@ def run(argv: list[str]) -> int:
     """Run one lab with any of its flags, or several one after the other."""
     words = [word for word in argv if not word.startswith("-") or word == "--all"]
     if argv in ([], ["-h"], ["--help"]):
+        form = "fledge lab run NAME|TOPIC|--all … [--quick] [--seed N] [--seeds N] [--json] [--continue-on-error]"
+        print(say("用法：", "usage: ") + form)
         print(
-            "usage: fledge lab run NAME|TOPIC|--all … [--quick] [--seed N] [--seeds N] [--json] [--continue-on-error]"
+            say(
+                "只运行一个实验时，它自己的参数都可以用：`fledge lab run NAME --help`。",
+                "One lab takes all of its own flags: `fledge lab run NAME --help`.",
+            )
         )
-        print("One lab takes all of its own flags: `fledge lab run NAME --help`.")
         return 0
     first = next((number for number, word in enumerate(argv) if word.startswith("-") and word != "--all"), len(argv))
     names, flags = argv[:first], argv[first:]
     if not names:
-        raise UserError(f"name a lab or a topic before the flags: `fledge lab run NAME {' '.join(words)}`.")
+        command = f"fledge lab run NAME {' '.join(words)}"
+        raise UserError(
+            say(
+                f"请在参数前面写出实验或主题的名字：`{command}`。",
+                f"name a lab or a topic before the flags: `{command}`.",
+            )
+        )
     keep_going = "--continue-on-error" in flags
     flags = [flag for flag in flags if flag != "--continue-on-error"]
     from fledge.lab.script import main as script
@@ -118,7 +131,14 @@ def run(argv: list[str]) -> int:
             if code:
                 failed.append(lab.id)
     if failed:
-        print(f"{len(failed)} of {len(paths)} did not run: {', '.join(failed)}", file=sys.stderr)
+        names_ = ", ".join(failed)
+        print(
+            say(
+                f"{len(paths)} 个里有 {len(failed)} 个没有跑成：{names_}",
+                f"{len(failed)} of {len(paths)} did not run: {names_}",
+            ),
+            file=sys.stderr,
+        )
     return int(bool(failed))
 
 
@@ -128,7 +148,7 @@ def show(argv: list[str]) -> int:
     parser.add_argument("name")
     lab = load(book.find_lab(parser.parse_args(argv).name)[1])
     print(f"{lab.id}\n{lab.title}\n\n{lab.about}\n")
-    print(say("对照的几组（只差一个设置：", "arms (they differ in one setting: ") + f"{lab.varied}）")
+    print(say(f"对照的几组（只差一个设置：{lab.varied}）", f"arms (they differ in one setting: {lab.varied})"))
     for arm, change in lab.arms.items():
         print(f"  {lab.labels[arm]}: {change[lab.varied]}")
     print(say("\n要检验的说法：", "\nclaims:"))

@@ -13,25 +13,52 @@ from fledge import book
 from fledge.cli.flags import parse, subverb
 from fledge.cli.learn_view import current, finished, plain_console, row_of, show_path, span, sums, typed
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 
 
 def main(argv: list[str]) -> int:
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
         return next_(argv)
     table = {
-        "init": (init, "make a workspace: exercises, log, runs and progress in one folder"),
-        "paths": (paths, "the learning paths, and how far you are"),
-        "path": (path, "choose a path and see its steps: quick, system, deep"),
-        "read": (read, "read a page of a topic: teaching, code_guide or README"),
-        "done": (done, "say that a step is done that only you can judge"),
-        "export": (export, "write your progress into a file, for another machine"),
-        "import": (import_, "bring progress in from such a file"),
-        "report": (report, "a report of what you did, with its evidence, as HTML and Markdown"),
+        "init": (
+            init,
+            Text(
+                "建一个工作区：练习、实验记录、训练和进度放在一个文件夹里",
+                "make a workspace: exercises, log, runs and progress in one folder",
+            ),
+        ),
+        "paths": (paths, Text("有哪些学习路径，走到了哪里", "the learning paths, and how far you are")),
+        "path": (
+            path,
+            Text("选一条路径，看它的步骤：quick、system、deep", "choose a path and see its steps: quick, system, deep"),
+        ),
+        "read": (
+            read,
+            Text(
+                "读一个主题的一页：teaching、code_guide 或 README",
+                "read a page of a topic: teaching, code_guide or README",
+            ),
+        ),
+        "done": (
+            done,
+            Text("标记一步已完成，只用于自己才能判断的步骤", "say that a step is done that only you can judge"),
+        ),
+        "export": (
+            export,
+            Text("把进度写进一个文件，带到另一台机器", "write your progress into a file, for another machine"),
+        ),
+        "import": (import_, Text("从这样的文件导入进度", "bring progress in from such a file")),
+        "report": (
+            report,
+            Text(
+                "一份学习报告，附上依据，HTML 和 Markdown 两种格式",
+                "a report of what you did, with its evidence, as HTML and Markdown",
+            ),
+        ),
     }
     code = subverb(table, argv, "fledge learn")
     if argv[0] in ("-h", "--help"):
-        print("\n`fledge learn` alone says what to do next.")
+        print(say("\n只写 `fledge learn`，就告诉你下一步做什么。", "\n`fledge learn` alone says what to do next."))
     return code
 
 

@@ -45,9 +45,19 @@ def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge log")
     asked = [flags.run is not None, flags.template is not None, flags.table]
     if sum(asked) != 1:
-        raise UserError("give one of these: the name of a RUN, --template NAME, or --table.")
+        raise UserError(
+            say(
+                "请写其中一样：一次训练的名字 RUN、--template NAME 或 --table。",
+                "give one of these: the name of a RUN, --template NAME, or --table.",
+            )
+        )
     if flags.run is None and (flags.against or flags.hypothesis or flags.conclusion):
-        raise UserError("--against, --hypothesis and --conclusion belong to the record of a RUN: name it.")
+        raise UserError(
+            say(
+                "--against、--hypothesis 和 --conclusion 属于一次训练的记录：请写出它的名字 RUN。",
+                "--against, --hypothesis and --conclusion belong to the record of a RUN: name it.",
+            )
+        )
     from fledge.course import notebook
     from fledge.course.evidence import find_runs
     from fledge.course.workspace import find_workspace
@@ -62,7 +72,12 @@ def main(argv: list[str]) -> int:
         run = find_run(str(flags.run), space)
         against = find_run(flags.against, space) if flags.against else None
         if against and against.path.resolve() == run.path.resolve():
-            raise UserError(f"'{run.name}' cannot be compared with itself: give --against another run.")
+            raise UserError(
+                say(
+                    f"训练 '{run.name}' 不能和它自己比：请给 --against 写另一次训练。",
+                    f"'{run.name}' cannot be compared with itself: give --against another run.",
+                )
+            )
         beside = flags.out.absolute().parent if flags.out else space.log
         text = notebook.record(
             run, against, hypothesis=flags.hypothesis, conclusion=flags.conclusion, today=today, beside=beside
@@ -82,10 +97,9 @@ def find_run(word: str, space: Workspace) -> Run:
         return Run(Path(word))
     runs = {run.name: run for run in reversed(find_runs(space))}  # the newest of a name wins
     if word not in runs:
-        hint = suggest(word, runs) or (
-            " `fledge runs list` shows the training runs." if runs else " There are none yet."
-        )
-        raise UserError(f"there is no run '{word}'.{hint}")
+        listed = say("用 `fledge runs list` 列出各次训练。", " `fledge runs list` shows the training runs.")
+        hint = suggest(word, runs) or (listed if runs else say("还没有训练过。", " There are none yet."))
+        raise UserError(say(f"没有训练 '{word}'。{hint}", f"there is no run '{word}'.{hint}"))
     return runs[word]
 
 

@@ -11,7 +11,7 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 
 if TYPE_CHECKING:
     from fledge.api import LM
@@ -26,7 +26,15 @@ LIST, USE, VERIFY = (
 
 
 def main(argv: list[str]) -> int:
-    return subverb({"list": (_list, LIST), "use": (_use, USE), "verify": (_verify, VERIFY)}, argv, "fledge parts")
+    return subverb(
+        {
+            "list": (_list, Text("每个部件：是什么，你写的是否在用", LIST)),
+            "use": (_use, Text("选 `--parts mine` 用你的哪些部件：写名字、--all 或 --none", USE)),
+            "verify": (_verify, Text("按一个模型的形状，把你的部件和参考实现比较：数值、梯度、dtype", VERIFY)),
+        },
+        argv,
+        "fledge parts",
+    )
 
 
 @dataclass

@@ -43,17 +43,31 @@ class CalibrateFlags:
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         jobs = "\n".join(f"  {job}" for job in JOB_DEFAULTS)
-        print(f"usage: fledge plan JOB [flags]\n       fledge plan --calibrate\n\njobs:\n{jobs}\n")
-        print("Predicts memory and minutes and proposes settings; `fledge plan JOB --help` lists the flags.")
+        print(
+            say(
+                f"用法：fledge plan JOB [参数]\n      fledge plan --calibrate\n\n训练任务 JOB：\n{jobs}\n\n"
+                "预测内存和时间，并推荐设置；`fledge plan JOB --help` 列出所有参数。",
+                f"usage: fledge plan JOB [flags]\n       fledge plan --calibrate\n\njobs:\n{jobs}\n\n"
+                "Predicts memory and minutes and proposes settings; `fledge plan JOB --help` lists the flags.",
+            )
+        )
         return 0
     if argv[0].startswith("-"):
         if "--calibrate" not in argv:
-            raise UserError(f"`fledge plan` begins with a job ({', '.join(JOB_DEFAULTS)}) or with --calibrate.")
+            names = say("、", ", ").join(JOB_DEFAULTS)
+            raise UserError(
+                say(
+                    f"`fledge plan` 后面先写训练任务（{names}），或者写 --calibrate。",
+                    f"`fledge plan` begins with a job ({names}) or with --calibrate.",
+                )
+            )
         return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
     job, *rest = argv
     chosen, settings = train_verb.requested(job, rest, Flags, f"fledge plan {job}")
     if chosen.price is not None and chosen.price < 0:
-        raise UserError(f"--price is {chosen.price:g}; it must be 0 or more.")
+        raise UserError(
+            say(f"--price 是 {chosen.price:g}，但不能小于 0。", f"--price is {chosen.price:g}; it must be 0 or more.")
+        )
     return show(job, job_config(job, **settings), set(settings), chosen)
 
 

@@ -32,7 +32,9 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
     from matplotlib.figure import Figure
 
     if by_kind and len(runs) != 1:
-        raise UserError("--by-kind draws one run: name exactly one.")
+        raise UserError(
+            say("--by-kind 一次只画一次训练：请只写一个名字。", "--by-kind draws one run: name exactly one.")
+        )
     font = cjk_font()
     with matplotlib.rc_context(bitmap_settings()):
         panels = [_kinds] if by_kind else [_loss, _bpb]
@@ -47,8 +49,18 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
             if lines:
                 axes.legend(frameon=False, fontsize="small")
         if not drawn:
-            what = "val_bits_by_kind (only the world's texts have kinds)" if by_kind else "loss or val_bpb"
-            raise UserError(f"nothing to draw: {', '.join(run.name for run in runs)} logged no {what} over {x}.")
+            what = say("loss 或 val_bpb", "loss or val_bpb")
+            if by_kind:
+                what = say(
+                    "val_bits_by_kind（只有世界的文本才分种类）", "val_bits_by_kind (only the world's texts have kinds)"
+                )
+            names = say("、", ", ").join(run.name for run in runs)
+            raise UserError(
+                say(
+                    f"没有可画的：{names} 没有记下随 {x} 变化的 {what}。",
+                    f"nothing to draw: {names} logged no {what} over {x}.",
+                )
+            )
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=130)
     return out

@@ -86,7 +86,12 @@ def _given(text: str, items: list[Item]) -> dict[str, str]:
         if isinstance(found, dict):
             unknown = sorted(found.keys() - {item.id for item in items})
             if unknown:
-                raise UserError(f"'{text}' answers '{unknown[0]}', which is no question here.")
+                raise UserError(
+                    say(
+                        f"'{text}' 回答了 '{unknown[0]}'，而这里没有这道题。",
+                        f"'{text}' answers '{unknown[0]}', which is no question here.",
+                    )
+                )
             return {name: _word(answer) for name, answer in found.items()}
         answers = [_word(answer) for answer in found]
     else:
@@ -105,9 +110,19 @@ def _read(path: Path) -> Any:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise UserError(f"the answers '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        line = getattr(error, "lineno", None)  # of a mistake in JSON
+        zh = f"第 {line} 行不是正确的 JSON" if line else "不是 UTF-8 编码"
+        why = getattr(error, "strerror", None) or say(zh, str(error))
+        raise UserError(
+            say(f"答案文件 '{path}' 读不了：{why}。", f"the answers '{path}' cannot be read: {why}.")
+        ) from error
     if not isinstance(found, (dict, list)):
-        raise UserError(f"'{path}' must hold a list of answers, or {{question: answer}}.")
+        raise UserError(
+            say(
+                f"'{path}' 里应该是一列答案，或者 {{题目: 答案}}。",
+                f"'{path}' must hold a list of answers, or {{question: answer}}.",
+            )
+        )
     return found
 
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from fledge.cli.flags import parse, subverb
-from fledge.cli.runs_check import check
+from fledge.cli.runs_check import STATUSES, check
 from fledge.errors import UserError
+from fledge.lang import Text, say
 from fledge.records import Run, list_runs, runs_root
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -21,11 +22,20 @@ Names = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="
 
 def main(argv: list[str]) -> int:
     table = {
-        "list": (list_, "every run, the newest first"),
-        "show": (show, "one run: its settings, curves and results"),
-        "compare": (compare, "what differs between runs, in settings and in results"),
-        "check": (check, "is my run normal? landmarks, reference runs, and the likely cause when it is not"),
-        "plot": (plot, "a picture of the curves of one or more runs"),
+        "list": (list_, Text("全部训练，最新的在前", "every run, the newest first")),
+        "show": (show, Text("一次训练：设置、曲线和结果", "one run: its settings, curves and results")),
+        "compare": (
+            compare,
+            Text("几次训练的设置和结果有什么不同", "what differs between runs, in settings and in results"),
+        ),
+        "check": (
+            check,
+            Text(
+                "我的训练正常吗？和路标、参考训练比，不正常时说出可能的原因",
+                "is my run normal? landmarks, reference runs, and the likely cause when it is not",
+            ),
+        ),
+        "plot": (plot, Text("把一次或几次训练的曲线画成图", "a picture of the curves of one or more runs")),
     }
     return subverb(table, argv, "fledge runs")
 
@@ -44,13 +54,18 @@ def list_(argv: list[str]) -> int:
     if flags.json:
         return _print_json(runs)
     if not runs:
-        print(f"no runs in '{runs_root()}' yet.")
+        print(say(f"'{runs_root()}' 里还没有训练。", f"no runs in '{runs_root()}' yet."))
         return 0
     columns = ("name", "job", "status", "steps", "val_bpb", "seconds")
-    _table(
-        ("name", "job", "status", "steps", "val bpb", "time"),
-        [[_cell(key, row[key]) for key in columns] for row in runs],
-    )
+    head = [
+        say("名字", "name"),
+        say("任务", "job"),
+        say("状态", "status"),
+        say("步数", "steps"),
+        "val bpb",
+        say("用时", "time"),
+    ]
+    _table(head, [[_cell(key, row[key]) for key in columns] for row in runs])
     return 0
 
 
@@ -80,7 +95,8 @@ def show(argv: list[str]) -> int:
     for key in ("loss", "val_loss", "val_bpb"):
         values = [row[key] for row in metrics if isinstance(row.get(key), (int, float))]
         if values:
-            print(f"{key:9} {sparkline(values)}  {values[0]:.4g} → {values[-1]:.4g} (least {min(values):.4g})")
+            least = say(f"（最低 {min(values):.4g}）", f" (least {min(values):.4g})")
+            print(f"{key:9} {sparkline(values)}  {values[0]:.4g} → {values[-1]:.4g}{least}")
     return 0
 
 
@@ -97,7 +113,9 @@ class CompareFlags:
 def compare(argv: list[str]) -> int:
     flags = parse(CompareFlags, argv, "fledge runs compare")
     if len(flags.runs) < 2:
-        raise UserError("`fledge runs compare` needs two runs or more.")
+        raise UserError(
+            say("`fledge runs compare` 要写两次或更多训练的名字。", "`fledge runs compare` needs two runs or more.")
+        )
     runs = [Run.open(name) for name in flags.runs]
     configs = [_flat(run.info.get("config", {})) for run in runs]
     results = [_result(run) for run in runs]
@@ -113,10 +131,10 @@ def compare(argv: list[str]) -> int:
         return _print_json({"runs": [run.name for run in runs], "config": different, "results": outcome})
     head = ["", *(run.name for run in runs)]
     rows = [
-        ["settings that differ" if different else "same settings"],
+        [say("不同的设置", "settings that differ") if different else say("设置相同", "same settings")],
         *([key, *map(_value, row)] for key, row in different.items()),
     ]
-    rows += [[], ["results"], *([key, *map(_value, row)] for key, row in outcome.items())]
+    rows += [[], [say("结果", "results")], *([key, *map(_value, row)] for key, row in outcome.items())]
     _table(head, [row + [""] * (len(head) - len(row)) for row in rows])
     return 0
 
@@ -140,17 +158,27 @@ class PlotFlags:
 def plot(argv: list[str]) -> int:
     flags = parse(PlotFlags, argv, "fledge runs plot")
     if not flags.runs:
-        raise UserError("`fledge runs plot` needs a run: `fledge runs list` shows them.")
+        raise UserError(
+            say(
+                "`fledge runs plot` 要写一次训练的名字：用 `fledge runs list` 列出全部。",
+                "`fledge runs plot` needs a run: `fledge runs list` shows them.",
+            )
+        )
     from fledge.cli.plots import plot_runs
 
     runs = [Run.open(name) for name in flags.runs]
     out = flags.out or runs[0].path / ("curves_by_kind.png" if flags.by_kind else "curves.png")
     if out.suffix.lower() != ".png":
-        raise UserError(f"'{out}' does not end in .png: plots are written as PNG.")
+        raise UserError(
+            say(
+                f"'{out}' 的结尾不是 .png：图只能写成 PNG。",
+                f"'{out}' does not end in .png: plots are written as PNG.",
+            )
+        )
     plot_runs(runs, out, x=flags.x, by_kind=flags.by_kind)
     if flags.json:
         return _print_json({"plot": out.as_posix(), "runs": [run.name for run in runs]})
-    print(f"wrote {out.as_posix()}")
+    print(say(f"写好了 {out.as_posix()}", f"wrote {out.as_posix()}"))
     return 0
 
 
@@ -199,6 +227,8 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _cell(key: str, value: Any) -> str:
+    if key == "status":
+        return str(STATUSES.get(value, value))
     if key == "seconds" and isinstance(value, (int, float)):
         hours, minutes, seconds = int(value) // 3600, int(value) // 60 % 60, int(value) % 60
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

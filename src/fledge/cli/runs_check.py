@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from fledge.cli.flags import parse
-from fledge.lang import say
+from fledge.lang import Text, say
 from fledge.records import Run
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
 VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
+STATUSES = {  # of a run, as run.json says them
+    "running": Text("进行中", "running"),
+    "done": Text("完成", "done"),
+    "stopped": Text("已停下", "stopped"),
+    "failed": Text("失败", "failed"),
+    "killed?": Text("被中断？", "killed?"),
+}
 DIFFERENCES = {
     "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
     "steps": "步数", "replay_share": "重放比例",
@@ -60,7 +67,8 @@ def print_check(check: Check) -> None:
         console.width = 10_000
     case = check.case
     steps = say(f"{case.curves.step}/{case.curves.planned} 步", f"step {case.curves.step} of {case.curves.planned}")
-    console.print(f"{case.run.name} · {case.run.info.get('job')} · {case.run.info.get('status')} · {steps}\n")
+    status = str(case.run.info.get("status"))
+    console.print(f"{case.run.name} · {case.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
     _print_findings(check, console)
     _print_landmarks(check, console)

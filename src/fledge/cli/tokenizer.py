@@ -14,8 +14,10 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
+from fledge.lang import Text, say
 
 PROG = "fledge tokenizer"
+LANGUAGES = {"zh": "中文", "en": "英文", "other": "其他"}
 
 
 @dataclass
@@ -67,9 +69,18 @@ class ShowFlags:
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "train": (lambda argv: train(parse(TrainFlags, argv, f"{PROG} train")), "learn a vocabulary from text"),
-            "compare": (lambda argv: compare(parse(CompareFlags, argv, f"{PROG} compare")), "measure tokenizers"),
-            "show": (lambda argv: show(parse(ShowFlags, argv, f"{PROG} show")), "see a text as tokens, in colours"),
+            "train": (
+                lambda argv: train(parse(TrainFlags, argv, f"{PROG} train")),
+                Text("从文本学一个词表", "learn a vocabulary from text"),
+            ),
+            "compare": (
+                lambda argv: compare(parse(CompareFlags, argv, f"{PROG} compare")),
+                Text("测量、比较几个分词器", "measure tokenizers"),
+            ),
+            "show": (
+                lambda argv: show(parse(ShowFlags, argv, f"{PROG} show")),
+                Text("用颜色看一段文字怎样切成词元", "see a text as tokens, in colours"),
+            ),
         },
         argv,
         PROG,
@@ -78,9 +89,19 @@ def main(argv: list[str]) -> int:
 
 def train(flags: TrainFlags) -> int:
     if flags.out.is_file():
-        raise UserError(f"'{flags.out}' is a file, and a tokenizer is a folder: give --out another name.")
+        raise UserError(
+            say(
+                f"'{flags.out}' 是一个文件，而分词器是一个文件夹：请给 --out 换一个名字。",
+                f"'{flags.out}' is a file, and a tokenizer is a folder: give --out another name.",
+            )
+        )
     if (flags.out / "config.json").exists():
-        raise UserError(f"'{flags.out}' holds a model, which would lose its own tokenizer: give --out another folder.")
+        raise UserError(
+            say(
+                f"'{flags.out}' 里有一个模型，写进去会冲掉它自己的分词器：请给 --out 换一个文件夹。",
+                f"'{flags.out}' holds a model, which would lose its own tokenizer: give --out another folder.",
+            )
+        )
     from fledge.tokenizer import Tokenizer
 
     sample = _Sample(flags.data, flags.max_mb)
@@ -100,14 +121,23 @@ def train(flags: TrainFlags) -> int:
         print(json.dumps(result, ensure_ascii=False))
         return 0
     print(
-        f"{tokenizer.vocab_size:,} tokens from {sample.documents:,} documents, {sample.bytes / 1e6:.1f} MB, "
-        f"in {seconds:.1f} s → {flags.out}"
+        say(
+            f"从 {sample.documents:,} 篇文本（{sample.bytes / 1e6:.1f} MB）学到 {tokenizer.vocab_size:,} 个词元，"
+            f"用时 {seconds:.1f} 秒 → {flags.out}",
+            f"{tokenizer.vocab_size:,} tokens from {sample.documents:,} documents, {sample.bytes / 1e6:.1f} MB, "
+            f"in {seconds:.1f} s → {flags.out}",
+        )
     )
     if tokenizer.vocab_size < flags.vocab_size:
-        print(f"That is fewer than the {flags.vocab_size:,} asked for: no further pair occurs twice in this text.")
+        print(
+            say(
+                f"比要求的 {flags.vocab_size:,} 个少：这份文本里再没有出现过两次的组合了。",
+                f"That is fewer than the {flags.vocab_size:,} asked for: no further pair occurs twice in this text.",
+            )
+        )
     for note in sample.notes:
         print(note)
-    print(f'Look at it: {PROG} show {flags.out} "Hello, 你好!"')
+    print(say("看一看它：", "Look at it: ") + f'{PROG} show {flags.out} "Hello, 你好!"')
     return 0
 
 
@@ -127,27 +157,44 @@ def compare(flags: CompareFlags) -> int:
         print(json.dumps(rows, ensure_ascii=False))
         return 0
     languages = [name for name in ("zh", "en", "other") if name in rows[0]["bytes_per_token_by_language"]]
-    table = Table(title=f"{rows[0]['bytes'] / 1e6:.2f} MB of text; embedding of a {flags.preset} model", box=box.SIMPLE)
-    table.add_column("tokenizer", overflow="fold", min_width=10)
-    for name in ("vocab", "tokens", "bytes/token", *languages, "embedding"):
+    size = f"{rows[0]['bytes'] / 1e6:.2f} MB"
+    title = say(
+        f"{size} 文本；嵌入层按 {flags.preset} 模型计算", f"{size} of text; embedding of a {flags.preset} model"
+    )
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column(say("分词器", "tokenizer"), overflow="fold", min_width=10)
+    sizes = (say("词表", "vocab"), say("词元数", "tokens"), say("字节/词元", "bytes/token"))
+    for name in (*sizes, *(say(LANGUAGES[name], name) for name in languages), say("嵌入层", "embedding")):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
+    names = [say("原始字节", "raw bytes"), say("单个字符", "characters"), *(row["tokenizer"] for row in rows[2:])]
+    for name, row in zip(names, rows):
         table.add_row(
-            row["tokenizer"],
+            name,
             f"{row['vocab_size']:,}",
             f"{row['tokens']:,}",
             f"{row['bytes_per_token']:.2f}",
-            *(f"{row['bytes_per_token_by_language'][name]:.2f}" for name in languages),
+            *(f"{row['bytes_per_token_by_language'][language]:.2f}" for language in languages),
             f"{row['embedding_parameters'] / 1e6:.2f}M = {row['embedding_share']:.0%}",
         )
     console = Console()
     console.print(table)
-    lossy = [f"{row['tokenizer']} does not give the text back exactly." for row in rows if not row["round_trip"]]
+    lossy = [
+        say(
+            f"{row['tokenizer']} 不能把文本原样还原。",
+            f"{row['tokenizer']} does not give the text back exactly.",
+        )
+        for row in rows
+        if not row["round_trip"]
+    ]
     for note in [*lossy, *sample.notes]:
         console.print(note)
     console.print(
-        "More bytes per token: fewer steps for the same text, and more text in the context. A larger vocabulary: more "
-        "parameters in the embedding that could have been layers.",
+        say(
+            "每个词元的字节越多：同样的文本走的步数越少，上下文里装得下的文本越多。\n"
+            "词表越大：嵌入层占的参数越多，这些参数本来可以用来加层。",
+            "More bytes per token: fewer steps for the same text, and more text in the context. A larger vocabulary: more "
+            "parameters in the embedding that could have been layers.",
+        ),
         style="dim",
     )
     return 0
@@ -163,7 +210,12 @@ def show(flags: ShowFlags) -> int:
     text = flags.text
     if text is None:
         if sys.stdin.isatty():
-            raise UserError(f'There is no text to show; give it in quotes: {PROG} show {flags.tokenizer} "Hello".')
+            raise UserError(
+                say(
+                    f'没有要显示的文字；请写在引号里：{PROG} show {flags.tokenizer} "你好"。',
+                    f'There is no text to show; give it in quotes: {PROG} show {flags.tokenizer} "Hello".',
+                )
+            )
         text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
     ids = tokenizer.encode(text, special=flags.special)
     if flags.json:
@@ -174,7 +226,13 @@ def show(flags: ShowFlags) -> int:
     console.print(token_view(tokenizer, ids, console.width))
     size = len(text.encode("utf-8"))
     rate = size / max(len(ids), 1)
-    console.print(f"{len(ids)} tokens, {len(text)} characters, {size} bytes: {rate:.2f} bytes per token", style="dim")
+    console.print(
+        say(
+            f"{len(ids)} 个词元，{len(text)} 个字符，{size} 字节：每个词元 {rate:.2f} 字节",
+            f"{len(ids)} tokens, {len(text)} characters, {size} bytes: {rate:.2f} bytes per token",
+        ),
+        style="dim",
+    )
     return 0
 
 
@@ -183,9 +241,16 @@ class _Sample:
 
     def __init__(self, paths: Sequence[Path], max_mb: float):
         if not paths:
-            raise UserError("there is no text to read: name at least one file after --data.")
+            raise UserError(
+                say(
+                    "没有可读的文本：请在 --data 后面写出至少一个文件。",
+                    "there is no text to read: name at least one file after --data.",
+                )
+            )
         if not max_mb > 0:
-            raise UserError(f"--max-mb is {max_mb:g}; it must be above 0.")
+            raise UserError(
+                say(f"--max-mb 是 {max_mb:g}，但应该大于 0。", f"--max-mb is {max_mb:g}; it must be above 0.")
+            )
         self.paths = paths
         self.limit = max_mb * 1e6 / max(len(paths), 1)
         self.documents = self.bytes = 0
@@ -193,12 +258,12 @@ class _Sample:
 
     def __iter__(self) -> Iterator[str]:
         from fledge.data import Quarantine, read_rows
-        from fledge.data.rows import Text
+        from fledge.data.rows import Text as TextRow
 
         for path in self.paths:
             quarantine, left = Quarantine(), int(self.limit)
             for row in read_rows(path, "text", quarantine):
-                whole = cast(Text, row).text
+                whole = cast(TextRow, row).text
                 text = whole[:left]  # a character is a byte or more
                 if text:
                     size = len(text.encode("utf-8"))
@@ -207,7 +272,12 @@ class _Sample:
                     self.bytes += size
                     yield text
                 if len(text) < len(whole):
-                    self.notes.append(f"Of {path} only the first {self.limit / 1e6:.3g} MB were read (--max-mb).")
+                    self.notes.append(
+                        say(
+                            f"{path} 只读了前 {self.limit / 1e6:.3g} MB（--max-mb）。",
+                            f"Of {path} only the first {self.limit / 1e6:.3g} MB were read (--max-mb).",
+                        )
+                    )
                     break
             if quarantine.bad:
                 self.notes.append(quarantine.summary())

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(
             say(
-                "用法：fledge train JOB [参数]\n\n  pretrain  在文本上预训练（预测下一个 token）\n  sft       在对话上微调\n\n"
+                "用法：fledge train JOB [参数]\n\n  pretrain  在文本上预训练（预测下一个词元）\n  sft       在对话上微调\n\n"
                 "`fledge train JOB --help` 列出所有参数和默认值。",
                 "usage: fledge train JOB [flags]\n\n  pretrain  next-token prediction on text\n"
                 "  sft       fine-tuning on conversations\n\n`fledge train JOB --help` lists the flags and their defaults.",
@@ -73,8 +73,12 @@ def main(argv: list[str]) -> int:
 def requested(job: str, argv: list[str], kind: type[AnyFlags], program: str) -> tuple[AnyFlags, dict[str, Any]]:
     """The parsed flags, and the settings that the user asked for: of --recipe, of the run to resume, and the flags typed."""
     if job not in JOB_DEFAULTS:
+        near = suggest(job, JOB_DEFAULTS)
         raise UserError(
-            f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
+            say(
+                f"没有 '{job}' 这种训练，可用的有 {'、'.join(JOB_DEFAULTS)}。{near}",
+                f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{near}",
+            )
         )
     settings = _beneath(argv)
     defaults = dataclasses.asdict(job_config(job, **settings))
@@ -131,13 +135,28 @@ def _recipe(name: str) -> dict[str, Any]:
         with open(name, encoding="utf-8") as file:
             data = yaml.safe_load(file)
     except OSError as error:
-        raise UserError(f"the recipe '{name}' cannot be read: {error.strerror}.") from None
+        raise UserError(
+            say(
+                f"配方文件 '{name}' 读不了：{error.strerror}。",
+                f"the recipe '{name}' cannot be read: {error.strerror}.",
+            )
+        ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise UserError(f"the recipe '{name}' is not valid YAML{where}: write one `setting: value` a line.") from None
+        where = say(f"（第 {mark.line + 1} 行）", f" (line {mark.line + 1})") if mark else ""
+        raise UserError(
+            say(
+                f"配方文件 '{name}' 不是正确的 YAML{where}：请每行写一个 `设置: 值`。",
+                f"the recipe '{name}' is not valid YAML{where}: write one `setting: value` a line.",
+            )
+        ) from None
     if not isinstance(data, dict):
-        raise UserError(f"the recipe '{name}' is not a list of `setting: value` lines.")
+        raise UserError(
+            say(
+                f"配方文件 '{name}' 里不是一行行的 `设置: 值`。",
+                f"the recipe '{name}' is not a list of `setting: value` lines.",
+            )
+        )
     return {str(key).replace("-", "_"): value for key, value in data.items()}
 
 
@@ -145,10 +164,12 @@ def _pair(word: str) -> tuple[str, Any]:
     """key=value, the value read as YAML (numbers, true/false, {…})."""
     key, equals, value = word.partition("=")
     if not equals:
-        raise UserError(f"--set takes key=value, not '{word}'.")
+        raise UserError(say(f"--set 要写成 key=value，不能是 '{word}'。", f"--set takes key=value, not '{word}'."))
     import yaml
 
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise UserError(f"--set {key} has a value that cannot be read: '{value}'.") from None
+        raise UserError(
+            say(f"--set {key} 的值读不懂：'{value}'。", f"--set {key} has a value that cannot be read: '{value}'.")
+        ) from None

@@ -10,16 +10,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from fledge.cli.flags import parse, subverb
+from fledge.lang import Text, say
 from fledge.world.facts import Size
 from fledge.world.write import Amounts
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.text import Text as RichText
 
     from fledge.world.text import Document
 
 COLOURS = {
     "name": "cyan", "choice": "green", "common": "bold yellow", "rare": "bold red", "arithmetic": "bold magenta", "state": "blue",
+}  # fmt: skip
+GROUPS = {"all": "全部", "languages": "语言", "kinds": "文体", "tags": "知识的种类"}
+TAGS = {
+    "template": "句式", "choice": "随意的选词", "name": "名字", "common": "常见的事实", "rare": "少见的事实",
+    "arithmetic": "算术", "state": "前文的内容",
+}  # fmt: skip
+FACTS = {
+    "total": "总数", "rare": "少见", "never asked": "从不被问", "in one language": "只用一种语言写", "news": "新闻",
+    "most to least told": "讲得最多与最少之比",
+}  # fmt: skip
+ENTITIES = {
+    "animal": "动物", "colour": "颜色", "diet": "吃的东西", "food": "食物", "habitat": "栖息地", "job": "职业", "month": "月份",
+    "person": "人", "place": "地方", "sight": "名胜",
 }  # fmt: skip
 
 
@@ -78,9 +92,12 @@ class WriteFlags:
 
 def main(argv: list[str]) -> int:
     table = {
-        "stats": (stats_verb, "facts, sizes, and the entropy floor in bits per byte"),
-        "show": (show_verb, "documents in colour, by kind of knowledge"),
-        "write": (write_verb, "write the world as training files"),
+        "stats": (
+            stats_verb,
+            Text("事实、大小，以及熵下限（比特/字节）", "facts, sizes, and the entropy floor in bits per byte"),
+        ),
+        "show": (show_verb, Text("按知识的种类上色的文本", "documents in colour, by kind of knowledge")),
+        "write": (write_verb, Text("把世界写成训练用的数据文件", "write the world as training files")),
     }
     return subverb(table, argv, "fledge world")
 
@@ -98,19 +115,32 @@ def stats_verb(argv: list[str]) -> int:
     from rich.table import Table
 
     console = Console(highlight=False)
-    facts = ", ".join(f"{name} {count}" for name, count in found["facts"].items())
-    console.print(f"World '{found['size']}', seed {found['seed']}. Facts: {facts}.")
-    console.print("Entities: " + ", ".join(f"{kind} {count}" for kind, count in found["entities"].items()) + ".")
-    table = Table(title="Entropy floor", title_justify="left")
-    for column in ("of", "", "count", "bytes", "share", "bits per byte"):
-        table.add_column(column, justify="left" if column in ("of", "") else "right")
+    facts, entities = _listed(found["facts"], FACTS), _listed(found["entities"], ENTITIES)
+    seed = found["seed"]
+    console.print(
+        say(
+            f"世界 '{found['size']}'，种子 {seed}。事实：{facts}。",
+            f"World '{found['size']}', seed {seed}. Facts: {facts}.",
+        )
+    )
+    console.print(say(f"事物：{entities}。", f"Entities: {entities}."))
+    table = Table(title=say("熵下限", "Entropy floor"), title_justify="left")
+    table.add_column(say("属于", "of"))
+    table.add_column("")
+    for column in (say("个数", "count"), say("字节", "bytes"), say("占比", "share"), say("比特/字节", "bits per byte")):
+        table.add_column(column, justify="right")
     groups = {"all": {"": found["floor"]["total"]}} | {k: v for k, v in found["floor"].items() if k != "total"}
     for group, rows in groups.items():
         for at, (name, row) in enumerate(rows.items()):
             cells = f"{row['count']:,}", f"{row['bytes']:,}", f"{row['share']:.1%}", f"{row['bpb']:.3f}"
-            table.add_row("" if at else group, name, *cells, end_section=at == len(rows) - 1)
+            shown = say(TAGS[name], name) if group == "tags" else name  # the others are values of --lang and --kind
+            table.add_row("" if at else say(GROUPS[group], group), shown, *cells, end_section=at == len(rows) - 1)
     console.print(table)
     return 0
+
+
+def _listed(counts: dict[str, float], names: dict[str, str]) -> str:
+    return say("，", ", ").join(f"{say(names.get(name, name), name)} {count}" for name, count in counts.items())
 
 
 def show_verb(argv: list[str]) -> int:
@@ -123,8 +153,14 @@ def show_verb(argv: list[str]) -> int:
     from fledge.world.write import tag_row
 
     if flags.kind not in (*KINDS, "all"):
-        options = ", ".join(KINDS)
-        raise UserError(f"There is no kind of text '{flags.kind}' (there are {options}).{suggest(flags.kind, KINDS)}")
+        options = say("、", ", ").join(KINDS)
+        near = suggest(flags.kind, KINDS)
+        raise UserError(
+            say(
+                f"没有 '{flags.kind}' 这种文体（有 {options}）。{near}",
+                f"There is no kind of text '{flags.kind}' (there are {options}).{near}",
+            )
+        )
     world = World.build(flags.size, flags.seed)
     console = Console(highlight=False)
     shown, index = 0, flags.index
@@ -138,20 +174,22 @@ def show_verb(argv: list[str]) -> int:
             print(json.dumps({"index": index - 1, "text": found.text} | tag_row(found), ensure_ascii=False))
             continue
         size = len(found.text.encode("utf-8"))
-        console.print(f"{index - 1} · {found.kind} · {found.lang} · {found.bits:.1f} bits in {size} bytes", style="dim")
+        bits = say(f"{found.bits:.1f} 比特，{size} 字节", f"{found.bits:.1f} bits in {size} bytes")
+        console.print(f"{index - 1} · {found.kind} · {found.lang} · {bits}", style="dim")
         console.print(paint(found), soft_wrap=True)
     if not flags.json:
-        from rich.text import Text
+        from rich.text import Text as RichText
 
-        console.print(Text("  ").join(Text(tag, style=colour) for tag, colour in COLOURS.items()))
+        legend = (RichText(say(TAGS[tag], tag), style=colour) for tag, colour in COLOURS.items())
+        console.print(RichText("  ").join(legend))
     return 0
 
 
-def paint(document: Document) -> Text:
+def paint(document: Document) -> RichText:
     """The text with every span in its tag's colour."""
-    from rich.text import Text
+    from rich.text import Text as RichText
 
-    text = Text()
+    text = RichText()
     for span in document.spans:
         text.append(document.text[span.start : span.end], style=COLOURS.get(span.tag, ""))
     return text
@@ -167,21 +205,26 @@ def write_verb(argv: list[str]) -> int:
 
     if flags.folder.is_dir() and any(flags.folder.iterdir()) and not (flags.folder / MANIFEST).exists():
         raise UserError(
-            f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost."
+            say(
+                f"'{flags.folder}' 里有别的文件，不是世界写出来的：请换一个新文件夹，免得丢东西。",
+                f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost.",
+            )
         )
     console = Console(highlight=False, stderr=flags.json)
     world = World.build(flags.size, flags.seed)
-    with console.status("writing …") as status:
+    with console.status(say("正在写 …", "writing …")) as status:
 
         def tell(name: str) -> None:
-            status.update(f"writing {name}")
+            status.update(say(f"正在写 {name}", f"writing {name}"))
 
         manifest = write(world, flags.folder, flags.amounts, seed=flags.text_seed, tell=tell)
     if flags.json:
         print(json.dumps(manifest, ensure_ascii=False))
         return 0
     for name, file in manifest["files"].items():
-        console.print(f"{file['rows']:>9,} rows {file['bytes']:>12,} bytes  {flags.folder / name}")
+        rows, size = f"{file['rows']:>9,}", f"{file['bytes']:>12,}"
+        console.print(say(f"{rows} 行 {size} 字节", f"{rows} rows {size} bytes") + f"  {flags.folder / name}")
     for name, found in manifest["floor"].items():
-        console.print(f"Entropy floor of {name}: {found['total']['bpb']:.4f} bits per byte.")
+        bpb = f"{found['total']['bpb']:.4f}"
+        console.print(say(f"{name} 的熵下限：每字节 {bpb} 比特。", f"Entropy floor of {name}: {bpb} bits per byte."))
     return 0

@@ -14,7 +14,7 @@ import yaml
 
 from fledge import book
 from fledge.errors import UserError
-from fledge.lang import Text
+from fledge.lang import Text, say
 
 if TYPE_CHECKING:
     from fledge.course.grader.bank import Bank, Entry
@@ -88,8 +88,12 @@ class Exercise:
         """The function that an entry of the bank replaces."""
         function = entry.function or self.functions[0]
         if function not in self.functions or (entry.function is None and len(self.functions) > 1):
+            file, names = self.path / "bank.py", list(self.functions)
             raise ValueError(
-                f"{self.path / 'bank.py'}: '{entry.name}' must name one of the functions {list(self.functions)}"
+                say(
+                    f"{file}：'{entry.name}' 要用 function=… 写明是 {names} 里的哪个函数",
+                    f"{file}: '{entry.name}' must name one of the functions {names}",
+                )
             )
         return function
 
@@ -135,8 +139,9 @@ def read(folder: Path) -> Exercise:
     try:
         return _exercise(folder, data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{file}: {what}") from None
+        missing = say(f"缺少字段 {error}", f"the field {error} is missing")
+        what = missing if isinstance(error, KeyError) else str(error)
+        raise ValueError(say(f"{file}：{what}", f"{file}: {what}")) from None
 
 
 def unwritten(exercise: Exercise, source: str | bytes) -> list[str]:
@@ -150,23 +155,31 @@ def learner_source(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"there is no file '{path}'.") from None
+        raise UserError(say(f"没有文件 '{path}'：检查一下路径。", f"there is no file '{path}'.")) from None
     except IsADirectoryError:
-        raise UserError(f"'{path}' is a folder: name a Python file in it.") from None
+        raise UserError(
+            say(f"'{path}' 是文件夹：要写出里面的 Python 文件。", f"'{path}' is a folder: name a Python file in it.")
+        ) from None
 
 
 def _exercise(folder: Path, data: Any) -> Exercise:
     if unknown := set(data) - KNOWN:
-        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+        name = sorted(unknown)[0]
+        raise ValueError(say(f"不认识字段 {name!r}", f"unknown field {name!r}"))
     functions = tuple(data["functions"]) if "functions" in data else (data["function"],)
     ceilings = {name: float(times) for name, times in data.get("ceilings", {}).items()}
     if wrong := set(ceilings) - set(COSTS):
-        raise ValueError(f"unknown cost {sorted(wrong)[0]!r}: use {', '.join(COSTS)}")
+        name = sorted(wrong)[0]
+        raise ValueError(
+            say(f"不认识开销 {name!r}：只能写 {'、'.join(COSTS)}", f"unknown cost {name!r}: use {', '.join(COSTS)}")
+        )
     hints = tuple(_text(hint, "hints") for hint in data["hints"])
     if len(hints) != HINTS:
-        raise ValueError(f"there must be {HINTS} hints, not {len(hints)}")
+        raise ValueError(
+            say(f"提示要有 {HINTS} 级，现在有 {len(hints)} 级", f"there must be {HINTS} hints, not {len(hints)}")
+        )
     if data["difficulty"] not in range(1, 6):
-        raise ValueError("difficulty must be 1 to 5")
+        raise ValueError(say("difficulty 要写 1 到 5", "difficulty must be 1 to 5"))
     return Exercise(
         name=folder.name,
         topic=folder.parent.parent.name,
@@ -192,7 +205,7 @@ def _text(value: Any, field: str) -> Text:
         or set(value) != {"zh", "en"}
         or not all(str(text).strip() for text in value.values())
     ):
-        raise ValueError(f"{field} must have a text in zh and one in en")
+        raise ValueError(say(f"{field} 要有 zh 和 en 两种文字", f"{field} must have a text in zh and one in en"))
     return Text(str(value["zh"]), str(value["en"]))
 
 

@@ -84,7 +84,7 @@ def find_part(name: str) -> str:
         listed = ", ".join(PARTS)
         raise UserError(
             say(
-                f"没有叫 '{name}' 的部件；部件有：{listed}。",
+                f"没有叫 '{name}' 的部件；部件有：{listed}。{suggest(name, PARTS)}",
                 f"there is no part '{name}'; the parts are {listed}.{suggest(name, PARTS)}",
             )
         )

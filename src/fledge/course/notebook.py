@@ -85,7 +85,12 @@ def template(name: str) -> str:
     """An empty form in the learner's language."""
     found = templates()
     if name not in found:
-        raise UserError(f"there is no template '{name}'; there are {', '.join(found)}.")
+        raise UserError(
+            say(
+                f"没有叫 '{name}' 的模板；模板有：{'、'.join(found)}。",
+                f"there is no template '{name}'; there are {', '.join(found)}.",
+            )
+        )
     return f"<!-- fledge log {name} -->\n{found[name].strip()}\n"
 
 
@@ -101,7 +106,12 @@ def write_new(folder: Path, name: str, text: str, today: date) -> Path:
         file = folder / f"{today.isoformat()}-{base}{'' if number == 1 else f'-{number}'}.md"
         if write_once(file, text):
             return file
-    raise UserError(f"'{folder}' holds a thousand records called '{base}': move some away.")
+    raise UserError(
+        say(
+            f"'{folder}' 里叫 '{base}' 的记录已经有一千份：先移走一些。",
+            f"'{folder}' holds a thousand records called '{base}': move some away.",
+        )
+    )
 
 
 # What one run says

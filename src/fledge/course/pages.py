@@ -28,9 +28,10 @@ def find_page(topic: Topic, word: str, lang: str | None = None) -> Path:
     name = {page.lower(): page for page in PAGES}.get(word.lower().removesuffix(".md"))
     if name is None:
         raise UserError(
-            say(f"没有叫 '{word}' 的页面；页面有：", f"there is no page '{word}'; the pages are: ")
-            + ", ".join(PAGES)
-            + "."
+            say(
+                f"没有叫 '{word}' 的页面；页面有：{'、'.join(PAGES)}。",
+                f"there is no page '{word}'; the pages are: {', '.join(PAGES)}.",
+            )
             + suggest(word, PAGES)
         )
     ending = ".md" if (lang or language()) == "zh" else ".en.md"

@@ -19,7 +19,7 @@ from fledge import book
 from fledge.course import pages, quiz
 from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, language
+from fledge.lang import Text, language, say
 
 KINDS = {  # kind of step -> what a learner calls it
     "read": Text("阅读", "read"),
@@ -114,20 +114,33 @@ def _load(file: Path, lang: str) -> dict[str, LearningPath]:
     """`lang` is a key only: the minutes are those of the pages in the learner's language."""
     said = read_yaml(file)
     if not isinstance(said, dict):
-        raise UserError(f"'{file}' is no list of paths.")
+        raise UserError(
+            say(f"'{file}' 里不是学习路径的列表：每条路径要写成 `名字: …`。", f"'{file}' is no list of paths.")
+        )
     found: dict[str, LearningPath] = {}
     for name, row in said.items():
         try:
             found[name] = _path(name, row, found)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise UserError(f"'{file}': the path '{name}' cannot be read: {error!r}.") from error
+            raise UserError(
+                say(
+                    f"'{file}' 里的路径 '{name}' 读不懂：{error!r}。",
+                    f"'{file}': the path '{name}' cannot be read: {error!r}.",
+                )
+            ) from error
     return found
 
 
 def find_path(name: str) -> LearningPath:
     paths = all_paths()
     if name not in paths:
-        raise UserError(f"there is no path '{name}'; the paths are {', '.join(paths)}.{suggest(name, paths)}")
+        raise UserError(
+            say(
+                f"没有叫 '{name}' 的路径；路径有：{'、'.join(paths)}。",
+                f"there is no path '{name}'; the paths are {', '.join(paths)}.",
+            )
+            + suggest(name, paths)
+        )
     return paths[name]
 
 
@@ -136,8 +149,11 @@ def find_step(word: str) -> Step:
     steps = [step for path in all_paths().values() for step in path.steps if step.kind in ("done", "command")]
     named = {step.subject: step for step in steps}
     if word not in named:
-        there = " There are: " + ", ".join(named) + "."
-        raise UserError(f"there is no step '{word}' of that kind.{suggest(word, named) or there}")
+        there = say(f"这样的步骤有：{'、'.join(named)}。", f" There are: {', '.join(named)}.")
+        raise UserError(
+            say(f"动手和自评的步骤里没有 '{word}'。", f"there is no step '{word}' of that kind.")
+            + (suggest(word, named) or there)
+        )
     return named[word]
 
 
@@ -147,12 +163,22 @@ def missing(paths: Mapping[str, LearningPath]) -> list[str]:
     for path in paths.values():
         known = {step.id for step in path.steps} | {f"path {name}" for name in paths if name != path.name}
         for step in path.steps:
-            problems += [f"{path.name}: {step.id}: {problem}" for problem in _not_there(step)]
+            problems += [
+                say(f"{path.name}：{step.id}：{problem}", f"{path.name}: {step.id}: {problem}")
+                for problem in _not_there(step)
+            ]
         for check in path.checks:
-            problems += [f"{path.name}: '{check.text.en}' needs '{need}', which is no step of the path"
-                         for need in check.needs if need not in known]  # fmt: skip
+            zh, en = check.text.zh, check.text.en
+            problems += [
+                say(
+                    f"{path.name}：'{zh}' 需要 '{need}'，但路径里没有这个步骤",
+                    f"{path.name}: '{en}' needs '{need}', which is no step of the path",
+                )
+                for need in check.needs
+                if need not in known
+            ]
             if not check.needs:
-                problems.append(f"{path.name}: nothing shows '{check.text.en}'")
+                problems.append(say(f"{path.name}：没有步骤能证明 '{zh}'", f"{path.name}: nothing shows '{en}'"))
     return list(dict.fromkeys(problems))
 
 
@@ -268,16 +294,16 @@ def _not_there(step: Step) -> Iterator[str]:
     name, _, rest = step.subject.partition("/")
     if step.kind == "exercise":
         if exercise_sheet(step.subject) is None:
-            yield "there is no such exercise"
+            yield say("没有这个练习", "there is no such exercise")
     elif (topic := _topic(name)) is None:
-        yield "there is no such topic"
+        yield say("没有这个主题", "there is no such topic")
     elif step.kind == "read":
         files = [topic.path / f"{rest}{ending}" for ending in (".md", ".en.md")]
-        yield from (f"there is no '{file.name}'" for file in files if not file.is_file())
+        yield from (say(f"缺少 '{file.name}'", f"there is no '{file.name}'") for file in files if not file.is_file())
     elif step.kind == "lab":
         if rest not in [file.stem for file in topic.labs]:
-            yield "there is no such lab"
+            yield say("没有这个实验", "there is no such lab")
     elif not quiz.has_quiz(topic):
-        yield "there is no quiz"
+        yield say("这个主题没有测验", "there is no quiz")
     elif rest and rest not in [item.id for item in quiz.load(topic).items]:
-        yield "the quiz has no such item"
+        yield say("测验里没有这道题", "the quiz has no such item")

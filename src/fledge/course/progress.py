@@ -141,7 +141,7 @@ class Progress:
         with self._sentences():
             rows = self.connection.execute(f"{SELECT} {rest}", values).fetchall()
             if any(None in row for row in rows):
-                raise sqlite3.DatabaseError("rows without values")
+                raise sqlite3.DatabaseError(say("有的行里没有内容", "rows without values"))
         return rows
 
     def _has_table(self) -> bool:
@@ -235,7 +235,7 @@ def _read_export(path: Path) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
+        why = getattr(error, "strerror", None) or say("不是 UTF-8 编码", "not UTF-8")
         raise UserError(say(f"读不了 '{path}'：{why}。", f"'{path}' cannot be read: {why}.")) from error
     rows: list[Row] = []
     for number, line in enumerate(filter(None, text.split("\n")), start=1):

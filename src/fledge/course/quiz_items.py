@@ -90,82 +90,141 @@ def _load(topic: Topic, changed: int) -> Quiz:
     path = topic.path / "quiz.yaml"
     rows = read_yaml(path)
     if not isinstance(rows, list) or not rows:
-        raise UserError(f"'{path}' holds no list of items.")
-    items = tuple(_item(row, f"'{path.as_posix()}', item {number}") for number, row in enumerate(rows, start=1))
-    return Quiz(topic, items)
+        raise UserError(
+            say(f"'{path}' 里不是题目的列表：每道题要以 `- id: …` 开头。", f"'{path}' holds no list of items.")
+        )
+    file = path.as_posix()
+    return Quiz(
+        topic,
+        tuple(_item(row, say(f"'{file}' 第 {n} 题", f"'{file}', item {n}")) for n, row in enumerate(rows, start=1)),
+    )
 
 
 def _item(row: Any, where: str) -> Item:
     _only(row, where, "id kind question options answer tolerance why traps items")
     name = row.get("id")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise UserError(f"{where}: 'id' must be words in lower case with hyphens, not {name!r}.")
-    where = f"{where} ({name})"
+        raise UserError(
+            say(
+                f"{where}：'id' 要写成小写英文单词，用连字符连接，现在是 {name!r}。",
+                f"{where}: 'id' must be words in lower case with hyphens, not {name!r}.",
+            )
+        )
+    where = say(f"{where}（{name}）", f"{where} ({name})")
     kind = row.get("kind")
     if kind not in KINDS:
-        raise UserError(f"{where}: 'kind' must be one of {', '.join(KINDS)}, not {kind!r}.")
-    question = _text(row.get("question"), f"{where}: 'question'")
+        raise UserError(
+            say(
+                f"{where}：'kind' 只能是 {'、'.join(KINDS)} 之一，现在是 {kind!r}。",
+                f"{where}: 'kind' must be one of {', '.join(KINDS)}, not {kind!r}.",
+            )
+        )
+    question = _text(row.get("question"), _field(where, "question"))
     if kind in ("single", "multiple"):
         return Item(name, kind, question, _options(row.get("options"), kind, where))
-    why = _text(row.get("why"), f"{where}: 'why'")
+    why = _text(row.get("why"), _field(where, "why"))
     if kind == "order":
-        texts = _list(row.get("items"), f"{where}: 'items'")
+        texts = _list(row.get("items"), _field(where, "items"))
         if not 3 <= len(texts) <= 6:
-            raise UserError(f"{where}: 'items' must hold 3 to 6 things to order, not {len(texts)}.")
-        options = tuple(Option(_text(text, f"{where}: 'items'"), why, True, None) for text in texts)
+            raise UserError(
+                say(
+                    f"{where}：'items' 里要有 3 到 6 样东西来排序，现在有 {len(texts)} 样。",
+                    f"{where}: 'items' must hold 3 to 6 things to order, not {len(texts)}.",
+                )
+            )
+        options = tuple(Option(_text(text, _field(where, "items")), why, True, None) for text in texts)
         return Item(name, kind, question, options, why=why)
-    answer, tolerance = (_number(row.get(key), f"{where}: '{key}'") for key in ("answer", "tolerance"))
+    answer, tolerance = (_number(row.get(key), _field(where, key)) for key in ("answer", "tolerance"))
     traps = []
-    for number, trap in enumerate(_list(row.get("traps"), f"{where}: 'traps'"), start=1):
-        here = f"{where}, trap {number}"
+    for number, trap in enumerate(_list(row.get("traps"), _field(where, "traps")), start=1):
+        here = say(f"{where}第 {number} 个陷阱", f"{where}, trap {number}")
         _only(trap, here, "value why lab")
-        value = _number(trap.get("value"), f"{here}: 'value'")
+        value = _number(trap.get("value"), _field(here, "value"))
         if abs(value - answer) <= tolerance:
-            raise UserError(f"{here}: {value} is within the tolerance of the answer, so it would be right.")
-        traps.append(Trap(value, _text(trap.get("why"), f"{here}: 'why'"), _lab(trap, here)))
+            raise UserError(
+                say(
+                    f"{here}：{value} 在答案的误差范围之内，会被判为对，要换一个数。",
+                    f"{here}: {value} is within the tolerance of the answer, so it would be right.",
+                )
+            )
+        traps.append(Trap(value, _text(trap.get("why"), _field(here, "why")), _lab(trap, here)))
     return Item(name, kind, question, answer=answer, tolerance=tolerance, traps=tuple(traps), why=why)
 
 
 def _options(rows: Any, kind: str, where: str) -> tuple[Option, ...]:
     options = []
-    for number, row in enumerate(_list(rows, f"{where}: 'options'"), start=1):
-        here = f"{where}, option {number}"
+    for number, row in enumerate(_list(rows, _field(where, "options")), start=1):
+        here = say(f"{where}第 {number} 个选项", f"{where}, option {number}")
         _only(row, here, "zh en correct why lab")
         correct = row.get("correct", False)
         if not isinstance(correct, bool):
-            raise UserError(f"{here}: 'correct' must be true or false, not {correct!r}.")
+            raise UserError(
+                say(
+                    f"{here}：'correct' 只能是 true 或 false，现在是 {correct!r}。",
+                    f"{here}: 'correct' must be true or false, not {correct!r}.",
+                )
+            )
         text = _text({key: row.get(key) for key in ("zh", "en")}, here)
-        options.append(Option(text, _text(row.get("why"), f"{here}: 'why'"), correct, _lab(row, here)))
+        options.append(Option(text, _text(row.get("why"), _field(here, "why")), correct, _lab(row, here)))
     right = sum(option.correct for option in options)
     if not 2 <= len(options) <= len(LETTERS):
-        raise UserError(f"{where}: there must be 2 to {len(LETTERS)} options, not {len(options)}.")
+        raise UserError(
+            say(
+                f"{where}：要有 2 到 {len(LETTERS)} 个选项，现在有 {len(options)} 个。",
+                f"{where}: there must be 2 to {len(LETTERS)} options, not {len(options)}.",
+            )
+        )
     if kind == "single" and right != 1:
-        raise UserError(f"{where}: exactly one option must be correct, not {right}.")
+        raise UserError(
+            say(
+                f"{where}：单选题要有且只有一个正确的选项，现在有 {right} 个。",
+                f"{where}: exactly one option must be correct, not {right}.",
+            )
+        )
     if not 1 <= right < len(options):
-        raise UserError(f"{where}: at least one option must be correct and one wrong.")
+        raise UserError(
+            say(
+                f"{where}：正确的选项和错误的选项都至少要有一个。",
+                f"{where}: at least one option must be correct and one wrong.",
+            )
+        )
     return tuple(options)
+
+
+def _field(where: str, key: str) -> str:
+    return say(f"{where}的 '{key}'", f"{where}: '{key}'")
 
 
 def _only(row: Any, where: str, names: str) -> None:
     if not isinstance(row, dict):
-        raise UserError(f"{where} is no list of `key: value` pairs.")
+        raise UserError(
+            say(f"{where}：要写成一行行 `key: value` 的样子。", f"{where} is no list of `key: value` pairs.")
+        )
     for key in row:
         if key not in names.split():
-            raise UserError(f"{where} has a key '{key}' that means nothing.{suggest(str(key), names.split())}")
+            raise UserError(
+                say(f"{where}：不认识 '{key}'，改掉或删掉它。", f"{where} has a key '{key}' that means nothing.")
+                + suggest(str(key), names.split())
+            )
 
 
 def _text(value: Any, where: str) -> Text:
     if not isinstance(value, dict) or set(value) != {"zh", "en"}:
-        raise UserError(f"{where} needs a text in both languages: {{zh: …, en: …}}.")
+        raise UserError(
+            say(
+                f"{where}：要有中文和英文两种文字，写成 {{zh: …, en: …}}。",
+                f"{where} needs a text in both languages: {{zh: …, en: …}}.",
+            )
+        )
     for language, text in value.items():
         if not isinstance(text, (str, int, float)) or isinstance(text, bool) or not str(text).strip():
-            raise UserError(f"{where} has no text in '{language}'.")
+            raise UserError(say(f"{where}：'{language}' 里没有文字。", f"{where} has no text in '{language}'."))
     return Text(str(value["zh"]).strip(), str(value["en"]).strip())
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise UserError(f"{where} must be a list.")
+        raise UserError(say(f"{where}：要写成列表，至少有一项。", f"{where} must be a list."))
     return value
 
 
@@ -173,14 +232,19 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, str):  # YAML reads 1e-6 as a string
         value = parse_number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"{where} must be a number.")
+        raise UserError(say(f"{where}：应该是一个数。", f"{where} must be a number."))
     return float(value)
 
 
 def _lab(row: dict[str, Any], where: str) -> str | None:
     lab = row.get("lab")
     if lab is not None and not isinstance(lab, str):
-        raise UserError(f"{where}: 'lab' must be the name of a lab, not {lab!r}.")
+        raise UserError(
+            say(
+                f"{where}：'lab' 应该是实验的名字，现在是 {lab!r}。",
+                f"{where}: 'lab' must be the name of a lab, not {lab!r}.",
+            )
+        )
     return lab
 
 

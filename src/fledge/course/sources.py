@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError
+from fledge.lang import say
 
 
 def read_yaml(file: Path) -> Any:
@@ -17,4 +18,5 @@ def read_yaml(file: Path) -> Any:
     try:
         return yaml.load(file.read_text(encoding="utf-8"), loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"'{file}' cannot be read: {' '.join(str(error).split())}.") from error
+        why = " ".join(str(error).split())
+        raise UserError(say(f"读不了 '{file}'：{why}。", f"'{file}' cannot be read: {why}.")) from error

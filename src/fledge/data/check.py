@@ -14,6 +14,7 @@ from fledge.data.encode import encode_texts
 from fledge.data.readers import Bad, check_file, raw_rows
 from fledge.data.rows import BadRow, Chat, Judged, Kind, Preference, Row, Task, Text, parse, schema_of
 from fledge.errors import UserError
+from fledge.lang import say
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -83,8 +84,18 @@ def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5
     if not schemas:
         line, reason = next(((line, _reason(raw)) for line, raw in raw_rows(path, "text")), (0, ""))
         if not line:
-            raise UserError(f"{path} holds no rows: give a file with at least one")
-        raise UserError(f"{path}: none of its rows can be read; line {line}: {reason}")
+            raise UserError(
+                say(
+                    f"{path} 里没有数据行：换一个至少有一行的文件",
+                    f"{path} holds no rows: give a file with at least one",
+                )
+            )
+        raise UserError(
+            say(
+                f"{path} 里没有一行能读；第 {line} 行：{reason}",
+                f"{path}: none of its rows can be read; line {line}: {reason}",
+            )
+        )
     kind = KIND_OF.get(max(schemas, key=lambda schema: schemas[schema]), "chat")
     found = Check(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
     characters = 0
@@ -108,7 +119,12 @@ def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5
 
 
 def _none_good(path: Path, kind: Kind, bad: list[Bad]) -> UserError:
-    return UserError(f"{path}: none of its rows can be read as {kind} data; line {bad[0].line}: {bad[0].reason}")
+    return UserError(
+        say(
+            f"{path} 里没有一行能当作 {kind} 数据来读；第 {bad[0].line} 行：{bad[0].reason}",
+            f"{path}: none of its rows can be read as {kind} data; line {bad[0].line}: {bad[0].reason}",
+        )
+    )
 
 
 def _schemas(path: Path) -> dict[str, int]:

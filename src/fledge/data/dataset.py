@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fledge.errors import UserError
+from fledge.lang import say
 
 
 class Dataset:
@@ -50,7 +51,9 @@ class Dataset:
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{folder} is not a prepared dataset (no readable manifest.json): {error}") from None
+            zh = f"{folder} 不是准备好的数据集（没有能读的 manifest.json）：{error}"
+            en = f"{folder} is not a prepared dataset (no readable manifest.json): {error}"
+            raise UserError(say(zh, en)) from None
 
         def store(name: str, dtype: Any) -> np.ndarray | None:
             return np.memmap(folder / name, dtype=dtype, mode="r") if name in manifest["files"] else None
@@ -139,8 +142,12 @@ class Dataset:
                     (train if number < cut else val).append((i, start, end))
         if not train or not val:
             raise UserError(
-                f"{', '.join(self.source_names())} holds {len(self)} example(s), too few to hold {fraction:.0%} out: "
-                "add rows or name validation files (--val)"
+                say(
+                    f"{'、'.join(self.source_names())} 里只有 {len(self)} 个样本，留不出 {fraction:.0%} 来验证："
+                    "多加几行，或用 --val 给出验证文件",
+                    f"{', '.join(self.source_names())} holds {len(self)} example(s), too few to hold {fraction:.0%} out: "
+                    "add rows or name validation files (--val)",
+                )
             )
         return self._view(train), self._view(val)
 

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from fledge.data.remote import BREAKS, Again, Remote, ask, sentence
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.records import write_atomic
 
 CHUNK = 1 << 18
@@ -72,7 +73,9 @@ def probe(url: str, settings: Settings | None = None) -> Remote:
             remote = ask(url, "0-0", settings.timeout)
             remote.body.close()
             if remote.size == 0:
-                raise UserError(f"{url} is an empty file: try another --source.")
+                raise UserError(
+                    say(f"{url} 是空文件：用 --source 换一个来源。", f"{url} is an empty file: try another --source.")
+                )
             return remote
         except Again as again:
             said, wait = str(again), again.after
@@ -80,7 +83,12 @@ def probe(url: str, settings: Settings | None = None) -> Remote:
             said = sentence(error)
         failures += 1
         if failures >= min(3, settings.tries):
-            raise UserError(f"{url} cannot be reached: {said}; check the connection, or name another source.")
+            raise UserError(
+                say(
+                    f"{url} 连不上：{said}；检查网络，或换一个来源。",
+                    f"{url} cannot be reached: {said}; check the connection, or name another source.",
+                )
+            )
         _pause(settings, failures, wait)
 
 
@@ -115,7 +123,10 @@ def fetch(
             raise
         kept = megabytes(part.path.stat().st_size)
         raise UserError(
-            f"the disk of {target} is full; {kept} are kept: make room, and the same command goes on."
+            say(
+                f"{target} 所在的磁盘满了，已下载的 {kept} 会留着：腾出空间后，同一条命令会接着下载。",
+                f"the disk of {target} is full; {kept} are kept: make room, and the same command goes on.",
+            )
         ) from None
     digest = part.hasher.hexdigest()
     part.state_path.unlink(missing_ok=True)
@@ -123,8 +134,12 @@ def fetch(
         bad = target.with_name(f"{target.name}.bad")
         os.replace(part.path, bad)
         raise UserError(
-            f"{url} arrived whole but is not the expected file (SHA-256 {digest[:12]}…, expected {expected[:12]}…): it is "
-            f"kept as {bad.name}; try again, or another --source."
+            say(
+                f"{url} 下载完整，但不是该有的文件（SHA-256 是 {digest[:12]}…，应为 {expected[:12]}…）：它留在 {bad.name}；"
+                "再试一次，或用 --source 换一个来源。",
+                f"{url} arrived whole but is not the expected file (SHA-256 {digest[:12]}…, expected {expected[:12]}…): it is "
+                f"kept as {bad.name}; try again, or another --source.",
+            )
         )
     os.replace(part.path, target)
     _record(target, url, part.remote, digest, checked)
@@ -184,7 +199,7 @@ def _fill(url: str, part: _Part, progress: Callable[[int, int | None], None], se
         try:
             if _append(url, part, progress, settings):
                 return
-            said = "the connection broke"  # the body ended before it was whole
+            said = say("连接断开了", "the connection broke")  # the body ended before it was whole
         except Again as again:
             said, wait = str(again), again.after
         except BREAKS as error:
@@ -194,8 +209,12 @@ def _fill(url: str, part: _Part, progress: Callable[[int, int | None], None], se
         failures = 0 if part.done > part.best else failures + 1
         part.best = max(part.best, part.done)
         if failures >= settings.tries:
+            kept = megabytes(part.done)
             raise UserError(
-                f"{url}: {said}, {failures} times in a row; {megabytes(part.done)} are kept, and the same command goes on."
+                say(
+                    f"{url}：{said}，连续 {failures} 次；已下载的 {kept} 会留着，同一条命令会接着下载。",
+                    f"{url}: {said}, {failures} times in a row; {kept} are kept, and the same command goes on.",
+                )
             )
         _pause(settings, failures, wait)
 
@@ -240,23 +259,42 @@ def _already(target: Path, url: str, remote: Remote, expected: str | None, check
             _record(target, url, remote, digest, checked)
         return Got(str(target), url, size, digest, checked, False)
     if record and record.get("sha256") != digest:
-        raise UserError(f"{target} was changed after it was downloaded: rename it, or --force downloads it again.")
+        raise UserError(
+            say(
+                f"{target} 下载后被改动过：给它改名，或用 --force 重新下载。",
+                f"{target} was changed after it was downloaded: rename it, or --force downloads it again.",
+            )
+        )
     if expected is None and record and (record.get("size"), record.get("tag")) == (remote.size, remote.tag):
         return Got(str(target), url, size, digest, checked, False)
     if record:
+        date, here, there = str(record.get("date"))[:10], megabytes(size), megabytes(remote.size)
         raise UserError(
-            f"the publisher has another {target.name} now than the one downloaded on {str(record.get('date'))[:10]} "
-            f"({megabytes(size)} here, {megabytes(remote.size)} there): rename it, or --force replaces it."
+            say(
+                f"发布者现在的 {target.name} 和 {date} 下载的不一样（这里：{here}，那里：{there}）："
+                "给下载的文件改名，或用 --force 换成新的。",
+                f"the publisher has another {target.name} now than the one downloaded on {date} "
+                f"({here} here, {there} there): rename it, or --force replaces it.",
+            )
         )
-    raise UserError(f"{target} is there already and is not the published file: rename it, or --force replaces it.")
+    raise UserError(
+        say(
+            f"{target} 已经存在，而且不是发布的那个文件：给它改名，或用 --force 换掉它。",
+            f"{target} is there already and is not the published file: rename it, or --force replaces it.",
+        )
+    )
 
 
 def _check_room(target: Path, missing: int) -> None:
     free = shutil.disk_usage(target.parent).free
     if missing + ROOM > free:
+        needed, left, folder = megabytes(missing), megabytes(free), target.parent.resolve()
         raise UserError(
-            f"{target.name} needs {megabytes(missing)} more and the disk of {target.parent.resolve()} has {megabytes(free)}: "
-            "make room, or name another folder with --to."
+            say(
+                f"{target.name} 还需要 {needed}，而 {folder} 所在的磁盘只剩 {left}：腾出空间，或用 --to 换一个文件夹。",
+                f"{target.name} needs {needed} more and the disk of {folder} has {left}: "
+                "make room, or name another folder with --to.",
+            )
         )
 
 
@@ -266,7 +304,10 @@ def _record(target: Path, url: str, remote: Remote, digest: str, checked: str) -
         "size": remote.size if remote.size is not None else target.stat().st_size,
         "tag": remote.tag,
         "sha256": digest,
-        "checked_by": checked or "nobody publishes a checksum: this one is of what arrived",
+        "checked_by": checked
+        or say(
+            "没有人公布校验和：这个值由下载到的文件算出", "nobody publishes a checksum: this one is of what arrived"
+        ),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     write_atomic(record_path(target), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
@@ -291,8 +332,8 @@ def _hash(path: Path) -> Any:
 def megabytes(size: int | None) -> str:
     """A size to read: 23 KB, 1.2 MB, 8.3 GB (powers of ten, as publishers write them)."""
     if size is None:
-        return "an unknown size"
+        return say("未知大小", "an unknown size")
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
-    return f"{size} bytes"
+    return say(f"{size} 字节", f"{size} bytes")

@@ -14,6 +14,7 @@ import torch
 from fledge.data.batches import IGNORE, Batch, same_place
 from fledge.data.dataset import Dataset
 from fledge.errors import UserError
+from fledge.lang import say
 
 SEED = 42  # fixed in MiniMind's trainers
 
@@ -30,7 +31,12 @@ class PaddedBatches:
         self, dataset: Dataset, *, seq_len: int, batch_size: int, pad_id: int, bos_id: int, eos_id: int
     ) -> None:
         if dataset.mask is not None:
-            raise UserError("--parity is there for `fledge train pretrain`: leave it out for conversations.")
+            raise UserError(
+                say(
+                    "--parity 只用于 `fledge train pretrain`：训练对话时去掉它。",
+                    "--parity is there for `fledge train pretrain`: leave it out for conversations.",
+                )
+            )
         self.dataset, self.seq_len, self.batch_size, self.pad_id = dataset, seq_len, batch_size, pad_id
         self.bos_id, self.eos_id = bos_id, eos_id
         self.drawn = self.total = 0

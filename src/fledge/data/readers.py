@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from fledge.data.rows import BadRow, Kind, Row, parse
+from fledge.data.rows import BadRow, Kind, Row, json_error, parse
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 
 MAX_LINE = 32 * 2**20  # bytes of one JSON line: a longer one is a broken file, not a row, and is not loaded
 ROW_FORMATS = (".jsonl", ".json", ".ndjson", ".parquet")
@@ -45,9 +46,11 @@ class Quarantine:
         """One sentence for the user; empty when nothing was left out."""
         if not self.bad:
             return ""
-        first = self.bad[0]
-        share = f"{len(self.bad)} of {self.good + len(self.bad)} rows could not be read"
-        return f"{share}; the first is {first.file} line {first.line}: {first.reason}"
+        first, bad, rows = self.bad[0], len(self.bad), self.good + len(self.bad)
+        return say(
+            f"{rows} 行里有 {bad} 行读不了；第一处是 {first.file} 第 {first.line} 行：{first.reason}",
+            f"{bad} of {rows} rows could not be read; the first is {first.file} line {first.line}: {first.reason}",
+        )
 
 
 def read_rows(path: str | Path, kind: Kind, quarantine: Quarantine | None = None) -> Iterator[Row]:
@@ -74,10 +77,18 @@ def parse_rows(
         yield row
     good, bad = quarantine.good - good_before, quarantine.bad[bad_before:]
     if not good and not bad:
-        raise UserError(f"{path or name} holds no rows: give at least one {kind} row")
+        zh = f"{path or name} 里没有数据行：至少要有一行 {kind} 数据"
+        raise UserError(say(zh, f"{path or name} holds no rows: give at least one {kind} row"))
     if len(bad) > good:
-        share = "none of its rows" if not good else f"only {good} of its {good + len(bad)} rows"
-        raise UserError(f"{path or name}: {share} can be read as {kind} data; line {bad[0].line}: {bad[0].reason}")
+        line, reason, rows = bad[0].line, bad[0].reason, good + len(bad)
+        zh = "里没有一行" if not good else f"的 {rows} 行里只有 {good} 行"
+        en = "none of its rows" if not good else f"only {good} of its {rows} rows"
+        raise UserError(
+            say(
+                f"{path or name} {zh}能当作 {kind} 数据来读；第 {line} 行：{reason}",
+                f"{path or name}: {en} can be read as {kind} data; line {line}: {reason}",
+            )
+        )
 
 
 def raw_rows(path: Path, kind: Kind) -> Iterator[tuple[int, Any]]:
@@ -89,7 +100,9 @@ def raw_rows(path: Path, kind: Kind) -> Iterator[tuple[int, Any]]:
     encoding, broken = sniff(path)
     if not name.endswith(ROW_FORMATS):
         if kind != "text":
-            raise UserError(f"{path} is plain text, which holds no {kind} rows: give .jsonl, .json or .parquet")
+            zh = f"{path} 是纯文本，里面没有 {kind} 行：改用 .jsonl、.json 或 .parquet"
+            en = f"{path} is plain text, which holds no {kind} rows: give .jsonl, .json or .parquet"
+            raise UserError(say(zh, en))
         yield 1, {"text": _document(path, encoding, broken)}
     elif _first_character(path, encoding) == "[":
         yield from _array(path, encoding, broken)
@@ -102,15 +115,19 @@ def check_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.is_file())
-        example = f", for example {path / inside[0]}" if inside else ""
-        raise UserError(f"{path} is a folder, not a data file: name the files in it{example}")
+        example = say("，例如", ", for example") + f" {path / inside[0]}" if inside else ""
+        zh = f"{path} 是文件夹，不是数据文件：写出里面的文件{example}"
+        raise UserError(say(zh, f"{path} is a folder, not a data file: name the files in it{example}"))
     if not path.is_file():
         parent = path.parent
         if not parent.is_dir():
-            raise UserError(f"there is no file {path}: the folder {parent} does not exist")
-        raise UserError(f"there is no file {path}.{suggest(path.name, (p.name for p in parent.iterdir()))}")
+            zh = f"没有文件 {path}：文件夹 {parent} 不存在"
+            raise UserError(say(zh, f"there is no file {path}: the folder {parent} does not exist"))
+        near = suggest(path.name, (p.name for p in parent.iterdir()))
+        raise UserError(say(f"没有文件 {path}。{near}", f"there is no file {path}.{near}"))
     if path.stat().st_size == 0:
-        raise UserError(f"{path} is empty (0 bytes): give a file with text in it")
+        zh = f"{path} 是空的（0 字节）：换一个有文字的文件"
+        raise UserError(say(zh, f"{path} is empty (0 bytes): give a file with text in it"))
     return path
 
 
@@ -131,7 +148,9 @@ def sniff(path: Path) -> tuple[str, int | None]:
                     return "utf-16", None
                 if b"\0" in chunk:
                     where = chunk.index(b"\0")
-                    raise UserError(f"{path} is a binary file (byte {where} is NUL): give text, JSON lines or parquet")
+                    zh = f"{path} 是二进制文件（字节 {where} 是 NUL）：改用文本、JSON 行或 parquet"
+                    en = f"{path} is a binary file (byte {where} is NUL): give text, JSON lines or parquet"
+                    raise UserError(say(zh, en))
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
@@ -178,7 +197,17 @@ def _chunks(file: IO[bytes], path: Path, size: int = 1 << 20) -> Iterator[bytes]
         while chunk := file.read(size):
             yield chunk
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be unpacked ({error}): download or compress it again") from None
+        raise _cut_off(path, error) from None
+
+
+def _cut_off(path: Path, error: Exception) -> UserError:
+    zh = f"{path} 解压不了（{error}）：重新下载或重新压缩"
+    return UserError(say(zh, f"{path} cannot be unpacked ({error}): download or compress it again"))
+
+
+def _blank(path: Path) -> UserError:
+    zh = f"{path} 里只有空白：换一个有文字的文件"
+    return UserError(say(zh, f"{path} holds only white space: give a file with text in it"))
 
 
 def _first_character(path: Path, encoding: str) -> str:
@@ -187,27 +216,28 @@ def _first_character(path: Path, encoding: str) -> str:
         while piece := text.read(4096):
             if piece.strip():
                 return piece.strip()[0]
-    raise UserError(f"{path} holds only white space: give a file with text in it")
+    raise _blank(path)
 
 
 def _whole(path: Path, encoding: str, broken: int | None) -> str:
     """The decoded file with `\\n` line ends, so that a Windows checkout gives the same tokens."""
     if broken is not None:
-        raise UserError(f"{path} is neither UTF-8 nor GB18030 (byte {broken} is wrong): save it as UTF-8")
+        zh = f"{path} 既不是 UTF-8 也不是 GB18030（字节 {broken} 不对）：另存为 UTF-8"
+        raise UserError(say(zh, f"{path} is neither UTF-8 nor GB18030 (byte {broken} is wrong): save it as UTF-8"))
     with open_bytes(path) as file:
         data = b"".join(_chunks(file, path))
     try:
         return data.decode(encoding).replace("\r\n", "\n")
     except UnicodeDecodeError as error:  # only UTF-16 comes here unchecked
-        raise UserError(
-            f"{path} is not valid {encoding.upper()} (byte {error.start} is wrong): save it as UTF-8"
-        ) from None
+        zh = f"{path} 不是有效的 {encoding.upper()}（字节 {error.start} 不对）：另存为 UTF-8"
+        en = f"{path} is not valid {encoding.upper()} (byte {error.start} is wrong): save it as UTF-8"
+        raise UserError(say(zh, en)) from None
 
 
 def _document(path: Path, encoding: str, broken: int | None) -> str:
     text = _whole(path, encoding, broken)
     if not text.strip():
-        raise UserError(f"{path} holds only white space: give a file with text in it")
+        raise _blank(path)
     return text
 
 
@@ -215,18 +245,21 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
     """JSON lines, one in memory at a time."""
     for number, line in enumerate(_bounded_lines(path, encoding), 1):
         if line is None:
-            yield number, BadRow(f"the line is longer than {MAX_LINE >> 20} MB")
+            yield number, BadRow(f"这一行超过 {MAX_LINE >> 20} MB", f"the line is longer than {MAX_LINE >> 20} MB")
             continue
         try:
             text = (line if isinstance(line, str) else line.decode(encoding)).rstrip()
             if text:
                 yield number, _paired(json.loads(text), "\\ud" in text.lower())
         except UnicodeDecodeError as error:
-            yield number, BadRow(f"not UTF-8 (byte {error.start} of the line is 0x{error.object[error.start]:02x})")
+            byte = f"0x{error.object[error.start]:02x}"
+            zh = f"不是 UTF-8（这一行的字节 {error.start} 是 {byte}）"
+            yield number, BadRow(zh, f"not UTF-8 (byte {error.start} of the line is {byte})")
         except json.JSONDecodeError as error:
-            yield number, BadRow(f"not JSON: {error.msg} (column {error.colno})")
+            zh = f"不是 JSON：{json_error(error.msg)}（第 {error.colno} 列）"
+            yield number, BadRow(zh, f"not JSON: {error.msg} (column {error.colno})")
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; brackets nested 100,000 deep
-            yield number, BadRow(f"not JSON that can be read: {error}")
+            yield number, BadRow(f"不是能读的 JSON：{error}", f"not JSON that can be read: {error}")
 
 
 def _bounded_lines(path: Path, encoding: str) -> Iterator[bytes | str | None]:
@@ -245,9 +278,10 @@ def _bounded_lines(path: Path, encoding: str) -> Iterator[bytes | str | None]:
                     line = file.readline(1 << 20)
                 yield None if too_long else line
         except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{path} cannot be unpacked ({error}): download or compress it again") from None
+            raise _cut_off(path, error) from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not valid UTF-16 ({error.reason}): save it as UTF-8") from None
+            zh = f"{path} 不是有效的 UTF-16（{error.reason}）：另存为 UTF-8"
+            raise UserError(say(zh, f"{path} is not valid UTF-16 ({error.reason}): save it as UTF-8")) from None
 
 
 def _array(path: Path, encoding: str, broken: int | None) -> Iterator[tuple[int, Any]]:
@@ -267,14 +301,14 @@ def _array(path: Path, encoding: str, broken: int | None) -> Iterator[tuple[int,
             if text[position : position + 1] == ",":
                 position += 1
             elif text[position : position + 1] != "]":
-                raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+                raise json.JSONDecodeError(say("这里应该是 ',' 或 ']'", "Expecting ',' or ']'"), text, position)
         if (position := _skip(text, position + 1, " \t\r\n")) < len(text):
-            raise json.JSONDecodeError("Extra data after the array", text, position)
+            raise json.JSONDecodeError(say("数组后面还有内容", "Extra data after the array"), text, position)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}: {error.msg}"
-        raise UserError(
-            f"{path} is not a valid JSON array ({where}): mend it, or write one row a line as .jsonl"
-        ) from None
+        line, column, said = error.lineno, error.colno, json_error(error.msg)
+        zh = f"{path} 不是有效的 JSON 数组（第 {line} 行第 {column} 列：{said}）：改好它，或写成每行一条的 .jsonl"
+        en = f"{path} is not a valid JSON array (line {line} column {column}: {said}): mend it, or write one row a line as .jsonl"
+        raise UserError(say(zh, en)) from None
 
 
 def _paired(value: Any, escapes: bool) -> Any:
@@ -283,7 +317,8 @@ def _paired(value: Any, escapes: bool) -> Any:
         if escapes:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        return BadRow("half a surrogate pair (\\ud800 to \\udfff) is no character")
+        en = "half a surrogate pair (\\ud800 to \\udfff) is no character"
+        return BadRow("半个代理对（\\ud800 到 \\udfff）不是字符", en)
     return value
 
 
@@ -298,7 +333,8 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UserError(f"reading {path} needs pyarrow: run  pip install pyarrow") from None
+        zh = f"读 {path} 需要 pyarrow：运行  pip install pyarrow"
+        raise UserError(say(zh, f"reading {path} needs pyarrow: run  pip install pyarrow")) from None
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -307,4 +343,5 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
                     number += 1
                     yield number, {key: value for key, value in row.items() if value is not None}
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path} is not a parquet file that can be read ({error})") from None
+        zh = f"{path} 不是能读的 parquet 文件（{error}）"
+        raise UserError(say(zh, f"{path} is not a parquet file that can be read ({error})")) from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fledge.errors import UserError
+from fledge.lang import say
 
 AGENT = "fledge (data download)"
 AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers that may be different in a moment
@@ -76,12 +77,15 @@ def ask(url: str, span: str, timeout: float, if_range: str = "") -> Remote:
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise UserError(
-                f"the certificate of {url} cannot be trusted ({error.reason.verify_message}): mend the clock or the "
-                "certificates of this machine, or name another source."
+                say(
+                    f"{url} 的证书不可信（{error.reason.verify_message}）：校准这台机器的时钟或更新它的证书，或换一个来源。",
+                    f"the certificate of {url} cannot be trusted ({error.reason.verify_message}): mend the clock or the "
+                    "certificates of this machine, or name another source.",
+                )
             ) from None
         if isinstance(error.reason, OSError):
             raise error.reason from None
-        raise UserError(f"{url} cannot be opened: {error.reason}.") from None
+        raise UserError(say(f"{url} 打不开：{error.reason}。", f"{url} cannot be opened: {error.reason}.")) from None
     return _read(body, body.headers, redirects.headers)
 
 
@@ -105,24 +109,41 @@ def _read(body: Any, headers: Any, redirected: dict[str, str], beyond: bool = Fa
 def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:
     if error.code in AGAIN:
         after = error.headers.get("Retry-After", "")
-        return Again(f"the server answers {error.code} {error.reason}", float(after) if after.isdigit() else None)
+        said = say(f"服务器回答 {error.code} {error.reason}", f"the server answers {error.code} {error.reason}")
+        return Again(said, float(after) if after.isdigit() else None)
     if error.code in (404, 410):
-        return UserError(f"there is no file at {url} ({error.code}): it was moved or renamed; try another --source.")
+        return UserError(
+            say(
+                f"{url} 没有文件（{error.code}）：它已被移走或改名；用 --source 换一个来源。",
+                f"there is no file at {url} ({error.code}): it was moved or renamed; try another --source.",
+            )
+        )
     if error.code in (401, 403):
         return UserError(
-            f"the server does not give out {url} ({error.code}): it wants a login, or refuses this network."
+            say(
+                f"服务器不提供 {url}（{error.code}）：它要求登录，或拒绝来自这个网络的访问。",
+                f"the server does not give out {url} ({error.code}): it wants a login, or refuses this network.",
+            )
         )
-    return UserError(f"the server answers {error.code} {error.reason} for {url}.")
+    return UserError(
+        say(
+            f"服务器对 {url} 回答 {error.code} {error.reason}。",
+            f"the server answers {error.code} {error.reason} for {url}.",
+        )
+    )
 
 
 def sentence(error: BaseException) -> str:
     """A broken connection in plain words."""
     if isinstance(error, socket.gaierror):
-        return "the name of the server is not found: this machine may be offline"
+        return say(
+            "找不到这个服务器名：这台机器可能没有联网",
+            "the name of the server is not found: this machine may be offline",
+        )
     if isinstance(error, ConnectionRefusedError):
-        return "the server refuses the connection"
+        return say("服务器拒绝连接", "the server refuses the connection")
     if isinstance(error, TimeoutError):
-        return "the server is silent"
+        return say("服务器没有回应", "the server is silent")
     if isinstance(error, http.client.IncompleteRead | ConnectionError):
-        return "the connection broke"
+        return say("连接断开了", "the connection broke")
     return str(error) or type(error).__name__

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.tokenizer.messages import normalise_messages
 
 Kind = Literal["text", "chat", "preference", "judged", "task"]
@@ -32,11 +33,30 @@ ROLES = {  # other spellings of a role, as files in the wild have them
     "tool": "tool", "function": "tool", "observation": "tool", "tool_response": "tool", "function_response": "tool",
 }  # fmt: skip
 CALLS = ("function_call", "tool_call")  # ShareGPT's role of a turn that is a tool call
+JSON_ERRORS = {  # Python's words for a line that is not JSON
+    "Expecting value": "这里应该有一个值",
+    "Expecting property name enclosed in double quotes": "这里应该是用双引号括起来的键",
+    "Expecting ':' delimiter": "这里应该是 ':'",
+    "Expecting ',' delimiter": "这里应该是 ','",
+    "Extra data": "后面有多余的内容",
+    "Unterminated string starting at": "从这里开始的字符串没有结束",
+    "Invalid control character at": "字符串里有没转义的控制字符",
+    "Invalid \\escape": "反斜杠后面的字符不对",
+    "Invalid \\uXXXX escape": "\\u 后面应该是四位十六进制数",
+}
 SCHEMA_KEYS = ("text", "conversations", "messages", "instruction", "question", "chosen", "rejected")
 
 
 class BadRow(ValueError):
-    """This row cannot be read; the message is the reason that the quarantine file shows."""
+    """This row cannot be read; the message, in the user's language, is the reason that the quarantine file shows."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(say(zh, en))
+
+
+def json_error(said: str) -> str:
+    """What Python says of wrong JSON, in the user's language where it is known."""
+    return say(JSON_ERRORS.get(said.rstrip(": "), said), said)
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ Row = Text | Chat | Preference | Judged | Task
 def schema_of(raw: Any) -> str:
     """Name the schema of a raw row by its keys."""
     if not isinstance(raw, dict):
-        raise BadRow(f"a row is a JSON object, this one is {_a(raw)}")
+        raise BadRow(f"一行应该是一个 JSON 对象，但这一行{_a(raw)}", f"a row is a JSON object, this one is {_a(raw)}")
     if "chosen" in raw or "rejected" in raw:
         return "preference"
     if "conversations" in raw:
@@ -100,16 +120,19 @@ def schema_of(raw: Any) -> str:
         return "question-answer"
     if "text" in raw:
         return "text"
-    keys = ", ".join(list(map(str, raw))[:6]) or "none"
+    keys = ", ".join(list(map(str, raw))[:6]) or say("这一行没有任何键", "none")
     near = next((hint for key in raw if (hint := suggest(str(key), SCHEMA_KEYS))), "")
-    raise BadRow(f"no known schema has these keys: {keys} (known: {', '.join(SCHEMA_KEYS)}).{near}")
+    known = ", ".join(SCHEMA_KEYS)
+    zh = f"没有一种格式用这些键：{keys}（已知的键：{known}）。{near}"
+    raise BadRow(zh, f"no known schema has these keys: {keys} (known: {known}).{near}")
 
 
 def parse(raw: Any, kind: Kind) -> Row:
     """Read one raw row (a dict as it stands in the file, or a row type) as `kind`; `BadRow` says why it cannot be."""
     if isinstance(raw, Text | Chat | Preference | Judged | Task):
         if type(raw) is not _TYPES[kind]:
-            raise BadRow(f"a {type(raw).__name__} row, where {kind} rows are needed")
+            zh = f"这是 {type(raw).__name__} 行，而这里要 {kind} 行"
+            raise BadRow(zh, f"a {type(raw).__name__} row, where {kind} rows are needed")
         return raw
     if kind == "text" and isinstance(raw, dict) and "text" in raw:
         return _text(raw)
@@ -117,40 +140,44 @@ def parse(raw: Any, kind: Kind) -> Row:
     reader = _READERS[kind].get(schema)
     if reader is None:
         fits = next((k for k, readers in _READERS.items() if schema in readers), kind)
-        raise BadRow(f"a row with the {schema} schema is {fits} data, and {kind} rows are needed here")
+        zh = f"{schema} 格式的行是 {fits} 数据，而这里要 {kind} 行"
+        raise BadRow(zh, f"a row with the {schema} schema is {fits} data, and {kind} rows are needed here")
     return reader(raw)
 
 
 def _text(raw: dict) -> Text:
     text = raw["text"]
     if not isinstance(text, str):
-        raise BadRow(f"'text' must be a string, it is {_a(text)}")
+        raise BadRow(f"'text' 应该是字符串，但它{_a(text)}", f"'text' must be a string, it is {_a(text)}")
     if not text.strip():
-        raise BadRow("'text' is empty")
+        raise BadRow("'text' 是空的", "'text' is empty")
     spans = []
     for span in raw.get("spans") or ():
         match span:
             case [int(start), int(end), str(tag), *_] if 0 <= start <= end <= len(text):
                 spans.append((start, end, tag))
             case _:
-                raise BadRow("'spans' must be a list of [start, end, tag], start and end in characters of the text")
+                zh = "'spans' 应该是 [start, end, tag] 的列表，start 和 end 按文本的字符数"
+                raise BadRow(zh, "'spans' must be a list of [start, end, tag], start and end in characters of the text")
     return Text(text, tuple(spans))
 
 
 def _chat(raw: dict) -> Chat:
     if "gt" in raw:
-        raise BadRow("a row with 'gt' is a task: its last turn is a placeholder and not an answer to imitate")
+        zh = "有 'gt' 的行是任务：它的最后一条消息只占位置，不是要模仿的回答"
+        raise BadRow(zh, "a row with 'gt' is a task: its last turn is a placeholder and not an answer to imitate")
     messages, tools = _conversation(raw)
     if not any(m["role"] == "assistant" for m in messages):
-        raise BadRow("no assistant turn: there is nothing to learn from it")
+        raise BadRow("没有 assistant 的消息：没有可以学的内容", "no assistant turn: there is nothing to learn from it")
     if not any(m["role"] == "assistant" and (m["content"] or "tool_calls" in m) for m in messages):
-        raise BadRow("every assistant turn is empty")
+        raise BadRow("assistant 的消息全是空的", "every assistant turn is empty")
     return Chat(messages, tools)
 
 
 def _kto_chat(raw: dict) -> Chat:
     if not raw["label"]:
-        raise BadRow("its answer is marked as bad (label false): it is not imitated")
+        zh = "它的回答标成了差的（label 是 false）：不用来模仿"
+        raise BadRow(zh, "its answer is marked as bad (label false): it is not imitated")
     return _chat(raw)
 
 
@@ -163,11 +190,11 @@ def _alpaca(raw: dict) -> Chat:
     """`instruction` and `input` make the question; LLaMA-Factory's `system` and `history` come before it."""
     instruction, extra, output = (_string(raw, key) for key in ("instruction", "input", "output"))
     if not output.strip():
-        raise BadRow("'output' is missing or empty")
+        raise BadRow("'output' 缺失或是空的", "'output' is missing or empty")
     turns = [{"role": "system", "content": raw["system"]}] if raw.get("system") else []
     for pair in raw.get("history") or []:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise BadRow("'history' must be a list of [question, answer]")
+            raise BadRow("'history' 应该是列表，每项是 [问题, 回答]", "'history' must be a list of [question, answer]")
         turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     turns.append({"role": "user", "content": "\n".join(part for part in (instruction, extra) if part)})
     return Chat(_messages([*turns, {"role": "assistant", "content": output}])[0])
@@ -176,7 +203,7 @@ def _alpaca(raw: dict) -> Chat:
 def _question(raw: dict) -> Chat:
     question, answer = _string(raw, "question"), _string(raw, "answer")
     if not answer.strip():
-        raise BadRow("'answer' is missing or empty")
+        raise BadRow("'answer' 缺失或是空的", "'answer' is missing or empty")
     return Chat(_messages([{"role": "user", "content": question}, {"role": "assistant", "content": answer}])[0])
 
 
@@ -191,7 +218,7 @@ def _task(raw: dict) -> Task:
     """MiniMind rlaif and agent_rl: the last assistant turn is a placeholder and is dropped; `gt` is the truth."""
     messages, tools = _conversation(raw, placeholder=True)
     if not any(m["role"] == "user" for m in messages):
-        raise BadRow("no user turn: there is nothing to answer")
+        raise BadRow("没有 user 的消息：没有要回答的问题", "no user turn: there is nothing to answer")
     truth = raw.get("gt")
     truths = truth if isinstance(truth, list) else [] if truth is None else [truth]
     return Task(messages, [str(t) for t in truths], tools)
@@ -200,19 +227,22 @@ def _task(raw: dict) -> Task:
 def _preference(raw: dict) -> Preference:
     for key in ("chosen", "rejected"):
         if not raw.get(key):
-            raise BadRow(f"'{key}' is missing or empty")
+            raise BadRow(f"'{key}' 缺失或是空的", f"'{key}' is missing or empty")
     prompt = _turns(raw["prompt"], "user", "prompt") if raw.get("prompt") else []
     chosen, tools = _messages(prompt + _turns(raw["chosen"], "assistant", "chosen"), raw.get("tools"))
     rejected, _ = _messages(prompt + _turns(raw["rejected"], "assistant", "rejected"))
     if chosen == rejected:
-        raise BadRow("'chosen' equals 'rejected': there is nothing to learn from it")
+        zh = "'chosen' 和 'rejected' 相同：没有可以学的内容"
+        raise BadRow(zh, "'chosen' equals 'rejected': there is nothing to learn from it")
     same = 0
     while same < min(len(chosen), len(rejected)) and chosen[same] == rejected[same]:
         same += 1
     if not same:
-        raise BadRow("no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share")
+        zh = "没有提示：既没有 'prompt'，'chosen' 和 'rejected' 的开头也没有相同的消息"
+        raise BadRow(zh, "no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share")
     if not all(side[same:] and side[same]["role"] == "assistant" for side in (chosen, rejected)):
-        raise BadRow("'chosen' and 'rejected' must differ first in an assistant turn")
+        zh = "'chosen' 和 'rejected' 的第一处不同应该在 assistant 的消息里"
+        raise BadRow(zh, "'chosen' and 'rejected' must differ first in an assistant turn")
     return Preference(chosen[:same], chosen[same:], rejected[same:], tools)
 
 
@@ -221,7 +251,8 @@ def _turns(value: Any, role: str, key: str) -> list:
         return [{"role": role, "content": value}]
     turns = [value] if isinstance(value, dict) else value
     if not isinstance(turns, list):
-        raise BadRow(f"'{key}' must be a list of messages or a string, it is {_a(value)}")
+        zh = f"'{key}' 应该是消息列表或字符串，但它{_a(value)}"
+        raise BadRow(zh, f"'{key}' must be a list of messages or a string, it is {_a(value)}")
     return turns
 
 
@@ -230,7 +261,8 @@ def _conversation(raw: dict, placeholder: bool = False) -> tuple[list[Message], 
     key = "conversations" if "conversations" in raw else "messages"
     turns = raw[key]
     if not isinstance(turns, list) or not turns:
-        raise BadRow(f"'{key}' must be a list of messages, it is {_a(turns)}")
+        zh = f"'{key}' 应该是消息列表，至少有一条，但它{_a(turns)}"
+        raise BadRow(zh, f"'{key}' must be a list of messages, it is {_a(turns)}")
     if raw.get("system") and key == "conversations":  # ShareGPT keeps the system prompt beside the turns
         turns = [{"role": "system", "content": raw["system"]}, *turns]
     if placeholder and isinstance(turns[-1], dict) and _role(turns[-1]) == "assistant":
@@ -243,7 +275,7 @@ def _messages(turns: list, tools: Any = None) -> tuple[list[Message], list[dict]
     try:
         messages, found = normalise_messages([_turn(turn) for turn in turns], tools or None)
     except UserError as error:
-        raise BadRow(str(error)) from None
+        raise BadRow(str(error), str(error)) from None
     for message in messages:
         if message["role"] == "assistant":
             _think(message)
@@ -281,13 +313,20 @@ def _think(message: Message) -> None:
 def _string(raw: dict, key: str) -> str:
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        raise BadRow(f"'{key}' must be a string, it is {_a(value)}")
+        raise BadRow(f"'{key}' 应该是字符串，但它{_a(value)}", f"'{key}' must be a string, it is {_a(value)}")
     return value or ""
 
 
 def _a(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true/false", type(None): "missing"}
-    return names.get(type(value), "a number")
+    """What a value is, as the end of a sentence."""
+    names: dict[type, tuple[str, str]] = {
+        dict: ("是对象", "an object"),
+        list: ("是列表" if value else "是空列表", "a list"),
+        str: ("是字符串", "a string"),
+        bool: ("是 true/false", "true/false"),
+        type(None): ("是 null", "missing"),
+    }
+    return say(*names.get(type(value), ("是数字", "a number")))
 
 
 _TYPES: dict[str, type] = {"text": Text, "chat": Chat, "preference": Preference, "judged": Judged, "task": Task}

@@ -55,7 +55,8 @@ def prepare(
     """
     files = [check_file(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
-        raise UserError("no data files were given: name at least one .txt, .jsonl, .json or .parquet file")
+        zh = "没有给出数据文件：至少写出一个 .txt、.jsonl、.json 或 .parquet 文件"
+        raise UserError(say(zh, "no data files were given: name at least one .txt, .jsonl, .json or .parquet file"))
     inputs = [{"file": f.name, "bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files]
 
     def rows(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
@@ -115,15 +116,16 @@ def _open_or_build(
     folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
     found = _state(folder, key)
     if found == "damaged":
-        notify(f"the prepared data in {folder} is damaged and is made again")
+        zh = f"{folder} 里准备好的数据已损坏，现在重新准备"
+        notify(say(zh, f"the prepared data in {folder} is damaged and is made again"))
     if found != "valid":
         _build(rows, tokenizer, kind, {**facts, "key": key}, folder)
     dataset = Dataset.open(folder)
     if dataset.manifest["quarantined"]:
-        where = f"all are listed in {folder / 'quarantine.jsonl'}"
-        notify(f"{dataset.manifest['quarantine_summary']} ({where})")
+        said, listed = dataset.manifest["quarantine_summary"], folder / "quarantine.jsonl"
+        notify(say(f"{said}（全部列在 {listed} 里）", f"{said} (all are listed in {listed})"))
     for reason, count in dataset.manifest["dropped"].items():
-        notify(f"{count} conversations are left out: {reason}")
+        notify(say(f"{count} 段对话不用：{reason}", f"{count} conversations are left out: {reason}"))
     return dataset
 
 
@@ -133,7 +135,9 @@ def _state(folder: Path, key: str) -> str:
         return "nothing"
     manifest = folder / "manifest.json"
     if not manifest.is_file():
-        raise UserError(f"{folder} exists and is not a prepared dataset (no manifest.json): choose another folder")
+        zh = f"{folder} 已经存在，但不是准备好的数据集（没有 manifest.json）：换一个文件夹"
+        en = f"{folder} exists and is not a prepared dataset (no manifest.json): choose another folder"
+        raise UserError(say(zh, en))
     try:
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         if facts["key"] != key:
@@ -202,7 +206,10 @@ def _build(
         finally:
             writer.close(byte_lengths)
         if len(writer.offsets) == 1:
-            raise UserError(f"{facts['inputs'][0]['file']}: no conversation can be used: {next(iter(dropped))}")
+            file, reason = facts["inputs"][0]["file"], next(iter(dropped))
+            raise UserError(
+                say(f"{file} 里没有一段对话能用：{reason}", f"{file}: no conversation can be used: {reason}")
+            )
         with (partial / "quarantine.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(dataclasses.asdict(bad), ensure_ascii=False) + "\n" for bad in quarantine.bad)
         manifest = {
@@ -234,7 +241,9 @@ def _put(partial: Path, folder: Path, key: str) -> None:
         os.replace(partial, folder)
     except OSError as error:
         if not (folder.exists() and _state(folder, key) == "valid"):
-            raise UserError(f"the prepared data cannot be put into {folder} ({error}): is it open elsewhere?") from None
+            zh = f"准备好的数据放不进 {folder}（{error}）：它是不是正被别的程序打开着？"
+            en = f"the prepared data cannot be put into {folder} ({error}): is it open elsewhere?"
+            raise UserError(say(zh, en)) from None
 
 
 def _write_text(
@@ -270,7 +279,7 @@ def _write_chats(
             ids, mask = np.array(rendered[0], np.int64), np.array(rendered[1], bool)
             mask[:1] = False
             if not mask.any():
-                reason = "no token of the assistant to learn from"
+                reason = say("没有可以学的 assistant 词元", "no token of the assistant to learn from")
                 dropped[reason] = dropped.get(reason, 0) + 1
                 continue
             writer.add(source, ids, mask, int(mask.sum()), int(byte_lengths[ids[mask]].sum()))
@@ -314,7 +323,7 @@ def _progress(
                 where = f"{inputs[source]['file']} ({source + 1}/{len(inputs)})"
                 tokens = writer.offsets[-1]
                 words = say(
-                    f"准备 {where}：{number:,} 行，{tokens:,} 个 token",
+                    f"准备 {where}：{number:,} 行，{tokens:,} 个词元",
                     f"Preparing {where}: {number:,} rows, {tokens:,} tokens",
                 )
                 progress.update(task, description=words)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fledge.errors import UserError
+from fledge.lang import say
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -62,7 +63,9 @@ def score_text(
     """Score a text after `<|endoftext|>`, which is how every text begins in training. UserError when it is empty."""
     ids = tokenizer.encode(text)
     if not ids:
-        raise UserError("There is no text to score: give at least one character.")
+        raise UserError(
+            say("没有可以测量的文字：至少给一个字符。", "There is no text to score: give at least one character.")
+        )
     nats = score_tokens(model, [tokenizer.endoftext_id, *ids], window=window, advance=advance)
     return Score(nats, len(ids), len(text.encode("utf-8")))
 
@@ -89,7 +92,12 @@ def token_nats(
     """
     window = min(window or model.config.max_position_embeddings, model.config.max_position_embeddings)
     if window < 2:
-        raise UserError(f"A window of {window} token is too short to slide: take at least 2.")
+        raise UserError(
+            say(
+                f"窗口只有 {window} 个词元，太短，滑动不了：至少取 2。",
+                f"A window of {window} token is too short to slide: take at least 2.",
+            )
+        )
     device = next(model.parameters()).device
     nats = [torch.zeros(max(0, len(ids) - 1), dtype=torch.float64) for ids in sequences]
     pieces = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fledge.errors import UserError
+from fledge.lang import say
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,29 @@ class Sampling:
     """Beam search ranks by log-probability / length ** this: 0 favours short answers, larger values long ones."""
 
     def __post_init__(self) -> None:
-        _require(self.max_new_tokens >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)
-        _require(self.temperature >= 0, "temperature", "0 (greedy) or more", self.temperature)
-        _require(self.top_k >= 0, "top_k", "0 (off) or more", self.top_k)
-        _require(0 < self.top_p <= 1, "top_p", "above 0 and at most 1", self.top_p)
-        _require(0 <= self.min_p <= 1, "min_p", "between 0 and 1", self.min_p)
-        _require(self.repetition_penalty > 0, "repetition_penalty", "above 0 (1 is off)", self.repetition_penalty)
-        _require(self.num_beams >= 1, "num_beams", "at least 1", self.num_beams)
-        _require(all(self.stop), "stop", "strings that are not empty", self.stop)
+        require = self._require
+        require(self.max_new_tokens >= 1, "max_new_tokens", "至少是 1", "at least 1")
+        require(self.temperature >= 0, "temperature", "是 0（贪心）或更大", "0 (greedy) or more")
+        require(self.top_k >= 0, "top_k", "是 0（关闭）或更大", "0 (off) or more")
+        require(0 < self.top_p <= 1, "top_p", "大于 0，最大是 1", "above 0 and at most 1")
+        require(0 <= self.min_p <= 1, "min_p", "在 0 和 1 之间", "between 0 and 1")
+        require(self.repetition_penalty > 0, "repetition_penalty", "大于 0（1 表示关闭）", "above 0 (1 is off)")
+        require(self.num_beams >= 1, "num_beams", "至少是 1", "at least 1")
+        require(all(self.stop), "stop", "是不为空的字符串", "strings that are not empty")
         if self.num_beams > 1 and (self.filters or self.repetition_penalty != 1 or self.stop):
             raise UserError(
-                "Beam search (num_beams above 1) cannot be combined with top_k, top_p, min_p, repetition_penalty or "
-                "stop strings: leave those out or set num_beams to 1."
+                say(
+                    "束搜索（num_beams 大于 1）不能和 top_k、top_p、min_p、repetition_penalty 或停止字符串一起用："
+                    "去掉它们，或把 num_beams 设为 1。",
+                    "Beam search (num_beams above 1) cannot be combined with top_k, top_p, min_p, repetition_penalty or "
+                    "stop strings: leave those out or set num_beams to 1.",
+                )
             )
+
+    def _require(self, ok: bool, name: str, zh: str, en: str) -> None:
+        if not ok:
+            value = getattr(self, name)
+            raise UserError(say(f"{name} 应该{zh}，现在却是 {value!r}。", f"{name} must be {en}, but it is {value!r}."))
 
     @property
     def filters(self) -> bool:
@@ -65,8 +76,3 @@ class Completion:
     text: str
     """The decoded answer, without control tokens and cut before a stop string."""
     finish_reason: Literal["stop", "length"]
-
-
-def _require(ok: bool, name: str, allowed: str, value: object) -> None:
-    if not ok:
-        raise UserError(f"{name} must be {allowed}, but it is {value!r}.")

@@ -63,7 +63,7 @@ def guarded(work: Callable[[], int]) -> int:
         sentence = in_their_words(outside(error))
         if not sentence or os.environ.get("FLEDGE_DEBUG"):
             raise
-    print(f"error: {sentence}", file=sys.stderr)
+    print(say("出错：", "error: ") + sentence, file=sys.stderr)
     return 2
 
 
@@ -71,7 +71,7 @@ def in_their_words(sentence: str) -> str:
     """The engine's sentence with MiniMind's arguments in the place of ours; commands in backticks stay as they are."""
     names = {f"--{flag.field.replace('_', '-')}": f"--{name}" for name, flag in flags.FLAGS.items() if flag.field}
     parts = sentence.split("`")
-    parts[::2] = [re.sub(r"--[a-z-]+", lambda found: names.get(found[0], found[0]), part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"--[a-z_-]+", lambda found: names.get(found[0], found[0]), part) for part in parts[::2]]
     return "`".join(parts)
 
 
@@ -82,7 +82,10 @@ def train(script: str, place: Place, argv: list[str]) -> int:
         raise UserError(_not_yet(script))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(
-            "training on several cards at once has not landed yet: start the script with python, without torchrun."
+            say(
+                "多张显卡一起训练还没有做好：直接用 python 启动这个脚本，不用 torchrun。",
+                "training on several cards at once has not landed yet: start the script with python, without torchrun.",
+            )
         )
     place.enter()
     generation = choose(script, typed, place, is_practice)
@@ -190,10 +193,20 @@ def _changes(args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
             continue
         changes[field] = fields[field]
         if field not in CHANGEABLE and fields[field] != begun.get(field):
-            raise UserError(f"run '{run.name}' was started with another --{name}: leave it out to go on.")
+            raise UserError(
+                say(
+                    f"训练 '{run.name}' 开始时用的是另一个 --{name}：要接着练，就去掉它。",
+                    f"run '{run.name}' was started with another --{name}: leave it out to go on.",
+                )
+            )
     layers = run.info["model"]["num_hidden_layers"]
     if typed.get("num_hidden_layers", layers) != layers:
-        raise UserError(f"run '{run.name}' has {layers} layers: leave --num_hidden_layers out to go on.")
+        raise UserError(
+            say(
+                f"训练 '{run.name}' 的模型有 {layers} 层：要接着练，就去掉 --num_hidden_layers。",
+                f"run '{run.name}' has {layers} layers: leave --num_hidden_layers out to go on.",
+            )
+        )
     step = run.info["results"].get("step")
     at = say(f"（停在第 {step} 步）", f", which stopped at step {step}") if step else ""
     print(say(f"接着练 {run.name}{at}。", f"Going on with {run.name}{at}."))
@@ -246,8 +259,12 @@ def _start(args: Args, typed: Args, generation: flags.Generation, place: Place) 
     """What the model starts from: weights in a .pth, or new ones of MiniMind's shape."""
     if args["use_moe"]:
         raise UserError(
-            "MiniMind's mixture of experts cannot be trained here: v2's has a shape that no other program loads, and v3's router "
-            "learns nothing from the loss. Leave --use_moe out, or use `fledge train pretrain --preset moe-8m`."
+            say(
+                "这里不能训练 MiniMind 的混合专家：v2 的形状别的程序都加载不了，v3 的路由器从损失里什么也学不到。"
+                "去掉 --use_moe，或者用 `fledge train pretrain --preset moe-8m`。",
+                "MiniMind's mixture of experts cannot be trained here: v2's has a shape that no other program loads, and v3's "
+                "router learns nothing from the loss. Leave --use_moe out, or use `fledge train pretrain --preset moe-8m`.",
+            )
         )
     if args["from_weight"] == "none":
         preset, shape = new_shape(generation, args["hidden_size"], args["num_hidden_layers"])
@@ -258,12 +275,20 @@ def _start(args: Args, typed: Args, generation: flags.Generation, place: Place) 
 
     config = read_pth(path)[0]
     if typed.get("num_hidden_layers", config.num_hidden_layers) != config.num_hidden_layers:
+        has, asked = config.num_hidden_layers, args["num_hidden_layers"]
         raise UserError(
-            f"{place.shown(path)} has {config.num_hidden_layers} layers, not {args['num_hidden_layers']}: leave "
-            "--num_hidden_layers out."
+            say(
+                f"{place.shown(path)} 有 {has} 层，不是 {asked} 层：去掉 --num_hidden_layers。",
+                f"{place.shown(path)} has {has} layers, not {asked}: leave --num_hidden_layers out.",
+            )
         )
     if typed.get("compat", found := generation_of(config)) != found:
-        raise UserError(f"{place.shown(path)} is of MiniMind {found}, not {typed['compat']}: leave --compat out.")
+        raise UserError(
+            say(
+                f"{place.shown(path)} 是 MiniMind {found} 的，不是 {typed['compat']} 的：去掉 --compat。",
+                f"{place.shown(path)} is of MiniMind {found}, not {typed['compat']}: leave --compat out.",
+            )
+        )
     return {"model": place.short(path)}
 
 
@@ -272,7 +297,12 @@ def new_shape(generation: flags.Generation, hidden_size: int, num_hidden_layers:
     from fledge.model.minimind import HEADS, minimind_config
 
     if hidden_size % (2 * HEADS) or hidden_size < 1:
-        raise UserError(f"--hidden_size is {hidden_size}; MiniMind's {HEADS} heads need a multiple of {2 * HEADS}.")
+        raise UserError(
+            say(
+                f"--hidden_size 是 {hidden_size}，但 MiniMind 有 {HEADS} 个头，所以应该是 {2 * HEADS} 的倍数。",
+                f"--hidden_size is {hidden_size}; MiniMind's {HEADS} heads need a multiple of {2 * HEADS}.",
+            )
+        )
     shape = minimind_config(generation, hidden_size, num_hidden_layers)
     names = ("hidden_size", "intermediate_size", "head_dim", "num_hidden_layers", "vocab_size")
     return "minimind2-small" if generation == "v2" else "minimind-3", {name: getattr(shape, name) for name in names}

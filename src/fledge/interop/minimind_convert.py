@@ -41,7 +41,12 @@ def convert(argv: list[str]) -> int:
         return 0
     out = flags.out
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(f"'{out}' is there already: name a new file or folder.")
+        raise UserError(
+            say(
+                f"'{out}' 已经有了：换一个新的文件名或文件夹名。",
+                f"'{out}' is there already: name a new file or folder.",
+            )
+        )
     from fledge import api
     from fledge.model.folder import load_model
     from fledge.model.minimind import write_pth

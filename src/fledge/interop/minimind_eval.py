@@ -113,7 +113,13 @@ def _load(place: Place, args: dict[str, Any]) -> tuple[LM, str]:
     lm = api.load(source, device=args["device"])
     layers = lm.model.config.num_hidden_layers
     if args["num_hidden_layers"] not in (None, layers):
-        raise UserError(f"{shown} has {layers} layers, not {args['num_hidden_layers']}: leave --num_hidden_layers out.")
+        asked = args["num_hidden_layers"]
+        raise UserError(
+            say(
+                f"{shown} 有 {layers} 层，不是 {asked} 层：去掉 --num_hidden_layers。",
+                f"{shown} has {layers} layers, not {asked}: leave --num_hidden_layers out.",
+            )
+        )
     if args["inference_rope_scaling"]:
         lm = _stretched(lm)
     return lm, shown

@@ -9,6 +9,7 @@ from typing import Any
 
 from fledge.errors import UserError, suggest
 from fledge.interop.minimind_flags import ABSENT, GENERATIONS, SCRIPTS, Generation, default
+from fledge.lang import say
 
 DATA_OF: dict[Generation, tuple[str, ...]] = {  # names of data files that only one generation has
     "v2": ("pretrain_hq", "sft_mini_512", "sft_512", "sft_1024", "sft_2048", "r1_mix_1024", "rlaif-mini"),
@@ -79,14 +80,26 @@ def find_weights(place: Place, folders: list[Path], prefix: str, hidden_size: in
     if found := [folder / name for folder in folders if (folder / name).is_file()]:
         return found[0]
     there = sorted({path.stem for folder in folders for path in folder.glob("*_*.pth")})
-    sentence = f"there are no weights {place.shown(folders[0] / name)}"
+    wanted = place.shown(folders[0] / name)
     if not there:
-        raise UserError(f"{sentence}, nor any others: train them first, e.g. with train_pretrain.py in trainer/.")
+        raise UserError(
+            say(
+                f"没有权重 {wanted}，别的权重也没有：先训练出来，例如用 trainer/ 里的 train_pretrain.py。",
+                f"there are no weights {wanted}, nor any others: train them first, e.g. with train_pretrain.py in trainer/.",
+            )
+        )
     prefixes = list(dict.fromkeys(stem.removesuffix("_moe").rpartition("_")[0] for stem in there))
     near = suggest(prefix, prefixes) if prefix not in prefixes else ""
-    listed = "; ".join(f"{stem}.pth ({_arguments(stem, flag)})" for stem in there[:8])
-    more = f"; and {len(there) - 8} more" if len(there) > 8 else ""
-    raise UserError(f"{sentence}.{near} There are: {listed}{more}.")
+    zh = "；".join(f"{stem}.pth（{_arguments(stem, flag)}）" for stem in there[:8])
+    en = "; ".join(f"{stem}.pth ({_arguments(stem, flag)})" for stem in there[:8])
+    rest = len(there) - 8
+    more = say(f"；还有 {rest} 个", f"; and {rest} more") if rest > 0 else ""
+    raise UserError(
+        say(
+            f"没有权重 {wanted}。{near}有的是：{zh}{more}。",
+            f"there are no weights {wanted}.{near} There are: {en}{more}.",
+        )
+    )
 
 
 def _arguments(stem: str, flag: str) -> str:

@@ -7,6 +7,7 @@ that differs between them is a pair (v2, v3); ABSENT on one side: that generatio
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -210,7 +211,10 @@ def values(script: str, generation: Generation, typed: dict[str, Any]) -> dict[s
     for name in typed:
         if name not in known:
             raise UserError(
-                f"MiniMind {generation}'s train_{script}.py has no --{name}: leave it out, or choose the other --compat."
+                say(
+                    f"MiniMind {generation} 的 train_{script}.py 没有 --{name}：去掉它，或者用 --compat 选另一代。",
+                    f"MiniMind {generation}'s train_{script}.py has no --{name}: leave it out, or choose the other --compat.",
+                )
             )
     return known | typed
 
@@ -250,12 +254,40 @@ def parse_with(made: argparse.ArgumentParser, argv: Sequence[str]) -> dict[str, 
     if rest:
         known = [option for action in made._actions for option in action.option_strings]
         word = rest[0].partition("=")[0]
-        raise UserError(f"'{word}' is not an argument of {made.prog}.{suggest(word, known) or ' See --help.'}")
+        near = suggest(word, known) or say("用 --help 查看所有参数。", " See --help.")
+        raise UserError(
+            say(f"{made.prog} 没有参数 '{word}'。{near}", f"'{word}' is not an argument of {made.prog}.{near}")
+        )
     return vars(typed)
+
+
+COMPLAINTS = {  # argparse's sentences, which exist in English only
+    r"(\S+): invalid int value: (.+)": r"\1 应该是整数，不能是 \2",
+    r"(\S+): invalid float value: (.+)": r"\1 应该是一个数，不能是 \2",
+    r"(\S+): expected one argument": r"\1 后面少了一个值",
+    r"(\S+): invalid choice: (.+) \(choose from (.+)\)": r"\1 不能是 \2，只能选：\3",
+    r"(\S+): ignored explicit argument (.+)": r"\1 后面不能写值，这里写了 \2",
+    r"ambiguous option: (\S+) could match (.+)": r"\1 可以是好几个参数，请写全：\2",
+}
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, whose complaints become one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ').rstrip('.')}. See `python {self.prog} --help`.")
+        message = message.removeprefix("argument ").rstrip(".")
+        raise UserError(
+            say(
+                f"{_in_chinese(message)}。用 `python {self.prog} --help` 查看说明。",
+                f"{message}. See `python {self.prog} --help`.",
+            )
+        )
+
+
+def _in_chinese(message: str) -> str:
+    """argparse's complaint in Chinese; one that is not in the table stands in brackets as it is."""
+    for english, chinese in COMPLAINTS.items():
+        if found := re.fullmatch(english, message):
+            told, colon, options = found.expand(chinese).partition("：")
+            return told + colon + options.replace(", ", "、")
+    return f"参数写得不对（{message}）"

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.minimind import Generation, minimind_config
 from fledge.model.transformer import Transformer
@@ -44,7 +45,12 @@ def MiniMindConfig(
     """The shape of MiniMind v3, or with compat="v2" of v2.5; `more` are its further arguments, which are Hugging Face's."""
     for name, value in FIXED.items():
         if more.pop(name, value) != value:
-            raise UserError(f"{name} is {value!r} in every MiniMind here: leave it out.")
+            raise UserError(
+                say(
+                    f"这里的 MiniMind 模型 {name} 都是 {value!r}：去掉这个参数。",
+                    f"{name} is {value!r} in every MiniMind here: leave it out.",
+                )
+            )
     more.pop("flash_attn", None)  # the same numbers either way
     if more.pop("inference_rope_scaling", False):
         more["rope_scaling"] = YARN

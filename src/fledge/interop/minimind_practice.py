@@ -96,8 +96,14 @@ def find_data(place: Place, path: Path) -> Path:
         )
     elif not path.exists():
         names = ", ".join(sorted(p.name for p in path.parent.glob("*.jsonl"))) if path.parent.is_dir() else ""
-        there = f"in that folder are {names}" if names else "that folder has no .jsonl files"
-        raise UserError(f"there is no data file {shown} ({there}): check --data_path.")
+        zh = f"那个文件夹里有 {names.replace(', ', '、')}" if names else "那个文件夹里没有 .jsonl 文件"
+        en = f"in that folder are {names}" if names else "that folder has no .jsonl files"
+        raise UserError(
+            say(
+                f"没有数据文件 {shown}（{zh}）：检查 --data_path。",
+                f"there is no data file {shown} ({en}): check --data_path.",
+            )
+        )
     elif is_practice(check_file(path)):
         print(
             say(

@@ -116,7 +116,10 @@ def train_tokenizer(place: Place, argv: list[str]) -> int:
     folder = place.find(values["tokenizer_dir"], "tokenizer_dir" in typed)
     if (folder / "config.json").exists():
         raise UserError(
-            f"{place.shown(folder)} holds a model, which would lose its own tokenizer: give --tokenizer_dir another."
+            say(
+                f"{place.shown(folder)} 里有一个模型，它自己的分词器会被覆盖：用 --tokenizer_dir 换一个文件夹。",
+                f"{place.shown(folder)} holds a model, which would lose its own tokenizer: give --tokenizer_dir another.",
+            )
         )
     begun = time.perf_counter()
     tokenizer = train(data, values["vocab_size"])

@@ -48,13 +48,24 @@ def spelled(lab: Lab, word: str) -> Guess:
     choice, _, percent = word.partition(":")
     options = lab.prediction.options
     if choice not in options:
-        raise UserError(f"--predict must be one of {', '.join(options)}, not '{choice}'.{suggest(choice, options)}")
+        near = suggest(choice, options)
+        raise UserError(
+            say(
+                f"--predict 应该是 {'、'.join(options)} 之一，不能是 '{choice}'。{near}",
+                f"--predict must be one of {', '.join(options)}, not '{choice}'.{near}",
+            )
+        )
     try:
         confidence = float(percent.rstrip("%")) / 100 if percent else DEFAULT_CONFIDENCE
     except ValueError:
         confidence = -1.0
     if not 0 <= confidence <= 1:
-        raise UserError(f"--predict {word}: how sure you are must be a number from 0 to 100, not '{percent}'.")
+        raise UserError(
+            say(
+                f"--predict {word}：冒号后面的把握应该是 0 到 100 的数，不能是 '{percent}'。",
+                f"--predict {word}: how sure you are must be a number from 0 to 100, not '{percent}'.",
+            )
+        )
     return Guess(choice, confidence)
 
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +31,7 @@ def main(lab: Lab, argv: Sequence[str]) -> int:
         run(lab, argv)
         return 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{say('出错：', 'error: ')}{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(say("\n已停止，没有留下记录。", "\nstopped; nothing was recorded."), file=sys.stderr)
@@ -133,6 +134,23 @@ def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(list(argv))
 
 
+# What argparse says (in English only) of a mistake, and the same in Chinese.
+COMPLAINTS = (
+    (r"unrecognized arguments: (.*)", r"没有参数 \1"),
+    (r"argument (\S+): invalid int value: (.*)", r"\1 应该是整数，不能是 \2"),
+    (r"argument (\S+): invalid float value: (.*)", r"\1 应该是一个数，不能是 \2"),
+    (r"argument (\S+): expected one argument", r"\1 后面要写一个值"),
+    (r"argument (\S+): ignored explicit argument (.*)", r"\1 后面不带值，去掉 \2"),
+    (r"ambiguous option: (\S+) could match (.*)", r"\1 可以指 \2，要写完整"),
+    (r"argument (\S+): (.*)", r"\1：\2"),  # of `_count`, which speaks both languages
+)
+
+
+def _in_chinese(complaint: str) -> str:
+    found = ((re.fullmatch(pattern, complaint, re.DOTALL), words) for pattern, words in COMPLAINTS)
+    return next((match.expand(words) for match, words in found if match), complaint)
+
+
 class _Parser(argparse.ArgumentParser):
     """A mistake becomes one sentence."""
 
@@ -140,12 +158,15 @@ class _Parser(argparse.ArgumentParser):
         flags = [flag for action in self._actions for flag in action.option_strings]
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
-        raise UserError(f"{self.prog}: {message}.{hint or f' See `python {self.prog} --help`.'}")
+        hint = hint or say(f"用法见 `python {self.prog} --help`。", f" See `python {self.prog} --help`.")
+        raise UserError(say(f"{self.prog}：{_in_chinese(message)}。{hint}", f"{self.prog}: {message}.{hint}"))
 
 
 def _count(word: str) -> int:
     if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"'{word}' is not a number of seeds")
+        raise argparse.ArgumentTypeError(
+            say(f"种子的个数应该是 1 或更大的整数，不能是 '{word}'", f"'{word}' is not a number of seeds")
+        )
     return int(word)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from fledge.errors import UserError
 from fledge.lab.results import Results
 from fledge.lab.spec import Claim, Lab, Sabotage
+from fledge.lang import say
 
 SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE = "SUPPORTED", "NOT SUPPORTED", "INCONCLUSIVE"
 ENOUGH_SEEDS = 3
@@ -91,9 +92,19 @@ def changed(lab: Lab, changes: Mapping[str, Any]) -> Any:
     for name, value in changes.items():
         about = fields[name].metadata
         if about["choices"] and value not in about["choices"]:
-            raise UserError(f"--{name} must be one of {', '.join(about['choices'])}, not '{value}'.")
+            raise UserError(
+                say(
+                    f"--{name} 应该是 {'、'.join(about['choices'])} 之一，不能是 '{value}'。",
+                    f"--{name} must be one of {', '.join(about['choices'])}, not '{value}'.",
+                )
+            )
         if about["low"] is not None and not about["low"] <= value <= about["high"]:
-            raise UserError(f"--{name} must lie between {about['low']} and {about['high']}, not {value}.")
+            raise UserError(
+                say(
+                    f"--{name} 应该在 {about['low']} 和 {about['high']} 之间，不能是 {value}。",
+                    f"--{name} must lie between {about['low']} and {about['high']}, not {value}.",
+                )
+            )
     return dataclasses.replace(lab.settings, **changes)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.settings import fit_types
 
 ARCHITECTURES = {
@@ -58,24 +59,40 @@ class ModelConfig:
         sizes = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
         for name in (*sizes, "num_key_value_heads", "max_position_embeddings"):
             if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+                size = getattr(self, name)
+                raise UserError(say(f"{name} 是 {size}，但至少要是 1。", f"{name} is {size}; it must be at least 1."))
         if self.head_dim is None:
             self.head_dim = self.hidden_size // self.num_attention_heads
         if self.head_dim < 2 or self.head_dim % 2:
-            raise UserError(f"head_dim is {self.head_dim}; it must be even, because RoPE turns pairs of numbers.")
+            raise UserError(
+                say(
+                    f"head_dim 是 {self.head_dim}，但必须是偶数，因为 RoPE 把数字两个一组来旋转。",
+                    f"head_dim is {self.head_dim}; it must be even, because RoPE turns pairs of numbers.",
+                )
+            )
         if self.model_type not in ARCHITECTURES:
             raise UserError(
-                f"model_type '{self.model_type}' is not one of {', '.join(ARCHITECTURES)}."
+                say(
+                    f"model_type 不能是 '{self.model_type}'，只能是其中之一：{'、'.join(ARCHITECTURES)}。",
+                    f"model_type '{self.model_type}' is not one of {', '.join(ARCHITECTURES)}.",
+                )
                 + suggest(self.model_type, ARCHITECTURES)
             )
         if self.num_attention_heads % self.num_key_value_heads:
             raise UserError(
-                f"num_attention_heads ({self.num_attention_heads}) must be a multiple of num_key_value_heads "
-                f"({self.num_key_value_heads})."
+                say(
+                    f"num_attention_heads（{self.num_attention_heads}）必须是 num_key_value_heads"
+                    f"（{self.num_key_value_heads}）的整数倍。",
+                    f"num_attention_heads ({self.num_attention_heads}) must be a multiple of num_key_value_heads "
+                    f"({self.num_key_value_heads}).",
+                )
             )
         if self.model_type == "qwen3_moe" and not 1 <= self.num_experts_per_tok <= self.num_experts:
             raise UserError(
-                f"num_experts_per_tok ({self.num_experts_per_tok}) must be between 1 and num_experts ({self.num_experts})."
+                say(
+                    f"num_experts_per_tok（{self.num_experts_per_tok}）必须在 1 和 num_experts（{self.num_experts}）之间。",
+                    f"num_experts_per_tok ({self.num_experts_per_tok}) must be between 1 and num_experts ({self.num_experts}).",
+                )
             )
 
     @property
@@ -109,9 +126,20 @@ class ModelConfig:
         if not data.get("num_experts") and data.get("num_local_experts"):
             data["num_experts"] = data["num_local_experts"]
         if data.get("hidden_act", "silu") != "silu":
-            raise UserError(f"hidden_act is '{data['hidden_act']}'; only silu models can be loaded.")
+            act = data["hidden_act"]
+            raise UserError(
+                say(
+                    f"hidden_act 是 '{act}'，但只能加载用 silu 的模型。",
+                    f"hidden_act is '{act}'; only silu models can be loaded.",
+                )
+            )
         if data.get("use_sliding_window"):
-            raise UserError("use_sliding_window is not supported for Qwen3; set it to false.")
+            raise UserError(
+                say(
+                    "Qwen3 模型不支持 use_sliding_window：把它改成 false。",
+                    "use_sliding_window is not supported for Qwen3; set it to false.",
+                )
+            )
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
         eos = data.get("eos_token_id")
@@ -125,17 +153,32 @@ class ModelConfig:
         """Read `config.json` from a model folder."""
         path = Path(folder) / "config.json"
         if not path.is_file():
-            raise UserError(f"{folder} has no config.json, so it is not a model folder.")
+            raise UserError(
+                say(
+                    f"{folder} 里没有 config.json，所以不是模型文件夹。",
+                    f"{folder} has no config.json, so it is not a model folder.",
+                )
+            )
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not valid JSON ({error}); copy the model folder again.") from None
+            raise UserError(
+                say(
+                    f"{path} 不是有效的 JSON（{error}）：重新复制一份模型文件夹。",
+                    f"{path} is not valid JSON ({error}); copy the model folder again.",
+                )
+            ) from None
         if not isinstance(data, dict):
-            raise UserError(f"{path} holds no JSON object; copy the model folder again.")
+            raise UserError(
+                say(
+                    f"{path} 里不是一个 JSON 对象：重新复制一份模型文件夹。",
+                    f"{path} holds no JSON object; copy the model folder again.",
+                )
+            )
         try:
             return cls.from_dict(data)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from None
+            raise UserError(say(f"{path}：{error}", f"{path}: {error}")) from None
 
     def to_dict(self) -> dict[str, Any]:
         """config.json for transformers v4 and v5 alike: both spellings of the RoPE and expert fields are written."""

@@ -18,6 +18,7 @@ Source: jingyaogong/minimind, model/model_minimind.py and trainer/trainer_utils.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -34,6 +35,7 @@ import torch
 from torch import Tensor
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.folder import save_model
 from fledge.model.presets import preset
@@ -91,17 +93,36 @@ def read_pth(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
         if name not in tensors:
-            raise UserError(f"{path}: tensor '{name}' is missing, so this is no whole model; copy or train it again.")
+            raise UserError(
+                say(
+                    f"{path}：缺少张量 '{name}'，所以不是完整的模型：重新复制，或者重新训练。",
+                    f"{path}: tensor '{name}' is missing, so this is no whole model; copy or train it again.",
+                )
+            )
         if tensors[name].shape != slot.shape:
             raise UserError(
-                f"{path}: tensor '{name}' has shape {list(tensors[name].shape)}, but the first layer is one of a model "
-                f"in which it has {list(slot.shape)}; copy or train it again."
+                say(
+                    f"{path}：张量 '{name}' 的形状是 {list(tensors[name].shape)}，但从第一层看应该是 "
+                    f"{list(slot.shape)}：重新复制，或者重新训练。",
+                    f"{path}: tensor '{name}' has shape {list(tensors[name].shape)}, but the first layer is one of a model "
+                    f"in which it has {list(slot.shape)}; copy or train it again.",
+                )
             )
         if not tensors[name].isfinite().all():
-            raise UserError(f"{path}: tensor '{name}' holds nan or infinity: its run diverged; train it again.")
+            raise UserError(
+                say(
+                    f"{path}：张量 '{name}' 里有 nan 或无穷大，那次训练发散了：重新训练。",
+                    f"{path}: tensor '{name}' holds nan or infinity: its run diverged; train it again.",
+                )
+            )
     for name in tensors:
         if name not in expected:
-            raise UserError(f"{path}: tensor '{name}' has no place in a {NAMES[generation_of(config)]} language model.")
+            raise UserError(
+                say(
+                    f"{path}：{NAMES[generation_of(config)]} 的语言模型里没有张量 '{name}'。",
+                    f"{path}: tensor '{name}' has no place in a {NAMES[generation_of(config)]} language model.",
+                )
+            )
     return config, {name: tensor.float() for name, tensor in tensors.items()}
 
 
@@ -116,9 +137,14 @@ def write_pth(model: Transformer, path: str | Path) -> None:
     for field in dataclasses.fields(ModelConfig):
         mine, read = getattr(model.config, field.name), getattr(theirs, field.name)
         if mine != read and field.name not in FREE:
+            whose = NAMES[generation_of(theirs)]
             raise UserError(
-                f"'{path}' would be read as a {NAMES[generation_of(theirs)]} model with {field.name} {read}, and this one "
-                f"has {mine}: a .pth holds no config.json; write a Hugging Face folder with `fledge export hf`."
+                say(
+                    f"'{path}' 会被当作 {field.name} 为 {read} 的 {whose} 模型来读，而这个模型的是 {mine}：.pth 里没有 "
+                    "config.json，请用 `fledge export hf` 写成 Hugging Face 文件夹。",
+                    f"'{path}' would be read as a {whose} model with {field.name} {read}, and this one "
+                    f"has {mine}: a .pth holds no config.json; write a Hugging Face folder with `fledge export hf`.",
+                )
             )
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -129,9 +155,15 @@ def write_pth(model: Transformer, path: str | Path) -> None:
             os.fsync(file.fileno())
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:  # torch writes through its own streams, which raise RuntimeError
-        raise UserError(f"'{path}' cannot be written ({error}): make room, or mend its rights.") from None
+        raise UserError(
+            say(
+                f"写不了 '{path}'（{error}）：腾出空间，或者修改它的权限。",
+                f"'{path}' cannot be written ({error}): make room, or mend its rights.",
+            )
+        ) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # NotADirectoryError, when the folder is a file
+            beside.unlink()
 
 
 def pth_folder(path: str | Path) -> Path:
@@ -180,16 +212,29 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a foreign file can make the unpickler raise anything
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise UserError(
-                f"{path} is refused: loading it would run code in it ({code[1]}), and a MiniMind .pth holds weights only; "
-                "do not load it."
+                say(
+                    f"拒绝加载 {path}：加载它会运行里面的代码（{code[1]}），而 MiniMind 的 .pth 里只有权重；不要加载它。",
+                    f"{path} is refused: loading it would run code in it ({code[1]}), and a MiniMind .pth holds weights only; "
+                    "do not load it.",
+                )
             ) from None
-        raise UserError(f"{path} is damaged, or no file of PyTorch weights; copy or train it again.") from None
+        raise UserError(
+            say(
+                f"{path} 损坏了，或者不是 PyTorch 的权重文件：重新复制，或者重新训练。",
+                f"{path} is damaged, or no file of PyTorch weights; copy or train it again.",
+            )
+        ) from None
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     ):
-        raise UserError(f"{path} holds no weights of a model, but a {type(content).__name__} of something else.")
+        raise UserError(
+            say(
+                f"{path} 里没有模型的权重，只有装着别的东西的 {type(content).__name__}。",
+                f"{path} holds no weights of a model, but a {type(content).__name__} of something else.",
+            )
+        )
     return content
 
 
@@ -197,14 +242,22 @@ def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
     """The shape that the tensors show; UserError when they are no MiniMind language model's."""
     if tensors and all(".lora." in name for name in tensors):
         raise UserError(
-            f"{path} holds only the LoRA weights of a model: name the whole model, such as out/full_sft_512.pth."
+            say(
+                f"{path} 里只有模型的 LoRA 权重：改用整个模型的文件，例如 out/full_sft_512.pth。",
+                f"{path} holds only the LoRA weights of a model: name the whole model, such as out/full_sft_512.pth.",
+            )
         )
     if any(".mlp.shared_experts." in name for name in tensors):
         raise UserError(_no_family(str(path)))
 
     def shape(name: str) -> torch.Size:
         if name not in tensors:
-            raise UserError(f"{path} holds no MiniMind model: it has no tensor '{name}'.")
+            raise UserError(
+                say(
+                    f"{path} 里不是 MiniMind 的模型：没有张量 '{name}'。",
+                    f"{path} holds no MiniMind model: it has no tensor '{name}'.",
+                )
+            )
         return tensors[name].shape
 
     embedding, first = "model.embed_tokens.weight", "model.layers.0."
@@ -240,10 +293,14 @@ def _tokenizer_place(path: Path, config: ModelConfig) -> Path:
                 return place
             unfit.append(reason)
     whose = NAMES[generation_of(config)]
-    found = f"; {unfit[0]}" if unfit else ""
+    found = say(f"；{unfit[0]}", f"; {unfit[0]}") if unfit else ""
     raise UserError(
-        f"there is no tokenizer for {path}: put the tokenizer.json and tokenizer_config.json that it was trained with "
-        f"({whose}'s model folder has its own) beside it or into {(here.parent / 'model').as_posix()}{found}."
+        say(
+            f"没有 {path} 的分词器：把训练它时用的 tokenizer.json 和 tokenizer_config.json（{whose} 的在它的 model 文件夹里）"
+            f"放到它旁边，或者放进 {(here.parent / 'model').as_posix()}{found}。",
+            f"there is no tokenizer for {path}: put the tokenizer.json and tokenizer_config.json that it was trained with "
+            f"({whose}'s model folder has its own) beside it or into {(here.parent / 'model').as_posix()}{found}.",
+        )
     )
 
 
@@ -254,15 +311,19 @@ def _unfit(file: Path, config: ModelConfig) -> str:
         added = content["added_tokens"]
         size = 1 + max(max(content["model"]["vocab"].values()), *(token["id"] for token in added))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"{file} cannot be read"
+        return say(f"{file} 读不了", f"{file} cannot be read")
     if size > config.vocab_size:
-        return f"{file} has {size} tokens, and the weights are for {config.vocab_size}"
+        return say(
+            f"{file} 有 {size} 个词元，而权重是给 {config.vocab_size} 个的",
+            f"{file} has {size} tokens, and the weights are for {config.vocab_size}",
+        )
     mine = generation_of(config)
     other: Generation = "v2" if mine == "v3" else "v3"
-    if (
-        config.vocab_size == 6400 and len(added) == ADDED_TOKENS[other]
-    ):  # nothing else would tell: only noise would come out
-        return f"{file} is that of {NAMES[other]}, and the weights are {NAMES[mine]}'s"
+    if config.vocab_size == 6400 and len(added) == ADDED_TOKENS[other]:  # nothing else tells; only noise would come out
+        return say(
+            f"{file} 是 {NAMES[other]} 的，而权重是 {NAMES[mine]} 的",
+            f"{file} is that of {NAMES[other]}, and the weights are {NAMES[mine]}'s",
+        )
     return ""
 
 
@@ -270,13 +331,22 @@ def _not_there(path: Path) -> str:
     """What is there instead of a .pth that is not."""
     for folder in dict.fromkeys([path.parent, Path("out"), Path("../out")]):
         if names := sorted(file.name for file in folder.glob("*.pth")):
-            shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-            return f"there is no file '{path}'; in '{folder}' there are {shown}.{suggest(path.name, names)}"
-    return f"there is no file '{path}', and no .pth file in '{path.parent}'."
+            rest, near = len(names) - 8, suggest(path.name, names)
+            more = say(f"，还有 {rest} 个", f" and {rest} more") if rest > 0 else ""
+            return say(
+                f"没有文件 '{path}'；'{folder}' 里有 {'、'.join(names[:8])}{more}。{near}",
+                f"there is no file '{path}'; in '{folder}' there are {', '.join(names[:8])}{more}.{near}",
+            )
+    return say(
+        f"没有文件 '{path}'，'{path.parent}' 里也没有 .pth 文件。",
+        f"there is no file '{path}', and no .pth file in '{path.parent}'.",
+    )
 
 
 def _no_family(what: str) -> str:
-    return (
+    return say(
+        f"{what}：MiniMind v2.5 的混合专家有一个共享专家，Fledge 认识的 Hugging Face 模型都没有它；改用普通（非混合专家）模型，"
+        "或者 MiniMind v3 的模型。",
         f"{what}: the mixture of experts of MiniMind v2.5 has a shared expert, which no Hugging Face family that Fledge "
-        "knows has; use a dense model, or one of MiniMind v3."
+        "knows has; use a dense model, or one of MiniMind v3.",
     )

@@ -11,6 +11,7 @@ import dataclasses
 from typing import Any
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 
 _MINIMIND_3 = {
@@ -88,9 +89,16 @@ PRESETS: dict[str, dict[str, Any]] = {
 def preset(name: str, **changes: Any) -> ModelConfig:
     """Return the named shape with `changes` (HF field names), e.g. `preset("cpu-2m", vocab_size=1536)`."""
     if name not in PRESETS:
-        raise UserError(f"There is no preset '{name}'; the presets are {', '.join(PRESETS)}.{suggest(name, PRESETS)}")
+        near = suggest(name, PRESETS)
+        raise UserError(
+            say(
+                f"没有预设 '{name}'；有的是 {'、'.join(PRESETS)}。{near}",
+                f"There is no preset '{name}'; the presets are {', '.join(PRESETS)}.{near}",
+            )
+        )
     known = [f.name for f in dataclasses.fields(ModelConfig)]
     for key in changes:
         if key not in known:
-            raise UserError(f"A model config has no field '{key}'.{suggest(key, known)}")
+            near = suggest(key, known)
+            raise UserError(say(f"模型设置里没有字段 '{key}'。{near}", f"A model config has no field '{key}'.{near}"))
     return ModelConfig(**{**PRESETS[name], **changes})

@@ -6,13 +6,19 @@ import re
 from pathlib import Path
 
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.records import Run
 
 
 def find_model(source: str | Path) -> Path:
     """The folder with config.json that `source` means."""
     if not str(source):
-        raise UserError("no model was named: give a run or a model folder (`fledge runs list` shows the runs).")
+        raise UserError(
+            say(
+                "没有指定模型：写一个训练的名字或一个模型文件夹（`fledge runs list` 会列出所有训练）。",
+                "no model was named: give a run or a model folder (`fledge runs list` shows the runs).",
+            )
+        )
     path = Path(source)
     if path.suffix == ".pth" or _beside_pth(path):
         from fledge.model.minimind import pth_folder
@@ -23,9 +29,19 @@ def find_model(source: str | Path) -> Path:
     if (path / "model" / "config.json").is_file():
         return path / "model"
     if path.is_dir() and not (path / "run.json").is_file():
-        raise UserError(f"{source} has no config.json, so it is not a model folder.")
+        raise UserError(
+            say(
+                f"{source} 里没有 config.json，所以不是模型文件夹。",
+                f"{source} has no config.json, so it is not a model folder.",
+            )
+        )
     if path.is_file():
-        raise UserError(f"'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.")
+        raise UserError(
+            say(
+                f"'{source}' 是一个文件，而模型是含有 config.json 的文件夹：请写那个文件夹，或者一个训练的名字。",
+                f"'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.",
+            )
+        )
     try:
         run = Run.open(source)
     except UserError:
@@ -33,8 +49,12 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
+        status = run.info.get("status")
         raise UserError(
-            f"run '{run.name}' has no model yet (its status is {run.info.get('status')}): finish it with --resume."
+            say(
+                f"训练 '{run.name}' 还没有模型（状态是 {status}）：加 --resume 把它练完。",
+                f"run '{run.name}' has no model yet (its status is {status}): finish it with --resume.",
+            )
         )
     return run.model_dir
 
@@ -50,7 +70,11 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
     except Exception as error:  # the hub's client raises many kinds
+        kind = type(error).__name__
         raise UserError(
-            f"'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({type(error).__name__}): "
-            "check the name and the connection."
+            say(
+                f"这里没有叫 '{name}' 的训练或文件夹，从 Hugging Face hub 也没有下载到（{kind}）：检查名字和网络。",
+                f"'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({kind}): "
+                "check the name and the connection.",
+            )
         ) from None

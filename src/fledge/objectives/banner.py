@@ -31,14 +31,14 @@ def banner(
     length = say(f"{steps} 步", f"{steps} steps") if steps else f"{config.budget}"
     lines = [
         say(
-            f"训练 {run.name}：{body}，{total} 参数" + f"（每个 token 用到 {active}）" * sparse + f"，{table} 在词嵌入",
+            f"训练 {run.name}：{body}，{total} 参数" + f"（每个词元用到 {active}）" * sparse + f"，{table} 在词嵌入",
             f"run {run.name}: {body}, {total} parameters"
             + f" ({active} active)" * sparse
             + f", {table} in the embedding",
         ),
         say(
-            f"  数据：{train.num_tokens:,} 个 token，{train.num_bytes / 1e6:.2f} MB（每个 token {rate} 字节）· "
-            f"词表 {tokenizer.vocab_size} · 每步 {step} 个 token · {dtype}，{model.device} · {length}",
+            f"  数据：{train.num_tokens:,} 个词元，{train.num_bytes / 1e6:.2f} MB（每个词元 {rate} 字节）· "
+            f"词表 {tokenizer.vocab_size} · 每步 {step} 个词元 · {dtype}，{model.device} · {length}",
             f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB ({rate} bytes a token) · vocabulary "
             f"{tokenizer.vocab_size} · {step} tokens a step · {dtype} on {model.device} · {length}",
         ),
@@ -54,7 +54,7 @@ def banner(
         )
         lines.append(
             say(
-                f"  超过 {config.seq_len} 个 token：{batches.truncated} 段对话截去末尾",
+                f"  超过 {config.seq_len} 个词元：{batches.truncated} 段对话截去末尾",
                 f"  longer than {config.seq_len} tokens: {batches.truncated} conversations are cut at the end",
             )
             + left_out

@@ -71,10 +71,18 @@ def _run_job(
     if not config.data and material is None:
         if config.resume:
             Run.open(config.run or "")  # says which runs there are
-        raise UserError(f"nothing to train on: give `fledge train {job}` files with --data.")
+        raise UserError(
+            say(
+                f"没有训练数据：用 --data 给 `fledge train {job}` 数据文件。",
+                f"nothing to train on: give `fledge train {job}` files with --data.",
+            )
+        )
     if job != "pretrain" and not config.model:
         raise UserError(
-            f"`fledge train {job}` starts from a trained model: give it with --model (a run or a model folder)."
+            say(
+                f"`fledge train {job}` 要从一个练好的模型开始：用 --model 给出（一次训练的名字，或一个模型文件夹）。",
+                f"`fledge train {job}` starts from a trained model: give it with --model (a run or a model folder).",
+            )
         )
     base = find_model(config.model) if config.model else None
     run = Run.open(config.run or "") if config.resume and Run.exists(config.run or "") else None
@@ -82,7 +90,7 @@ def _run_job(
         near = suggest(config.run or "", [run.name for run in list_runs()])
         print(
             say(
-                f"还没有 {config.run} 这次训练，现在开始。",
+                f"还没有 {config.run} 这次训练，现在开始。{near}",
                 f"there is no run '{config.run}' to go on with: it begins now.{near}",
             )
         )
@@ -153,8 +161,12 @@ def _finished(run: Run, config: TrainConfig) -> bool:
         return True
     if not any(run.checkpoints_dir.glob("step-*")):
         raise UserError(
-            f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with --model "
-            f"{run.name}, or keep checkpoints with --save-every next time."
+            say(
+                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 --model {run.name} 从它的模型往下练，"
+                "下次训练加上 --save-every 就会留下检查点。",
+                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with --model "
+                f"{run.name}, or keep checkpoints with --save-every next time.",
+            )
         )
     return False
 
@@ -175,7 +187,12 @@ def _num_steps(config: TrainConfig, batches: PackedBatches | PaddedBatches) -> i
     """Optimizer steps of the run; None when the clock decides."""
     if isinstance(batches, PaddedBatches):
         if config.budget:
-            raise UserError("--parity goes by steps: give --epochs or --steps instead of --budget.")
+            raise UserError(
+                say(
+                    "--parity 按步数训练：把 --budget 换成 --epochs 或 --steps。",
+                    "--parity goes by steps: give --epochs or --steps instead of --budget.",
+                )
+            )
         per_epoch = math.ceil(batches.batches_per_epoch / config.accumulation_steps)
         batches.total = math.ceil((config.epochs or 0) * batches.batches_per_epoch)
         batches.total = batches.total or (config.steps or 0) * config.accumulation_steps
@@ -194,14 +211,26 @@ def _refuse_early(config: TrainConfig, base: Path | None) -> None:
         Run.check(dataclasses.asdict(config), config.run)
     shape = ModelConfig.load(base) if base else _new_shape(config)
     if config.seq_len > shape.max_position_embeddings:
+        longest = shape.max_position_embeddings
+        other = (
+            ""
+            if base
+            else say("，或用 --set 调大 max_position_embeddings", ", or raise max_position_embeddings with --set")
+        )
         raise UserError(
-            f"--seq-len {config.seq_len} is longer than the model's context of {shape.max_position_embeddings} tokens: "
-            f"make it shorter{'' if base else ', or raise max_position_embeddings with --set'}."
+            say(
+                f"--seq-len {config.seq_len} 超过了模型的上下文长度（{longest} 个词元）：改短一些{other}。",
+                f"--seq-len {config.seq_len} is longer than the model's context of {longest} tokens: make it shorter{other}.",
+            )
         )
     if shape.model_type == "qwen3_moe" and shape.num_experts_per_tok == 1 and shape.norm_topk_prob:
         raise UserError(
-            "a router that picks one expert and normalises its weight to 1 learns nothing from the loss: "
-            "set num_experts_per_tok=2 with --set, or norm_topk_prob=false."
+            say(
+                "路由只选一个专家、又把它的权重归一化成 1，就从损失里学不到任何东西："
+                "用 --set 设 num_experts_per_tok=2，或 norm_topk_prob=false。",
+                "a router that picks one expert and normalises its weight to 1 learns nothing from the loss: "
+                "set num_experts_per_tok=2 with --set, or norm_topk_prob=false.",
+            )
         )
 
 
@@ -219,11 +248,20 @@ def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer, parts: 
         shape = _new_shape(config, vocab_size=tokenizer.vocab_size, **ids)
         model = Transformer(shape, parts).init_weights(config.seed)
     if tokenizer.vocab_size > model.config.vocab_size:
-        whose = f"the model in {base}" if base else "--set vocab_size"
-        advice = "leave --tokenizer out to use the model's own" if base else "leave it out of --set"
+        whose, advice = (
+            say("--set vocab_size ", "--set vocab_size"),
+            say("从 --set 里去掉 vocab_size", "leave it out of --set"),
+        )
+        if base:
+            whose = say(f"{base} 里的模型", f"the model in {base}")
+            advice = say("去掉 --tokenizer，就用模型自带的", "leave --tokenizer out to use the model's own")
         raise UserError(
-            f"the tokenizer has {tokenizer.vocab_size} tokens but {whose} only {model.config.vocab_size}: "
-            f"they do not belong together; {advice}."
+            say(
+                f"分词器有 {tokenizer.vocab_size} 个词元，{whose}只有 {model.config.vocab_size} 个："
+                f"它们不是一套；{advice}。",
+                f"the tokenizer has {tokenizer.vocab_size} tokens but {whose} only {model.config.vocab_size}: "
+                f"they do not belong together; {advice}.",
+            )
         )
     return model
 

@@ -42,13 +42,18 @@ def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | 
     if base is not None:
         return Tokenizer.load(base)
     if material is not None:
-        raise UserError("rows in memory need a tokenizer: give --tokenizer.")
+        raise UserError(
+            say(
+                "直接给出的数据（不是文件）需要分词器：用 --tokenizer 给出。",
+                "rows in memory need a tokenizer: give --tokenizer.",
+            )
+        )
     size = size_of("pretrain", config).num_bytes
     texts = sample(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
     tokens = config.vocab_size or vocabulary(size)
     print(
         say(
-            f"先用这些数据训练一个 {tokens} 个 token 的分词器 …",
+            f"先用这些数据训练一个 {tokens} 个词元的分词器 …",
             f"training a tokenizer of {tokens} tokens on the data …",
         )
     )

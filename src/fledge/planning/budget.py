@@ -109,8 +109,12 @@ def choose(
     if smallest.steps < FEWEST:
         needed = seconds * MIN_STEPS / max(smallest.steps, 1e-9)
         raise UserError(
-            f"a budget of {length(seconds)} is enough for {int(smallest.steps)} steps of the smallest model here, and nothing is "
-            f"learned in so few: give --budget {length(needed)} or more."
+            say(
+                f"{length(seconds)} 只够最小的模型练 {int(smallest.steps)} 步，这么少学不到东西："
+                f"用 --budget {length(needed)} 或更长。",
+                f"a budget of {length(seconds)} is enough for {int(smallest.steps)} steps of the smallest model here, and "
+                f"nothing is learned in so few: give --budget {length(needed)} or more.",
+            )
         )
     best = max((c for c in found if fits_time(c, size)), key=lambda c: computing(c.shape), default=smallest)
     rows = seq_len or row_length(best.shape.hidden_size)

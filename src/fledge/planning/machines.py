@@ -44,7 +44,7 @@ class Machine:
 
     @property
     def title(self) -> str:
-        return f"{self.name}, {self.memory_gb:g} GB"
+        return f"{self.name}{say('，', ', ')}{self.memory_gb:g} GB"
 
     def source(self) -> str:
         """Where its speed comes from, for the reader."""
@@ -122,13 +122,24 @@ def card(name: str) -> Machine:
         for found in CARDS:
             if found.memory_gb == size:
                 return found.machine()
-        sizes = ", ".join(str(size) for size in sorted({card.memory_gb for card in CARDS}))
-        raise UserError(f"there is no card of {size} GB in the table (it has {sizes}): name one of those, or a card.")
+        sizes = say("、", ", ").join(str(size) for size in sorted({card.memory_gb for card in CARDS}))
+        raise UserError(
+            say(
+                f"表里没有 {size} GB 的显卡（有 {sizes} GB 的）：写其中一个，或写显卡的名字。",
+                f"there is no card of {size} GB in the table (it has {sizes}): name one of those, or a card.",
+            )
+        )
     for found in CARDS:
         if words and set(words) <= set(_words(found.name)):
             return found.machine()
     names = [found.name for found in CARDS]
-    raise UserError(f"the card '{name}' is not in the table: {', '.join(names)}.{suggest(name, names)}")
+    near = suggest(name, names)
+    raise UserError(
+        say(
+            f"表里没有显卡 '{name}'，有的是：{'、'.join(names)}。{near}",
+            f"the card '{name}' is not in the table: {', '.join(names)}.{near}",
+        )
+    )
 
 
 def _words(name: str) -> list[str]:

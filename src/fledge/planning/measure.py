@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge import device as devices
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
 from fledge.planning import store
@@ -68,7 +69,8 @@ def describe(device: str = "auto", precision: str = "auto") -> Machine:
     else:  # a quarter of the memory, and 2 GB of a large one, belongs to the system and what else is open
         memory = facts["ram_gb"] or 8.0
         reserve = min(2.0, memory / 4)
-    name = facts.get("gpu") if where.type == "cuda" else f"{facts['cpu']} ({facts['threads']} threads)"
+    threads = say(f"（{facts['threads']} 线程）", f" ({facts['threads']} threads)")
+    name = facts.get("gpu") if where.type == "cuda" else f"{facts['cpu']}{threads}"
     kind = SHORT_NAME[str(devices.pick_precision(precision, where)).removeprefix("torch.")]
     return Machine(
         name=name or where.type,
@@ -162,8 +164,11 @@ def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "aut
         if not devices.out_of_memory(error):
             raise
         raise UserError(
-            f"there is not enough memory to measure a step of {B} rows of {T} tokens: close other programs, or plan for "
-            "a card with --card."
+            say(
+                f"内存不够，没法实测一步（{B} 行，每行 {T} 个词元）：关掉别的程序，或用 --card 为一块显卡做计划。",
+                f"there is not enough memory to measure a step of {B} rows of {T} tokens: close other programs, or plan for "
+                "a card with --card.",
+            )
         ) from None
     return min(times[1:])
 

@@ -88,7 +88,13 @@ def profile_named(name: str) -> Profile:
         if name in (profile.name, profile.zh):
             return profile
     names = [profile.name for profile in PROFILES] + [profile.zh for profile in PROFILES]
-    raise UserError(f"there is no profile '{name}': use {', '.join(names)}.{suggest(name, names)}")
+    near = suggest(name, names)
+    raise UserError(
+        say(
+            f"没有 '{name}' 这一档设置，可用的有 {'、'.join(names)}。{near}",
+            f"there is no profile '{name}': use {', '.join(names)}.{near}",
+        )
+    )
 
 
 def profile_settings(

@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from fledge.errors import UserError, suggest
+from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.planning import budget as budgets
 from fledge.planning.calibrate import learned
@@ -39,7 +40,13 @@ def size_of(job: str, config: TrainConfig) -> Size:
 
 def row_of(job: str) -> Job:
     if job not in JOBS:
-        raise UserError(f"there is no plan for the job '{job}': the jobs are {', '.join(JOBS)}.{suggest(job, JOBS)}")
+        near = suggest(job, JOBS)
+        raise UserError(
+            say(
+                f"不能为 '{job}' 这种训练做计划，可用的有 {'、'.join(JOBS)}。{near}",
+                f"there is no plan for the job '{job}': the jobs are {', '.join(JOBS)}.{near}",
+            )
+        )
     return JOBS[job]
 
 

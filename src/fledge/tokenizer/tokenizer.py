@@ -19,6 +19,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 
 from fledge.errors import UserError
+from fledge.lang import say
 from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, SPLIT_PATTERN
 from fledge.tokenizer.chat import Renderer, decode
 from fledge.tokenizer.messages import normalise_messages
@@ -55,8 +56,11 @@ class Tokenizer:
         end = next((name for name in (IM_END, "<|eot_id|>", "<|end|>", "<end_of_turn>", eos) if name in ids), None)
         if end is None:
             raise UserError(
-                "This tokenizer has no end-of-sequence token; name one as eos_token in its tokenizer_config.json "
-                "and list it under added_tokens in tokenizer.json."
+                say(
+                    "这个分词器没有结束词元；在 tokenizer_config.json 里用 eos_token 指定，列进 tokenizer.json 的 added_tokens。",
+                    "This tokenizer has no end-of-sequence token; name one as eos_token in its tokenizer_config.json "
+                    "and list it under added_tokens in tokenizer.json.",
+                )
             )
         pad, bos = _named(config, "pad_token"), _named(config, "bos_token")
         self._end = end
@@ -79,8 +83,12 @@ class Tokenizer:
         """
         if vocab_size < MIN_VOCAB:
             raise UserError(
-                f"A vocabulary of {vocab_size} is too small: {MIN_VOCAB} tokens are taken by the 256 bytes and "
-                f"{MIN_VOCAB - 256} special tokens; ask for at least {MIN_VOCAB}, and for use some 1,000 to 32,000."
+                say(
+                    f"词表大小 {vocab_size} 太小：256 个字节和 {MIN_VOCAB - 256} 个特殊词元就占了 {MIN_VOCAB} 个；"
+                    f"至少要 {MIN_VOCAB}，实际使用一般取 1,000 到 32,000。",
+                    f"A vocabulary of {vocab_size} is too small: {MIN_VOCAB} tokens are taken by the 256 bytes and "
+                    f"{MIN_VOCAB - 256} special tokens; ask for at least {MIN_VOCAB}, and for use some 1,000 to 32,000.",
+                )
             )
         core = _byte_level(models.BPE())
         trainer = trainers.BpeTrainer(
@@ -101,7 +109,8 @@ class Tokenizer:
 
         core.train_from_iterator(counted(), trainer)
         if not seen:
-            raise UserError("There is no text to train a tokenizer on: every file or row given is empty.")
+            en = "There is no text to train a tokenizer on: every file or row given is empty."
+            raise UserError(say("没有可以训练分词器的文字：给出的文件或行都是空的。", en))
         model = json.loads(core.to_str())["model"]
         core = _byte_level(models.BPE(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]))
         core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
@@ -121,18 +130,20 @@ class Tokenizer:
         folder = Path(folder)
         path = folder / "tokenizer.json"
         if not path.is_file():
-            raise UserError(f"{folder} holds no tokenizer.json; give the folder of a model or of a tokenizer.")
+            en = f"{folder} holds no tokenizer.json; give the folder of a model or of a tokenizer."
+            raise UserError(say(f"{folder} 里没有 tokenizer.json；给出模型文件夹或分词器文件夹。", en))
         try:
             text = path.read_text(encoding="utf-8")
             core = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise UserError(
-                f"{path} cannot be read as a tokenizer ({error}); copy the tokenizer folder again."
-            ) from None
+            raise _broken(path, f"不能当作分词器来读（{error}）", f"cannot be read as a tokenizer ({error})") from None
         content = json.loads(text)
         if content["model"].get("type") != "BPE" or '"ByteLevel"' not in json.dumps(content.get("decoder")):
             raise UserError(
-                f"{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind and its own."
+                say(
+                    f"{path} 不是字节级 BPE 分词器；Fledge 能读 Qwen、Llama 3、MiniMind 和它自己的。",
+                    f"{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind and its own.",
+                )
             )
         config = {**_read_json(folder / "special_tokens_map.json"), **_read_json(folder / "tokenizer_config.json")}
         template_path = folder / "chat_template.jinja"
@@ -256,8 +267,12 @@ class Tokenizer:
     def _renderer(self) -> Renderer:
         if self.chat_template is None:
             raise UserError(
-                "This tokenizer has no chat template (a base model?): put a chat_template.jinja into its folder, or use "
-                "`fledge generate`, which continues a text."
+                say(
+                    "这个分词器没有对话模板（是基础模型吗？）：在它的文件夹里放一个 chat_template.jinja，或用 "
+                    "`fledge generate` 续写文字。",
+                    "This tokenizer has no chat template (a base model?): put a chat_template.jinja into its folder, or use "
+                    "`fledge generate`, which continues a text.",
+                )
             )
         keys = ("bos_token", "eos_token", "pad_token", "unk_token")
         constants = {key: name for key in keys if (name := _named(self.config, key))}
@@ -295,13 +310,19 @@ def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
 def _check_unicode(text: object) -> None:
     """Raise UserError for what is no text: another type, or half of a surrogate pair, which no UTF-8 can hold."""
     if not isinstance(text, str):
-        raise UserError(f"The tokenizer takes text, not {type(text).__name__}.")
+        kind = type(text).__name__
+        raise UserError(say(f"分词器只接受文字，不接受 {kind}。", f"The tokenizer takes text, not {kind}."))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
+        code = f"U+{ord(text[error.start]):04X}"
         raise UserError(
-            f"The text holds a lone surrogate (U+{ord(text[error.start]):04X}) at character {error.start}, which is not "
-            'valid Unicode; read the file again with the right encoding, or replace it (errors="replace").'
+            say(
+                f"文字在位置 {error.start} 处有一个落单的代理字符（{code}），它不是合法的 Unicode；"
+                '用正确的编码重新读文件，或把它替换掉（errors="replace"）。',
+                f"The text holds a lone surrogate ({code}) at character {error.start}, which is not "
+                'valid Unicode; read the file again with the right encoding, or replace it (errors="replace").',
+            )
         ) from None
 
 
@@ -317,7 +338,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); copy the tokenizer folder again.") from None
+        raise _broken(path, f"不是合法的 JSON（{error}）", f"is not valid JSON ({error})") from None
     if not isinstance(data, dict):
-        raise UserError(f"{path} holds no JSON object; copy the tokenizer folder again.")
+        raise _broken(path, "里不是 JSON 对象", "holds no JSON object")
     return data
+
+
+def _broken(path: Path, zh: str, en: str) -> UserError:
+    return UserError(say(f"{path} {zh}；重新复制分词器文件夹。", f"{path} {en}; copy the tokenizer folder again."))

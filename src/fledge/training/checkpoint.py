@@ -40,10 +40,15 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
         _sync(folder)
     except (OSError, SafetensorError) as error:  # safetensors reports a full disk in words of its own
         shutil.rmtree(beside, ignore_errors=True)
-        kept = f"the last whole one is step {_steps(folder)[0]}" if _steps(folder) else "there is none before it"
+        kept = say("在它之前没有检查点", "there is none before it")
+        if steps := _steps(folder):
+            kept = say(f"最近一个完整的检查点是第 {steps[0]} 步", f"the last whole one is step {steps[0]}")
         raise UserError(
-            f"the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; make room there "
-            "and go on with --resume."
+            say(
+                f"第 {step} 步的检查点写不进 '{folder}'（{error}）：{kept}；请在那里腾出空间，再用 --resume 继续。",
+                f"the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; make room there "
+                "and go on with --resume.",
+            )
         ) from error
     shutil.rmtree(folder / f".step-{step}.old", ignore_errors=True)
     for old in _steps(folder)[keep:]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fledge.errors import UserError, suggest
+from fledge.lang import Text, say
 from fledge.records import Run
 from fledge.settings import fit_types
 
@@ -122,29 +123,50 @@ class TrainConfig:
     def check(self) -> None:
         """Refuse what cannot work, with the field's name."""
         if sum(x is not None for x in (self.steps, self.epochs, self.budget)) > 1:
-            raise UserError("Give one of --steps, --epochs and --budget, not several.")
+            raise UserError(
+                say(
+                    "--steps、--epochs 和 --budget 只能给一个，不能同时给几个。",
+                    "Give one of --steps, --epochs and --budget, not several.",
+                )
+            )
         for names, right, words in RANGES:
             for name in names:
                 value = getattr(self, name)
                 if value is not None and not right(value):
-                    raise UserError(f"{_flag(name)} is {value}; it must be {words}.")
+                    raise UserError(
+                        say(
+                            f"{_flag(name)} 是 {value}，但应该{words}。",
+                            f"{_flag(name)} is {value}; it must be {words}.",
+                        )
+                    )
         if self.model and (self.preset or self.set):
             raise UserError(
-                "--preset and --set shape a new model, and --model names one that has its shape: give one of the two."
+                say(
+                    "--preset 和 --set 决定新模型的形状，而 --model 给出的模型已有自己的形状：两者只能选一种。",
+                    "--preset and --set shape a new model, and --model names one that has its shape: give one of the two.",
+                )
             )
         self.seconds()
 
 
-RANGES: list[tuple[tuple[str, ...], Callable[[float], bool], str]] = [
-    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, "above 0"),
-    (("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"), lambda value: value >= 1, "at least 1"),
+RANGES: list[tuple[tuple[str, ...], Callable[[float], bool], Text]] = [
+    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, Text("大于 0", "above 0")),
+    (
+        ("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"),
+        lambda value: value >= 1,
+        Text("至少是 1", "at least 1"),
+    ),
     (
         ("lr", "embed_lr", "head_lr", "norm_lr", "weight_decay", "grad_clip", "seed"),
         lambda value: value >= 0,
-        "0 or more",
+        Text("是 0 或更大", "0 or more"),
     ),
-    (("warmup", "momentum", "beta1", "beta2"), lambda value: 0 <= value < 1, "from 0 to below 1"),
-    (("val_fraction", "replay_share"), lambda value: 0 < value < 1, "between 0 and 1"),
+    (
+        ("warmup", "momentum", "beta1", "beta2"),
+        lambda value: 0 <= value < 1,
+        Text("不小于 0 且小于 1", "from 0 to below 1"),
+    ),
+    (("val_fraction", "replay_share"), lambda value: 0 < value < 1, Text("大于 0 且小于 1", "between 0 and 1")),
 ]
 
 # What each job changes of the defaults. SFT: gentler rates, and rows are conversations.
@@ -174,13 +196,18 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
     With `resume` the defaults are what the run was started with, and only settings in CHANGEABLE may differ from them.
     """
     if job not in JOB_DEFAULTS:
+        near = suggest(job, JOB_DEFAULTS)
         raise UserError(
-            f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{suggest(job, JOB_DEFAULTS)}"
+            say(
+                f"没有 '{job}' 这种训练，可用的有 {'、'.join(JOB_DEFAULTS)}。{near}",
+                f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{near}",
+            )
         )
     known = [f.name for f in dataclasses.fields(TrainConfig)]
     for name in changes:
         if name not in known:
-            raise UserError(f"Training has no setting '{name}'.{suggest(name, known)}")
+            near = suggest(name, known)
+            raise UserError(say(f"训练没有 '{name}' 这个设置。{near}", f"Training has no setting '{name}'.{near}"))
     return _resumed(job, changes) if changes.get("resume") else _new(job, changes)
 
 
@@ -195,14 +222,23 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
     A run that does not exist yet (it was killed before it began) has only `changes`.
     """
     if not changes.get("run"):
-        raise UserError("--resume needs the run's name: give it with --run.")
+        raise UserError(
+            say(
+                "用 --resume 时要说明接着哪次训练：用 --run 给出它的名字。",
+                "--resume needs the run's name: give it with --run.",
+            )
+        )
     if not Run.exists(changes["run"]):
         return _new(job, changes)
     run = Run.open(changes["run"])
     if run.info["job"] != job:
+        began = run.info["job"]
         raise UserError(
-            f"run '{run.name}' is a {run.info['job']} run: go on with `fledge train {run.info['job']} --run {run.name} "
-            "--resume`, or choose another name."
+            say(
+                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {run.name} --resume` 继续，或换一个名字。",
+                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {run.name} "
+                "--resume`, or choose another name.",
+            )
         )
     known = {field.name for field in dataclasses.fields(TrainConfig)}
     begun = {name: value for name, value in run.info["config"].items() if name in known}
@@ -212,8 +248,12 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
     for name, value in begun.items():
         if name not in CHANGEABLE and getattr(config, name) != value:
             raise UserError(
-                f"run '{run.name}' was started with {_flag(name)} {value}, not {getattr(config, name)}: leave "
-                f"{_flag(name)} out to go on, or start another run without --resume."
+                say(
+                    f"训练 '{run.name}' 开始时 {_flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {_flag(name)} "
+                    "接着练，或去掉 --resume 另开一次训练。",
+                    f"run '{run.name}' was started with {_flag(name)} {value}, not {getattr(config, name)}: leave "
+                    f"{_flag(name)} out to go on, or start another run without --resume.",
+                )
             )
     return config
 
@@ -226,5 +266,10 @@ def parse_duration(text: str) -> float:
     """'90s', '10m', '1.5h' or a number of seconds -> seconds."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)?\s*", str(text))
     if not match or float(match[1]) <= 0:
-        raise UserError(f"'{text}' is not a length of time; write it like 90s, 10m or 2h.")
+        raise UserError(
+            say(
+                f"'{text}' 不是一段时间，要写成 90s、10m 或 2h 这样。",
+                f"'{text}' is not a length of time; write it like 90s, 10m or 2h.",
+            )
+        )
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]

@@ -45,7 +45,7 @@ class Console:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
         line = say(
-            f"  参照：什么都不会时，每个 token 的损失是 {start} nat",
+            f"  参照：什么都不会时，每个词元的损失是 {start} nat",
             f"  landmarks: knowing nothing costs {start} nats a token",
         )
         if floor is not None:
@@ -63,10 +63,10 @@ class Console:
         speed = fields["tokens_per_second"]
         self.smooth = speed if self.smooth is None else 0.9 * self.smooth + 0.1 * speed
         of = f"/{self.steps}" if self.steps else ""
-        done, loss, rate = f"{fields['step']}{of}", f"{fields['loss']:.3f}", f"{self.smooth:,.0f} tok/s"
+        done, loss, rate = f"{fields['step']}{of}", f"{fields['loss']:.3f}", f"{self.smooth:,.0f}"
         text = say(
-            f"第 {done} 步  损失 {loss}  {rate}  还要 {_clock(left)}",
-            f"step {done}  loss {loss}  {rate}  {_clock(left)} left",
+            f"第 {done} 步  损失 {loss}  每秒 {rate} 词元  还要 {_clock(left)}",
+            f"step {done}  loss {loss}  {rate} tok/s  {_clock(left)} left",
         )
         if self.live:
             self.bar.update(self.task, completed=min(progress, 1.0), description=text)

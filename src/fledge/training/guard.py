@@ -86,10 +86,16 @@ class Guard:
         infinite = say("梯度变成了无穷大", "the gradient became infinite")
         what = infinite if math.isfinite(loss) else say(f"损失变成了 {loss}", f"the loss became {loss}")
         named = self._blame(batches, what)
-        what = "the gradient became infinite" if math.isfinite(loss) else f"the loss became {loss}"
-        same = ", with the reference's parts in place of yours too" if yours(self.fit.parts) else ""
-        advice = "try a lower --lr, a longer --warmup, or --precision fp32."
-        self._settle(named, UserError(f"{what} at step {step} (its batch is in {path.as_posix()}{same}): {advice}"))
+        same = ""
+        if yours(self.fit.parts):
+            same = say("；你写的部件换成参考实现也一样", ", with the reference's parts in place of yours too")
+        sentence = say(
+            f"第 {step} 步时{what}（这一步的数据存在 {path.as_posix()}{same}）：试试更低的 --lr、更长的 --warmup，"
+            "或 --precision fp32。",
+            f"{what} at step {step} (its batch is in {path.as_posix()}{same}): "
+            "try a lower --lr, a longer --warmup, or --precision fp32.",
+        )
+        self._settle(named, UserError(sentence))
         self.fit.optimizer.zero_grad()
 
     def _settle(self, named: PartError | None, error: Exception) -> None:

@@ -171,8 +171,12 @@ class Fit:
             rows = len(batches[0].inputs_BT)
             if self.splits >= rows:
                 raise UserError(
-                    f"memory ran out at step {self.step + 1} even with one row of {self.config.seq_len} tokens at a time: "
-                    "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset."
+                    say(
+                        f"第 {self.step + 1} 步时内存不够，每次只算一行（{self.config.seq_len} 个词元）也放不下："
+                        "把 --seq-len 改短，加上 --checkpoint-activations，或选更小的 --preset。",
+                        f"memory ran out at step {self.step + 1} even with one row of {self.config.seq_len} tokens at a time: "
+                        "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset.",
+                    )
                 )
             self.splits *= 2
             micro = math.ceil(rows / self.splits)

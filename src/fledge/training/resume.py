@@ -49,11 +49,21 @@ def take_up(fit: Fit) -> None:
         return
     tensors, state = found
     if state["data"].keys() != fit.objective.batches.state_dict().keys():
-        raise UserError(f"run '{name}' cannot resume with other data: give it the replay texts it was started with.")
+        raise UserError(
+            say(
+                f"训练 '{name}' 不能换别的数据继续：用 --replay 给它开始时用的那些文本。",
+                f"run '{name}' cannot resume with other data: give it the replay texts it was started with.",
+            )
+        )
     fit.objective.batches.load_state_dict(state["data"])
     for key, parameter in fit.model.named_parameters():
         if tensors[f"model.{key}"].shape != parameter.shape:
-            raise UserError(f"run '{name}' cannot resume: the model it was started from has changed since.")
+            raise UserError(
+                say(
+                    f"训练 '{name}' 不能继续：它开始时用的那个模型后来变了。",
+                    f"run '{name}' cannot resume: the model it was started from has changed since.",
+                )
+            )
         parameter.copy_(tensors[f"model.{key}"])
     fit.optimizer.load_state_dict(
         {
@@ -72,7 +82,7 @@ def take_up(fit: Fit) -> None:
     fit.run.update(status="running", finished=None)
     fit.console.say(
         say(
-            f"{name} 从第 {fit.step} 步之后接着训练（已读 {fit.tokens:,} 个 token）",
+            f"{name} 从第 {fit.step} 步之后接着训练（已读 {fit.tokens:,} 个词元）",
             f"run '{name}' goes on after step {fit.step} ({fit.tokens:,} tokens)",
         )
     )

@@ -24,7 +24,7 @@ from torch import Tensor
 from fledge.course.grader.compare import Tolerance, Unlike, named, unlike
 from fledge.course.grader.failures import Problem, raised
 from fledge.course.grader.measuring import Answer, Request, floating, measure_plainly
-from fledge.lang import Text
+from fledge.lang import Text, say
 
 __all__ = ["Case", "Text", "Wanted", "difference", "normal", "same", "wanted"]
 OUTCOME = {"contract": "CONTRACT", "value": "WRONG_VALUE", "finite": "UNSTABLE"}
@@ -229,7 +229,10 @@ def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:
     answer = measure_plainly(oracle, request)
     error = answer.error or answer.grad_error
     if error is not None:
-        raise ValueError(f"the oracle of case '{case.name}' raised {error['type']}: {error['message']}")
+        said = f"{error['type']}: {error['message']}"
+        raise ValueError(
+            say(f"情形 '{case.name}' 的 oracle 抛出了 {said}", f"the oracle of case '{case.name}' raised {said}")
+        )
     return answer
 
 

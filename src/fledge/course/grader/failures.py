@@ -52,7 +52,7 @@ def raised(error: dict[str, Any], function: str, wanted: str = "") -> Problem:
         return Problem("CONTRACT", Text(zh, en))
     if kind == "NotPortable":
         zh, en = (
-            f"`{function}` 返回的东西无法检查：{message}。",
+            f"`{function}` 返回的东西无法检查：{error.get('zh', message)}。",
             f"what `{function}` returns cannot be checked: {message}.",
         )
         return Problem("CONTRACT", Text(zh, en))
@@ -135,7 +135,8 @@ def unreadable() -> Died:
 def _missing(function: str, found: list[str]) -> Text:
     there = "、".join(f"`{name}`" for name in found) or "（没有函数）"
     en = ", ".join(f"`{name}`" for name in found) or "no function"
-    near = suggest(function, found)
+    said = suggest(function, found)  # in the user's language: the name in it is what is needed here
+    near = next((f" Did you mean '{name}'?" for name in found if f"'{name}'" in said), "")
     return Text(
         f"文件里没有函数 `{function}`，只有：{there}。{'是不是名字写错了？' if near else ''}",
         f"your file has no function `{function}`; it has: {en}.{near}",

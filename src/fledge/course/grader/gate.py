@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from fledge.course.exercise import Exercise, Functions, unwritten
+from fledge.course.grader.bank import Entry
 from fledge.course.grader.checking import Case, Wanted, difference, same, wanted
 from fledge.course.grader.cost import Cost, over
 from fledge.course.grader.failures import Problem
 from fledge.course.grader.measuring import Answer, measure_plainly
-from fledge.lang import Text
+from fledge.lang import Text, say
 from fledge.parts import REFERENCE
 
 MISTAKES, VARIANTS = 8, 3
@@ -54,17 +55,19 @@ def gate(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> Gate:
                 answers[entry.name] = answers_here
                 if problem is None:
                     killed.discard(entry.name)
-                    problems.append(f"the mistake '{entry.name}' passes (seed {seed})")
+                    problems.append(
+                        say(
+                            f"错误实现 '{entry.name}' 通过了（种子 {seed}）",
+                            f"the mistake '{entry.name}' passes (seed {seed})",
+                        )
+                    )
                 continue
             if problem is None and seed == seeds[0]:
                 costs.append(_cost(exercise, functions, seed))
                 problem = _too_costly(exercise, costs)
             if problem is not None:
-                name = "the solution" if entry is None else f"the variant '{entry.name}'"
                 accepted.discard("" if entry is None else entry.name)
-                problems.append(
-                    f"{name} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}"
-                )
+                problems.append(_fails(entry, seed, problem))
         problems += _trivial(exercise, asked, seed)
         if seed == seeds[0]:
             problems += _alike(exercise, asked, answers)
@@ -82,34 +85,63 @@ def first_problem(asked: Asked, answers: list[Answer]) -> Problem | None:
     return next((problem for problem in problems if problem is not None), None)
 
 
+def _fails(entry: Entry | None, seed: int, problem: Problem) -> str:
+    """That something right is rejected, and why."""
+    zh, en = "参考解答", "the solution"
+    if entry is not None:
+        zh, en = f"正确实现 '{entry.name}' ", f"the variant '{entry.name}'"
+    return say(
+        f"{zh}没有通过（种子 {seed}）：情形 '{problem.case}' 的结果是 {problem.outcome}：{problem.message.zh}",
+        f"{en} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}",
+    )
+
+
 def _form(exercise: Exercise) -> list[str]:
     """What is wrong with the exercise before anything is computed."""
     problems = []
     bank = exercise.bank()
     if len(bank.mistakes) < MISTAKES or len(bank.variants) < VARIANTS:
-        problems.append(f"the bank needs {MISTAKES} mistakes and {VARIANTS} variants")
+        problems.append(
+            say(
+                f"bank.py 里要有 {MISTAKES} 个错误实现和 {VARIANTS} 个正确实现",
+                f"the bank needs {MISTAKES} mistakes and {VARIANTS} variants",
+            )
+        )
     names = [entry.name for entry in (*bank.mistakes, *bank.variants)]
     if len(set(names)) < len(names):
-        problems.append("two entries of the bank have the same name")
+        problems.append(say("bank.py 里有两个实现同名", "two entries of the bank have the same name"))
     if unwritten(exercise, exercise.source("starter")) != list(exercise.functions):
-        return [*problems, "the starter does not define every function, or writes one of them"]
+        said = say(
+            "starter 没有定义全部函数，或者已经写好了其中一个",
+            "the starter does not define every function, or writes one of them",
+        )
+        return [*problems, said]
     if left := unwritten(exercise, exercise.source("solution")):
-        problems.append(f"the solution leaves {left} as the starter has them")
+        problems.append(
+            say(f"参考解答里的 {left} 还是 starter 的样子", f"the solution leaves {left} as the starter has them")
+        )
     texts = [exercise.title, exercise.task, *exercise.hints, *(entry.text for entry in bank.mistakes if entry.text)]
-    problems += [f"the same text in both languages: {text.en!r}" for text in texts if text.zh == text.en]
+    problems += [
+        say(f"中文和英文是同样的文字：{text.en!r}", f"the same text in both languages: {text.en!r}")
+        for text in texts
+        if text.zh == text.en
+    ]
     for languages in zip(*((hint.zh, hint.en) for hint in exercise.hints)):
         if len(set(languages)) < len(languages):
-            problems.append("two hints are the same")
+            problems.append(say("有两级提示一样", "two hints are the same"))
     problems += _signatures(exercise)
     cases = exercise.cases(0)
     if len({case.name for case in cases}) < len(cases):
-        problems.append("two cases have the same name")
+        problems.append(say("有两个情形同名", "two cases have the same name"))
     if strangers := {case.function for case in cases} - set(exercise.functions):
-        problems.append(f"cases call {sorted(map(str, strangers))}, which the exercise does not have")
+        names = sorted(map(str, strangers))
+        problems.append(
+            say(f"情形里调用了练习没有的函数 {names}", f"cases call {names}, which the exercise does not have")
+        )
     if untried := set(exercise.functions) - {case.function for case in cases if case.name != "cost"}:
-        problems.append(f"no case calls {sorted(untried)}")
+        problems.append(say(f"没有情形调用 {sorted(untried)}", f"no case calls {sorted(untried)}"))
     if exercise.ceilings and "cost" not in {case.name for case in cases}:
-        problems.append("there are ceilings and no case 'cost'")
+        problems.append(say("写了 ceilings，却没有情形 'cost'", "there are ceilings and no case 'cost'"))
     return problems
 
 
@@ -121,15 +153,23 @@ def _signatures(exercise: Exercise) -> list[str]:
     for name, function in exercise.solution().items():
         parameters = list(inspect.signature(function).parameters)
         if list(inspect.signature(starter[name]).parameters) != parameters:
-            problems.append(f"starter and solution of {name} have different parameters")
+            problems.append(
+                say(
+                    f"{name} 的 starter 和参考解答参数不同", f"starter and solution of {name} have different parameters"
+                )
+            )
         if exercise.part == name:
             part = getattr(REFERENCE, name, None)
             if part is None:
-                problems.append(f"there is no part {name}")
+                problems.append(say(f"没有部件 {name}", f"there is no part {name}"))
             elif list(inspect.signature(part).parameters) != parameters:
-                problems.append(f"{name} and the part of that name have different parameters")
+                problems.append(
+                    say(f"{name} 和同名的部件参数不同", f"{name} and the part of that name have different parameters")
+                )
     if exercise.part is not None and exercise.part not in exercise.functions:
-        problems.append(f"the part {exercise.part} is none of the functions")
+        problems.append(
+            say(f"部件 {exercise.part} 不在练习的函数里", f"the part {exercise.part} is none of the functions")
+        )
     return problems
 
 
@@ -148,24 +188,31 @@ def _too_costly(exercise: Exercise, costs: list[Cost | None]) -> Problem | None:
     if reference is None or mine is None:
         return None
     name = over(mine, reference, exercise.ceilings)
-    words = f"{name}: {mine.get(name or '')} where the reference has {reference.get(name or '')}"
-    return None if name is None else Problem("TOO_BIG", Text(words, words), "cost")
+    if name is None:
+        return None
+    zh = f"{name} 是 {mine[name]}，参考解答是 {reference[name]}"
+    return Problem("TOO_BIG", Text(zh, f"{name}: {mine[name]} where the reference has {reference[name]}"), "cost")
 
 
 def _trivial(exercise: Exercise, asked: Asked, seed: int) -> list[str]:
     """Doing nothing in several ways must not pass, not for any one function."""
     problems = []
-    lazy: dict[str, Callable[[Wanted], Callable[..., Any]]] = {
-        "returning None": lambda want: lambda *args, **kwargs: None,
-        "returning the first argument": lambda want: _first_argument,
-        "returning zeros": lambda want: lambda *args, **kwargs: _zeros(want.answer.value),
+    lazy: dict[Text, Callable[[Wanted], Callable[..., Any]]] = {
+        Text("返回 None", "returning None"): lambda want: lambda *args, **kwargs: None,
+        Text("返回第一个参数", "returning the first argument"): lambda want: _first_argument,
+        Text("返回全 0", "returning zeros"): lambda want: lambda *args, **kwargs: _zeros(want.answer.value),
     }
     for function in exercise.functions:
         here = [(case, want) for case, want in asked if case.function == function]
         for name, make in lazy.items():
             answers = [measure_plainly(make(want), want.request) for _, want in here]
             if first_problem(here, answers) is None:
-                problems.append(f"{name} passes for {function} (seed {seed})")
+                problems.append(
+                    say(
+                        f"{function} 只是{name.zh}就通过了（种子 {seed}）",
+                        f"{name.en} passes for {function} (seed {seed})",
+                    )
+                )
     return problems
 
 
@@ -188,7 +235,7 @@ def _alike(exercise: Exercise, asked: Asked, answers: dict[str, list[Answer]]) -
     """Two mistakes with the same results cannot be told apart by a diagnosis."""
     targets = {entry.name: exercise.target(entry) for entry in exercise.bank().mistakes}
     return [
-        f"the mistakes '{a}' and '{b}' give the same results"
+        say(f"错误实现 '{a}' 和 '{b}' 的结果一样", f"the mistakes '{a}' and '{b}' give the same results")
         for a, b in itertools.combinations(answers, 2)
         if targets[a] == targets[b]
         and all(same(case, want, x, y) for (case, want), x, y in zip(asked, answers[a], answers[b]))

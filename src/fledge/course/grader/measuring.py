@@ -120,7 +120,8 @@ def describe(error: BaseException, file: str) -> dict[str, Any]:
 
 
 def _not_portable(error: NotPortable) -> Answer:
-    return Answer(error={"type": "NotPortable", "message": str(error), "line": None, "text": ""})
+    said = error.text
+    return Answer(error={"type": "NotPortable", "message": said.en, "zh": said.zh, "line": None, "text": ""})
 
 
 def _seed(number: int) -> None:

@@ -14,11 +14,17 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from fledge.lang import Text
+
 LENGTH = struct.Struct(">Q")
 
 
 class NotPortable(Exception):
-    """A value of a kind that does not travel, or one that is far too large; the message names it."""
+    """A value of a kind that does not travel, or one that is far too large; `text` names it."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.text = Text(zh, en)
 
 
 def encode(value: Any, *, limit: int | None = None) -> bytes:
@@ -31,9 +37,9 @@ def encode(value: Any, *, limit: int | None = None) -> bytes:
     try:
         structure = json.dumps(_pack(value, tensors, limit)).encode("ascii")
     except RecursionError:
-        raise NotPortable("a structure nested too deeply") from None
+        raise NotPortable("嵌套太深的结构", "a structure nested too deeply") from None
     if limit is not None and len(structure) > limit:
-        raise NotPortable(f"{len(structure)} bytes")
+        raise NotPortable(f"内容太多（{len(structure)} 字节）", f"{len(structure)} bytes")
     buffer = io.BytesIO()
     if tensors:
         torch.save(tensors, buffer)
@@ -89,11 +95,15 @@ def _plain(tensor: Tensor) -> bool:
 def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
     if isinstance(value, Tensor):
         if not _plain(value):
-            raise NotPortable(f"a tensor on {value.device} with layout {value.layout}")
+            raise NotPortable(
+                f"{value.device} 上布局为 {value.layout} 的张量",
+                f"a tensor on {value.device} with layout {value.layout}",
+            )
         value = value.detach()
         if limit is not None:
             if size_of(value) + sum(map(size_of, tensors)) > limit:
-                raise NotPortable(f"a tensor of shape {list(value.shape)}")
+                shape = list(value.shape)
+                raise NotPortable(f"形状 {shape} 的张量太大", f"a tensor of shape {shape}")
             plain = value.as_subclass(Tensor)  # type: ignore[arg-type]
             value = plain.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
         tensors.append(value)
@@ -110,7 +120,8 @@ def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
         return {"dict": pairs}
     if isinstance(value, (list, tuple)):
         return {"list" if isinstance(value, list) else "tuple": [_pack(item, tensors, limit) for item in value]}
-    raise NotPortable(f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", ""))
+    name = f"{type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+    raise NotPortable(f"类型是 {name}", f"a {name}")
 
 
 def _unpack(value: Any, tensors: list[Tensor]) -> Any:

@@ -21,6 +21,7 @@ from fledge.data.clean.units import Hashes, ngrams, unit_hashes
 from fledge.data.readers import check_file, raw_rows
 from fledge.data.rows import BadRow
 from fledge.errors import UserError
+from fledge.lang import say
 
 GRAM = 13
 COMMON = 10
@@ -51,7 +52,10 @@ class Benchmarks:
                 items.append((path.name, line))
         if short == len(items):
             raise UserError(
-                f"--against: no item of {', '.join(p.name for p in paths)} is {GRAM} words or characters long."
+                say(
+                    f"--against：{'、'.join(p.name for p in paths)} 里没有一题达到 {GRAM} 个词或字。",
+                    f"--against: no item of {', '.join(p.name for p in paths)} is {GRAM} words or characters long.",
+                )
             )
         unique, first, counts = np.unique(np.concatenate(grams), return_index=True, return_counts=True)
         kept = counts <= COMMON

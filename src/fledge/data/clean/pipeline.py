@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from array import array
 from collections import Counter
@@ -34,6 +35,7 @@ from fledge.data.clean.units import unit_hashes
 from fledge.data.readers import check_file, raw_rows
 from fledge.data.rows import BadRow, Row
 from fledge.errors import UserError
+from fledge.lang import say
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 STAGES = ("read", "repair", "pii", "length", "language", "repetition", "exact", "benchmark", "near")
@@ -75,10 +77,20 @@ def clean(
     options = options or Options()
     paths = [check_file(path) for path in files]
     if out.suffix != ".jsonl":
-        raise UserError(f"'{out}' must end in .jsonl: that is what is written.")
+        raise UserError(
+            say(
+                f"'{out}' 应该以 .jsonl 结尾：写出的就是这种文件。",
+                f"'{out}' must end in .jsonl: that is what is written.",
+            )
+        )
     for path in paths:
         if path.resolve() in (out.resolve(), dropped_path(out).resolve()):
-            raise UserError(f"'{out}' would replace the file that is read: give another name.")
+            raise UserError(
+                say(
+                    f"'{out}' 会覆盖要读的文件：换一个名字。",
+                    f"'{out}' would replace the file that is read: give another name.",
+                )
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     parts = [
         path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -154,7 +166,7 @@ class _Run:
             if self.options.repair:
                 text = repair(text)
                 if text != before:
-                    self._changed("repair", "text repaired", origin, _difference(before, text))
+                    self._changed("repair", say("修复了文字", "text repaired"), origin, _difference(before, text))
                 damaged += lost(text)
                 total += len(text)
             if self.options.pii:
@@ -167,13 +179,13 @@ class _Run:
                 container[key] = text
                 changed += 1
         if damaged > 0.01 * total:
-            return "characters are lost (U+FFFD)"
+            return say("有字符已经丢失（U+FFFD）", "characters are lost (U+FFFD)")
         if not changed:
             return ""
         if raw.pop("spans", None):  # they count characters that are no longer there
-            self._changed("repair", "spans removed", origin, "")
+            self._changed("repair", say("去掉了 spans", "spans removed"), origin, "")
         try:
-            return "" if type(check(raw)) is type(row) else "nothing is left of its answer"
+            return "" if type(check(raw)) is type(row) else say("回答没有剩下任何内容", "nothing is left of its answer")
         except BadRow as error:
             return str(error)
 
@@ -200,12 +212,13 @@ class _Run:
         if options.exact:
             key = exact_key(text)
             if key in self.keys:
-                return "exact", "the same text", self._match(self.keys[key])
+                return "exact", say("文字相同", "the same text"), self._match(self.keys[key])
             self.keys[key] = origin
         if self.benchmarks or options.near:
             units = unit_hashes(text)
             if self.benchmarks and (hit := self.benchmarks.match(units)):
-                return "benchmark", f"an item of {hit[0]}", {"file": hit[0], "line": hit[1], "at_unit": hit[2]}
+                said = say(f"含有 {hit[0]} 里的题", f"an item of {hit[0]}")
+                return "benchmark", said, {"file": hit[0], "line": hit[1], "at_unit": hit[2]}
             if options.near:
                 self.near.add(len(self.origins), units)
         size = len(text.encode("utf-8", "replace"))
@@ -229,7 +242,7 @@ class _Run:
             for name, share in filters.language(filters.counts_of(text)).items():
                 self.report.languages[name] -= share * len(text.encode("utf-8", "replace"))
             match = self._match(self.origins[earlier]) | {"similarity": round(similarity, 2)}
-            self._drop("near", self.origins[number], raw, text, "nearly the same text", match)
+            self._drop("near", self.origins[number], raw, text, say("文字几乎相同", "nearly the same text"), match)
             row, earlier, similarity = next(copies, (-1, -1, 0.0))
 
     def _drop(self, stage: str, origin: int, raw: Any, text: str, reason: str, match: dict | None = None) -> None:
@@ -238,7 +251,7 @@ class _Run:
         found.dropped += 1
         found.dropped_bytes += len(text.encode("utf-8", "replace"))
         # A read error carries the row's own keys and numbers; counted are the kinds of error.
-        found.reasons[reason.partition(":")[0].partition(" (")[0]] += 1
+        found.reasons[re.split(r":|：| \(|（", reason, maxsplit=1)[0]] += 1
         found.note(reason, file, line, text)
         account = {"file": file, "line": line, "stage": stage, "reason": reason}
         self.dropped.write(_line(account | ({"match": match} if match else {}) | ({} if raw is None else {"row": raw})))
