@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AXES = {
     "steps": ("step", "步数", "steps"),
-    "tokens": ("tokens", "token 数", "tokens"),
+    "tokens": ("tokens", "词元数", "tokens"),
     "seconds": ("seconds", "秒", "seconds"),
 }
 

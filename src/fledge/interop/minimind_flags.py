@@ -54,7 +54,7 @@ FLAGS: dict[str, Flag] = {
     "save_interval": Flag(int, "每多少次前向保存一次", "forward passes between two saves", "save_every"),
     "hidden_size": Flag(int, "模型宽度", "width of the model"),
     "num_hidden_layers": Flag(int, "模型层数", "layers of the model"),
-    "max_seq_len": Flag(int, "每行的 token 数", "tokens per row", "seq_len"),
+    "max_seq_len": Flag(int, "每行的词元数", "tokens per row", "seq_len"),
     "use_moe": Flag(int, "混合专家（1=是）", "mixture of experts (1 = yes)", choices=_YES),
     "data_path": Flag(str, "训练数据", "training data", "data"),
     "from_weight": Flag(str, "从哪个权重开始；none=从头", "prefix of the weights to start from; none = new ones", "model"),
