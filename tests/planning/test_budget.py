@@ -9,7 +9,17 @@ import pytest
 
 from fledge.errors import UserError
 from fledge.model.presets import preset
-from fledge.planning.budget import LADDER, batch_tokens, choose, length, row_length, vocabulary, wanted, warnings
+from fledge.planning.budget import (
+    LADDER,
+    batch_tokens,
+    choose,
+    length,
+    row_length,
+    short_rows,
+    vocabulary,
+    wanted,
+    warnings,
+)
 from fledge.planning.data import Size
 from fledge.planning.machines import card
 from fledge.planning.work import computing
@@ -41,7 +51,8 @@ def test_what_did_best_in_docs_log_is_chosen(size, seconds, width, layers, cpu):
     chosen = choose(size, seconds, cpu)
     shape = shape_of(chosen)
     assert (shape.hidden_size, shape.num_hidden_layers) == (width, layers)
-    assert (chosen["batch_size"], chosen["seq_len"], chosen["accumulation_steps"]) == (8, 256, 1)
+    batch, row = (16, 128) if size is MIX else (8, 256)  # rows are short for short documents
+    assert (chosen["batch_size"], chosen["seq_len"], chosen["accumulation_steps"]) == (batch, row, 1)
 
 
 def test_more_time_never_gives_shorter_rows_and_more_tokens_never_smaller_steps(cpu):
@@ -105,6 +116,10 @@ def test_a_model_wants_more_tokens_than_its_share():
 
 def test_vocabulary_grows_with_the_text():
     assert [vocabulary(mb * 1e6) for mb in (0.1, 1, 30, 1e6)] == [512, 512, 4032, 32768]
+
+
+def test_rows_are_short_while_few_tokens_of_short_documents_are_read():
+    assert short_rows(5e6, 230) and not short_rows(7e6, 230) and not short_rows(5e6, 900)
 
 
 def test_rows_grow_with_the_model():

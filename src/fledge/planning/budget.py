@@ -15,7 +15,7 @@ from fledge.errors import UserError
 from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.presets import PRESETS, preset
-from fledge.planning.data import Size
+from fledge.planning.data import Size, bytes_per_token
 from fledge.planning.machines import FRAGMENTS, Machine
 from fledge.planning.measure import seconds_of
 from fledge.planning.memory import Pass, attention_kind, peak
@@ -46,6 +46,9 @@ READINGS = 3  # before a larger model is the better use of the time
 ENOUGH = 5  # after which more time does harm
 LARGEST = 10  # computing parameters for each token of the text; nothing larger was tried
 MIN_STEPS, FEWEST = 50, 3  # fewer steps than MIN_STEPS are warned of, fewer than FEWEST refused
+# Rows of half the length while few tokens are read: on the mix (documents of 230 tokens), 256×3 after 2.4M tokens ended at
+# 2.158 bits per byte with rows of 128, 2.163 with 256 and 2.182 with 512, and 128 take a sixth less time (docs/LOG.md).
+FEW_TOKENS, SHORT_ROW = 6e6, 128
 BATCH_TOKENS, LONG_BATCH = 5e6, 0.38  # 2,048 tokens a step at 5M; the best batch grows like tokens ** 0.38 (nanochat)
 
 
@@ -77,6 +80,7 @@ class Candidate:
     name: str
     layers: int
     shape: ModelConfig
+    row: int
     tokens: float
     step_tokens: int
 
@@ -117,21 +121,25 @@ def choose(
             )
         )
     best = max((c for c in found if fits_time(c, size)), key=lambda c: computing(c.shape), default=smallest)
-    rows = seq_len or row_length(best.shape.hidden_size)
-    batch_size = max(1, best.step_tokens // rows)
-    while batch_size > 1 and not _fits(best.shape, batch_size, rows, machine, share):
+    batch_size = max(1, best.step_tokens // best.row)
+    while batch_size > 1 and not _fits(best.shape, batch_size, best.row, machine, share):
         batch_size //= 2
     return best.settings() | {
         "vocab_size": best.shape.vocab_size,
-        "seq_len": rows,
+        "seq_len": best.row,
         "batch_size": batch_size,
-        "accumulation_steps": max(1, best.step_tokens // (rows * batch_size)),
+        "accumulation_steps": max(1, best.step_tokens // (best.row * batch_size)),
     }
 
 
 def row_length(hidden_size: int) -> int:
     """Tokens of a row: 256 for models of width 256, 512 up to 768, else 1,024. Larger models learn from longer contexts."""
     return 256 if hidden_size <= 256 else 512 if hidden_size <= 768 else 1024
+
+
+def short_rows(tokens: float, document: float) -> bool:
+    """Whether rows of SHORT_ROW do better: few `tokens` to read, of documents that are no longer than an ordinary row."""
+    return tokens < FEW_TOKENS and document <= row_length(256)
 
 
 def fits_time(candidate: Candidate, size: Size) -> bool:
@@ -149,13 +157,21 @@ def candidates(
     found: list[Candidate] = []
     for name, layers in LADDER:
         shape = preset(name, vocab_size=vocab, num_hidden_layers=layers)
-        rows, step_tokens = seq_len or row_length(shape.hidden_size), 2048
-        # The batch follows from the tokens, and those from the speed, which is higher at a larger batch.
-        step_tokens = batch_tokens(seconds * step_tokens / _step_seconds(shape, step_tokens, rows, machine))
-        tokens = seconds * step_tokens / _step_seconds(shape, step_tokens, rows, machine)
-        if not found or _fits(shape, 1, rows, machine, share):
-            found.append(Candidate(name, layers, shape, tokens, step_tokens))
+        row = seq_len or row_length(shape.hidden_size)
+        step_tokens, tokens = _reads(shape, seconds, row, machine)
+        if not seq_len and shape.hidden_size <= 256 and short_rows(tokens, size.row_bytes / bytes_per_token(vocab)):
+            row = SHORT_ROW
+            step_tokens, tokens = _reads(shape, seconds, row, machine)
+        if not found or _fits(shape, 1, row, machine, share):
+            found.append(Candidate(name, layers, shape, row, tokens, step_tokens))
     return found
+
+
+def _reads(shape: ModelConfig, seconds: float, seq_len: int, machine: Machine) -> tuple[int, float]:
+    """(tokens of a step, tokens of the run). The batch follows from the tokens, and those from the speed, which is higher at a
+    larger batch."""
+    step_tokens = batch_tokens(seconds * 2048 / _step_seconds(shape, 2048, seq_len, machine))
+    return step_tokens, seconds * step_tokens / _step_seconds(shape, step_tokens, seq_len, machine)
 
 
 def _step_seconds(shape: ModelConfig, step_tokens: int, seq_len: int, machine: Machine) -> float:
