@@ -88,6 +88,7 @@ def test_memory_bounds_the_model(cpu):
 def test_what_the_user_gave_is_kept(cpu):
     chosen = choose(MIX, 600, cpu, vocab_size=640, seq_len=128)
     assert chosen["vocab_size"] == 640 and chosen["seq_len"] == 128
+    assert choose(MIX, 600, cpu)["seq_len"] == 128 and choose(MIX, 600, cpu, short=False)["seq_len"] == 256
 
 
 def test_a_budget_of_no_steps_is_refused_with_one_that_works(cpu):

@@ -123,6 +123,15 @@ def test_a_budget_changes_nothing_that_was_typed(cpu):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "row"),
+    [({"budget"}, 128), ({"steps"}, 256), ({"budget", "preset"}, 256), ({"budget", "batch_size"}, 256)],
+)
+def test_short_rows_are_for_runs_that_the_dial_shapes_alone(given, row, cpu):
+    config = TrainConfig(steps=150) if "steps" in given else TrainConfig(budget="10m")
+    assert budget_settings(config, given, Size(21_170_000, 680), cpu)["seq_len"] == row
+
+
 def test_bytes_per_token_of_the_recorded_texts():
     assert bytes_per_token(512) == pytest.approx(2.03) and bytes_per_token(4096) == pytest.approx(3.01, rel=0.01)
 

@@ -101,14 +101,16 @@ def choose(
     *,
     vocab_size: int | None = None,
     seq_len: int | None = None,
+    short: bool = True,
     share: float = 0.9,
 ) -> dict[str, Any]:
     """Settings of TrainConfig for pretraining on that much text in `seconds` on `machine`, within `share` of its memory.
 
+    `short` False: rows are never shorter than a model of that width has them (when the shape, the batch or the steps are the user's).
     Returns preset, set, vocab_size, seq_len, batch_size, accumulation_steps. UserError when not even the smallest model
     does FEWEST steps. The learning rates stay the defaults: they were measured at these batches (docs/LOG.md).
     """
-    found = candidates(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, share=share)
+    found = candidates(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, short=short, share=share)
     smallest = found[0]
     if smallest.steps < FEWEST:
         needed = seconds * MIN_STEPS / max(smallest.steps, 1e-9)
@@ -150,7 +152,14 @@ def fits_time(candidate: Candidate, size: Size) -> bool:
 
 
 def candidates(
-    size: Size, seconds: float, machine: Machine, *, vocab_size: int | None, seq_len: int | None, share: float
+    size: Size,
+    seconds: float,
+    machine: Machine,
+    *,
+    vocab_size: int | None,
+    seq_len: int | None,
+    short: bool,
+    share: float,
 ) -> list[Candidate]:
     """The shapes of the ladder that fit the memory, smallest first, with what each would read."""
     vocab = vocab_size or vocabulary(size.num_bytes)
@@ -159,7 +168,8 @@ def candidates(
         shape = preset(name, vocab_size=vocab, num_hidden_layers=layers)
         row = seq_len or row_length(shape.hidden_size)
         step_tokens, tokens = _reads(shape, seconds, row, machine)
-        if not seq_len and shape.hidden_size <= 256 and short_rows(tokens, size.row_bytes / bytes_per_token(vocab)):
+        document = size.row_bytes / bytes_per_token(vocab)
+        if short and not seq_len and shape.hidden_size <= 256 and short_rows(tokens, document):
             row = SHORT_ROW
             step_tokens, tokens = _reads(shape, seconds, row, machine)
         if not found or _fits(shape, 1, row, machine, share):

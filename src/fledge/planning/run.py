@@ -85,7 +85,9 @@ def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: M
     seconds = config.seconds() or TYPICAL_SECONDS
     seq_len = config.seq_len if "seq_len" in given else None
     vocab_size = config.vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else None)
-    chosen = budgets.choose(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len)
+    # Short rows were measured with the dial's own shape and batch; a run by steps does not say here how much it reads.
+    short = not {"preset", "set", "batch_size", "accumulation_steps", "steps", "epochs"} & given
+    chosen = budgets.choose(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, short=short)
     groups = [{"preset", "set"}, {"batch_size", "accumulation_steps"}, {"seq_len"}, {"vocab_size"}]
     kept = {name for group in groups if group & given for name in group}
     if config.tokenizer:
