@@ -106,7 +106,7 @@ def choose(
 ) -> dict[str, Any]:
     """Settings of TrainConfig for pretraining on that much text in `seconds` on `machine`, within `share` of its memory.
 
-    `short` False: rows are never shorter than a model of that width has them (when the shape, the batch or the steps are the user's).
+    `short` False: rows are never shorter than a model of that width has them (the shape, the batch or the steps are the user's).
     Returns preset, set, vocab_size, seq_len, batch_size, accumulation_steps. UserError when not even the smallest model
     does FEWEST steps. The learning rates stay the defaults: they were measured at these batches (docs/LOG.md).
     """
