@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
 
 import pytest
 
+from fledge.complaints import in_chinese
 from fledge.errors import suggest
 from fledge.lang import language
 from tests.conftest import ROOT
@@ -78,3 +80,43 @@ def test_a_suggestion_follows_the_language(monkeypatch):
         monkeypatch.setenv("FLEDGE_LANG", lang)
         said[language()] = suggest("epoch", ["epochs", "steps"])
     assert said == {"zh": "是不是想写 'epochs'？", "en": " Did you mean 'epochs'?"}
+
+
+class Complaint(Exception):
+    pass
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Complaint(message)
+
+
+@pytest.mark.parametrize(
+    ("words", "chinese"),
+    [
+        ("--number x", "--number 应该是整数，不能是 'x'"),
+        ("--rate x", "--rate 应该是一个数，不能是 'x'"),
+        ("--number", "--number 后面少了一个值"),
+        ("--flag=1", "--flag 后面不能写值，这里写了 '1'"),
+        ("--nu 1", "--nu 可以是好几个参数，请写全：--number, --numeral"),
+        ("--other", "没有参数 --other"),
+    ],
+)
+def test_what_argparse_says_is_known_in_chinese(words, chinese):
+    parser = Parser()
+    parser.add_argument("--number", type=int)
+    parser.add_argument("--numeral")
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--flag", action="store_true")
+    with pytest.raises(Complaint) as said:
+        parser.parse_args(words.split())
+    assert in_chinese(str(said.value)) == chinese
+
+
+def test_choices_are_named_in_chinese():
+    parser = Parser()
+    parser.add_argument("--kind", choices=["a", "b"])
+    with pytest.raises(Complaint) as said:  # Pythons quote the choices differently
+        parser.parse_args(["--kind", "c"])
+    assert in_chinese(str(said.value)).startswith("--kind 不能是 'c'，只能选：")
+    assert in_chinese("something new") == "参数写得不对（something new）"

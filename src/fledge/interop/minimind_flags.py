@@ -7,11 +7,11 @@ that differs between them is a pair (v2, v3); ABSENT on one side: that generatio
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from fledge.complaints import in_chinese
 from fledge.errors import UserError, suggest
 from fledge.lang import say
 
@@ -261,16 +261,6 @@ def parse_with(made: argparse.ArgumentParser, argv: Sequence[str]) -> dict[str, 
     return vars(typed)
 
 
-COMPLAINTS = {  # argparse's sentences, which exist in English only
-    r"(\S+): invalid int value: (.+)": r"\1 应该是整数，不能是 \2",
-    r"(\S+): invalid float value: (.+)": r"\1 应该是一个数，不能是 \2",
-    r"(\S+): expected one argument": r"\1 后面少了一个值",
-    r"(\S+): invalid choice: (.+) \(choose from (.+)\)": r"\1 不能是 \2，只能选：\3",
-    r"(\S+): ignored explicit argument (.+)": r"\1 后面不能写值，这里写了 \2",
-    r"ambiguous option: (\S+) could match (.+)": r"\1 可以是好几个参数，请写全：\2",
-}
-
-
 class Parser(argparse.ArgumentParser):
     """argparse, whose complaints become one sentence."""
 
@@ -278,16 +268,7 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ").rstrip(".")
         raise UserError(
             say(
-                f"{_in_chinese(message)}。用 `python {self.prog} --help` 查看说明。",
+                f"{in_chinese(message)}。用 `python {self.prog} --help` 查看说明。",
                 f"{message}. See `python {self.prog} --help`.",
             )
         )
-
-
-def _in_chinese(message: str) -> str:
-    """argparse's complaint in Chinese; one that is not in the table stands in brackets as it is."""
-    for english, chinese in COMPLAINTS.items():
-        if found := re.fullmatch(english, message):
-            told, colon, options = found.expand(chinese).partition("：")
-            return told + colon + options.replace(", ", "、")
-    return f"参数写得不对（{message}）"

@@ -6,13 +6,13 @@ import argparse
 import dataclasses
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fledge.complaints import in_chinese
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
 from fledge.errors import UserError, suggest
@@ -134,23 +134,6 @@ def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(list(argv))
 
 
-# What argparse says (in English only) of a mistake, and the same in Chinese.
-COMPLAINTS = (
-    (r"unrecognized arguments: (.*)", r"没有参数 \1"),
-    (r"argument (\S+): invalid int value: (.*)", r"\1 应该是整数，不能是 \2"),
-    (r"argument (\S+): invalid float value: (.*)", r"\1 应该是一个数，不能是 \2"),
-    (r"argument (\S+): expected one argument", r"\1 后面要写一个值"),
-    (r"argument (\S+): ignored explicit argument (.*)", r"\1 后面不带值，去掉 \2"),
-    (r"ambiguous option: (\S+) could match (.*)", r"\1 可以指 \2，要写完整"),
-    (r"argument (\S+): (.*)", r"\1：\2"),  # of `_count`, which speaks both languages
-)
-
-
-def _in_chinese(complaint: str) -> str:
-    found = ((re.fullmatch(pattern, complaint, re.DOTALL), words) for pattern, words in COMPLAINTS)
-    return next((match.expand(words) for match, words in found if match), complaint)
-
-
 class _Parser(argparse.ArgumentParser):
     """A mistake becomes one sentence."""
 
@@ -159,7 +142,7 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
         hint = hint or say(f"用法见 `python {self.prog} --help`。", f" See `python {self.prog} --help`.")
-        raise UserError(say(f"{self.prog}：{_in_chinese(message)}。{hint}", f"{self.prog}: {message}.{hint}"))
+        raise UserError(say(f"{self.prog}：{in_chinese(message)}。{hint}", f"{self.prog}: {message}.{hint}"))
 
 
 def _count(word: str) -> int:
