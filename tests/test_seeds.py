@@ -168,7 +168,7 @@ def test_a_fresh_clone_obeys(clone, tmp_path) -> None:
             if command.kind == "not yet":
                 assert "LoRA" in said and "还没有做好" in said
             if resumes:
-                assert "goes on after step 1" in said
+                assert "从第 1 步之后接着训练" in said
             if command.kind == "check":
                 assert said.split()[0] in ("True", "False")
             ran.append(script)

@@ -245,7 +245,7 @@ def test_the_command(write, tmp_path, capsys, monkeypatch):
     shown = " ".join(capsys.readouterr().out.split())
     assert "完全相同 3 1 33.33%" in shown and "留下 2 / 3 行" in shown and "<EMAIL>" in shown
     assert json.loads(report.read_text(encoding="utf-8"))["rows_out"] == 2
-    assert main(words) == 2 and "is there already" in capsys.readouterr().err
+    assert main(words) == 2 and "已经在那里了" in capsys.readouterr().err
     assert main([*words, "--force", "--no-exact", "--no-near", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows_out"] == 3
     assert main(["data", "clean", str(path), "-o", str(tmp_path / "x.jsonl"), "--min-chars", "1000"]) == 1
