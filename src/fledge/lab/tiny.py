@@ -45,9 +45,8 @@ class Language:
             pairs = torch.einsum("ab,abc->bc", pairs, self.odds)
         self.entropy = -(pairs[..., None] * self.odds * self.odds.log()).sum().item()  # nats a word
         words = pairs.sum(0)
-        self.entropy_of_none = (
-            -(words * words.log()).sum().item()
-        )  # of who knows how frequent every word is, and no more
+        # of who knows how frequent every word is, and no more
+        self.entropy_of_none = -(words * words.log()).sum().item()
         after = torch.einsum("ab,abc->bc", pairs, self.odds)  # who sees the word before alone cannot beat this:
         self.entropy_of_one = -(after * (after / after.sum(1, keepdim=True)).log()).sum().item()
 

@@ -47,7 +47,7 @@ ENOUGH = 5  # after which more time does harm
 LARGEST = 10  # computing parameters for each token of the text; nothing larger was tried
 MIN_STEPS, FEWEST = 50, 3  # fewer steps than MIN_STEPS are warned of, fewer than FEWEST refused
 # Rows of half the length while few tokens are read: on the mix (documents of 230 tokens), 256×3 after 2.4M tokens ended at
-# 2.158 bits per byte with rows of 128, 2.163 with 256 and 2.182 with 512, and 128 take a sixth less time (docs/LOG.md).
+# 2.158 bits per byte with rows of 128 and at 2.163 with 256, and 128 took a sixth less time (docs/LOG.md; one seed).
 FEW_TOKENS, SHORT_ROW = 6e6, 128
 BATCH_TOKENS, LONG_BATCH = 5e6, 0.38  # 2,048 tokens a step at 5M; the best batch grows like tokens ** 0.38 (nanochat)
 

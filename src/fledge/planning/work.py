@@ -61,9 +61,8 @@ def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
     """
     N, T = step.num_tokens, step.seq_len
     body = computing(shape) - shape.vocab_size * shape.hidden_size
-    scores: float = (
-        4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers
-    )  # forward, a token
+    # forward, a token
+    scores: float = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers
     scores *= CPU_ATTENTION[step.precision][step.packed] if step.attention == "cpu" else 1
     blocks = 2 * body + scores
     head = 2 * shape.vocab_size * shape.hidden_size
