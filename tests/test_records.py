@@ -166,3 +166,14 @@ def test_a_line_ends_at_a_newline_alone():
     run.sample(step=1, text="one\u2028two\u0085three")
     run.close()
     assert [row["text"] for row in run.samples()] == ["one\u2028two\u0085three"]
+
+
+def test_a_place_that_cannot_hold_runs_is_refused_before_any_work(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    monkeypatch.setenv("FLEDGE_RUNS", str(file / "runs"))
+    with pytest.raises(UserError, match=r"cannot make the run folder .*FLEDGE_RUNS"):
+        Run.check({})
+    monkeypatch.setenv("FLEDGE_RUNS", str(tmp_path / "new" / "runs"))
+    Run.check({})
+    assert not (tmp_path / "new").exists()

@@ -133,6 +133,10 @@ class Run:
         from fledge import trackers
 
         trackers.require(config)
+        root = runs_root().absolute()
+        there = next(path for path in (root, *root.parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise _no_folder(root, say(f"'{there}' 不能写", f"'{there}' cannot be written"))
         if name and (name != Path(name).name or name.startswith(".")):
             raise UserError(
                 say(
@@ -312,10 +316,7 @@ def _new_folder(root: Path, name: str) -> Path:
                 return path  # of a process that was killed before it wrote run.json
             number += 1
         except OSError as error:
-            why = error.strerror or error
-            raise UserError(
-                say(f"建不了训练的文件夹 '{path}'：{why}。", f"cannot make the run folder '{path}': {why}.")
-            ) from error
+            raise _no_folder(path, error.strerror or error) from None
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -346,3 +347,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _no_folder(path: Path, why: object) -> UserError:
+    return UserError(
+        say(
+            f"建不了训练的文件夹 '{path}'：{why}；用 FLEDGE_RUNS 指定一个能写的文件夹。",
+            f"cannot make the run folder '{path}': {why}; let FLEDGE_RUNS name a folder that can be written.",
+        )
+    )
