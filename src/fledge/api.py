@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fledge.course.mine import load_mine
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError
 from fledge.evaluate.score import Score, score_text
 from fledge.generate import Completion, Generator, Sampling
+from fledge.jobs.settings import job_config
 from fledge.lang import say
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
-from fledge.parts.learner import FORWARD, load_parts
+from fledge.parts.table import FORWARD
 from fledge.parts.verify import verify
 from fledge.planning.predict import Plan
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import job_config
 
 Messages = list[dict[str, Any]]
 
@@ -76,7 +77,7 @@ def load(
     set_threads()
     where = pick_device(device)
     folder = find_model(source)
-    chosen = load_parts(parts, fallback=parts_fallback, only=FORWARD)
+    chosen = load_mine(parts, fallback=parts_fallback, only=FORWARD)
     model = load_model(folder, device=where, parts=chosen)
     model.compute_dtype = pick_precision(precision, where)
     verify(chosen, model.config, model.compute_dtype, where)
@@ -103,13 +104,14 @@ def train(
     on_save: Callable[[Transformer, int], None] | None = None,
     **config: Any,
 ) -> Run:
-    """Run a training job ("pretrain", "sft") and return its run; settings are the fields of `TrainConfig`.
+    """Run a training job (one of `fledge.jobs.JOBS`) and return its run; settings are the fields of the job's config.
 
     The data are files (`data=[...]`) or `rows` in memory: strings, or dicts in any schema; `val_rows` to validate on,
     `replay_rows` to mix into fine-tuning, and `landmarks`, known values to draw beside the curves (e.g. {"floor": bits
     per byte}), go with `rows`. `on_save(model, step)` is called after every checkpoint of `save_every`, and at the end.
     """
-    from fledge.objectives.jobs import Material, run_job
+    from fledge.jobs.job import Material
+    from fledge.jobs.runner import run_job
 
     if rows is None and (val_rows is not None or replay_rows is not None or landmarks):
         raise UserError(
@@ -126,7 +128,9 @@ def train(
             )
         )
     material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
-    return run_job(job, job_config(job, **config), material, on_save, config.keys())
+    settings = job_config(job, **config)
+    parts = load_mine(settings.parts, fallback=settings.parts_fallback)
+    return run_job(job, settings, material, on_save, config.keys(), parts)
 
 
 def plan(
@@ -137,9 +141,10 @@ def plan(
     `profile` (conservative, standard, aggressive) adds its settings to yours; `card` plans for another machine ("RTX 3050",
     "8", "cpu"). The first plan measures this machine for a few seconds.
     """
+    from fledge.jobs import find_job
     from fledge.planning.run import machine_of, plan_job
 
     settings = job_config(job, **config)
     settings.check()
     machine = machine_of(card, settings)
-    return plan_job(job, settings, set(config), machine=machine, profile=profile, price=price)
+    return plan_job(find_job(job).planning, settings, set(config), machine=machine, profile=profile, price=price)

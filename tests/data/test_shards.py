@@ -182,8 +182,8 @@ def test_conversations_are_never_cut(byte_tokenizer):
 def test_a_dataset_opens_again_and_names_its_examples(byte_tokenizer):
     dataset = prepare_rows(["ab", "cd"], byte_tokenizer, kind="text")
     train, val = dataset.split(0.5)
-    assert Dataset.open(dataset.folder).fingerprint() == dataset.fingerprint()
-    assert len({d.fingerprint() for d in (dataset, train, val)}) == 3
+    assert Dataset.open(dataset.folder).fingerprint == dataset.fingerprint
+    assert len({d.fingerprint for d in (dataset, train, val)}) == 3
     with pytest.raises(UserError, match="is not a prepared dataset"):
         Dataset.open(dataset.folder / "nowhere")
 

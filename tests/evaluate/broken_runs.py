@@ -15,10 +15,10 @@ import torch
 from fledge.api import train
 from fledge.data import batches, shards
 from fledge.errors import UserError
+from fledge.jobs import runner as jobs
+from fledge.jobs.language import LanguageModeling
 from fledge.model.folder import load_model
 from fledge.model.transformer import Transformer
-from fledge.objectives import jobs
-from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 from fledge.training.objective import Loss

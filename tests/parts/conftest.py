@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from fledge.book import book_root
-from fledge.course.mine import PARTS, answer_file
+from fledge.course.mine import answer_file
 from fledge.course.progress import Progress
 from fledge.course.workspace import Workspace, make_workspace
+from fledge.parts.table import PARTS
 
 OWN = Path(__file__).parent / "mine"
 

@@ -14,8 +14,8 @@ import fledge
 from fledge import api
 from fledge.cli import main, quickstart
 from fledge.cli import parts as cli_parts
-from fledge.course.mine import PARTS
-from fledge.objectives import jobs
+from fledge.jobs import runner as jobs
+from fledge.parts.table import PARTS
 from fledge.records import Run
 from fledge.world import World
 from tests.parts.conftest import source_of

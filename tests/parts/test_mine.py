@@ -11,7 +11,7 @@ import torch
 
 from fledge.course import desk
 from fledge.course.exercise import exercises
-from fledge.course.mine import PARTS, answer_file, choose, my_parts, used_parts
+from fledge.course.mine import answer_file, choose, my_parts, used_parts
 from fledge.errors import UserError
 from fledge.model.presets import preset
 from fledge.parts import REFERENCE, Parts
@@ -28,6 +28,7 @@ from fledge.parts.learner import (
     stop,
     yours,
 )
+from fledge.parts.table import PARTS
 from fledge.parts.verify import check_part, verify
 from tests.parts.conftest import OWN, source_of
 

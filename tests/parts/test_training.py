@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import fledge
-from fledge.course.mine import PARTS
 from fledge.errors import UserError
 from fledge.generate import Sampling
 from fledge.model.folder import load_model
 from fledge.parts.learner import MyPart, PartError
+from fledge.parts.table import PARTS
 from fledge.records import Run
 from tests.parts.conftest import source_of
 from tests.training.resume_jobs import prepare, run_stage

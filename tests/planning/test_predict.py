@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from fledge.jobs import runner as jobs
 from fledge.model.presets import preset
-from fledge.objectives import jobs
 from fledge.planning import predict as predictions
 from fledge.planning import run as plan_run_module
 from fledge.planning.calibrate import Calibration

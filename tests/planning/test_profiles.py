@@ -8,11 +8,13 @@ import itertools
 import pytest
 
 from fledge.errors import UserError
+from fledge.jobs import JOBS
+from fledge.jobs.settings import job_config
 from fledge.planning import profiles
 from fledge.planning.data import Size
 from fledge.planning.machines import SHOWN, card
 from fledge.planning.profiles import ASSUMED, JOBS, PROFILES, Job, profile_named, profile_settings, proposals
-from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
+from fledge.training.config import TrainConfig
 
 TEXT = Size(1_600_000_000, 1100)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from fledge.objectives.jobs import Material, run_job
+from fledge.jobs.job import Material
+from fledge.jobs.runner import run_job
+from fledge.jobs.settings import job_config
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import job_config
 
 TEXTS = [f"the {a} cat sat on the {b} mat. 猫坐在{b}垫子上。" for a in ("red", "blue", "old") for b in ("big", "small")]
 CHATS = [

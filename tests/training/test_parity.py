@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 
 from fledge.data import prepare_rows
-from fledge.data.padded import PaddedBatches
 from fledge.errors import UserError
+from fledge.interop.parity import PaddedBatches
+from fledge.jobs.job import Material
+from fledge.jobs.runner import run_job
+from fledge.jobs.settings import job_config
 from fledge.model.folder import load_model
-from fledge.objectives.jobs import Material, run_job
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import job_config
 
 TEXTS = [f"the {n} cat sat on {n * n} mats. 猫坐在{n}张垫子上。" * (1 + n % 3) for n in range(11)]
 T, BATCH, STEPS_APART, LR = 40, 2, 4, 2e-3  # six batches an epoch: a step of four, and two left over

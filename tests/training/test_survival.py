@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from fledge.errors import UserError
+from fledge.jobs.language import LanguageModeling
 from fledge.model.folder import load_model
-from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from fledge.training.clock import Clock
 from tests.training.resume_jobs import prepare, run_stage

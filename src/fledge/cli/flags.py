@@ -1,24 +1,24 @@
 """Flags from a dataclass (or a function's signature): the fields are the flags, their docstrings are the help.
 
-tyro does the parsing and `--help`. What it says about a mistake is a box of several lines; here it becomes one
-sentence (UserError) that names the nearest flag. A required word without a flag is written
+tyro does the parsing and `--help`. What it says about a mistake is a box of several lines; its error events (of the version that
+pyproject.toml pins) become one sentence here (UserError) that names the nearest flag. A required word without a flag is written
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
 """
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import functools
 import inspect
-import io
-import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
+from typing_extensions import TypedDict
+from tyro import _docstrings, _errors
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from fledge.errors import UserError, suggest
@@ -26,20 +26,12 @@ from fledge.lang import Text, say
 
 T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)  # nested configs give flat flags
-NAMES: dict[Any, tuple[str, str]] = {
-    int: ("INT", "a whole number"),
-    float: ("FLOAT", "a number"),
-    str: ("TEXT", "a text"),
-    Path: ("PATH", "a path"),
+KINDS: dict[Any, tuple[str, Text]] = {
+    int: ("INT", Text("整数", "a whole number")),
+    float: ("FLOAT", Text("数", "a number")),
+    str: ("TEXT", Text("文字", "a text")),
+    Path: ("PATH", Text("路径", "a path")),
 }
-
-IN_CHINESE = (  # what tyro and `_rule` say -> the same in Chinese
-    (r"(.+): (.*) is not a whole number", r"\1 要写一个整数，\2 不是"),
-    (r"(.+): (.*) is not a number", r"\1 要写一个数，\2 不是"),
-    (r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\.?", r"\2 不能是 \1，可选的有：\3"),
-    (r"Missing value for argument '(.*)'\. Expected 1 values\.?", r"\1 后面缺一个值"),
-    (r"Missing value for argument '(.*)'\. Expected (\d+) values\.?", r"\1 后面缺值，要写 \2 个"),
-)
 
 
 def parse(target: Callable[..., T], argv: Sequence[str], prog: str, *, default: T | None = None) -> T:
@@ -47,16 +39,33 @@ def parse(target: Callable[..., T], argv: Sequence[str], prog: str, *, default: 
 
     Raises UserError with one sentence for a mistake in `argv`; `--help` prints and leaves with SystemExit(0).
     """
-    build = target if inspect.isclass(target) else _later(target)
-    call = functools.partial(_cli, build, prog=prog, default=default)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            result = call(args=list(argv))
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-        raise UserError(_sentence(call, argv, prog)) from None
-    return result if inspect.isclass(target) else result()
+    if inspect.isclass(target):
+        made: T = _cli(target, argv, prog, known_flags(target), default)
+        return made
+    later: Callable[[], T] = _cli(_later(target), argv, prog, known_flags(target))
+    return later()
+
+
+def typed(kinds: Sequence[type], argv: Sequence[str], prog: str) -> dict[str, Any]:
+    """What `argv` says of the fields of several dataclasses, and nothing that it does not say. A field that is a dict is
+    written KEY=VALUE …, its values as in YAML."""
+    fields: dict[str, Any] = {}
+    mappings = set()
+    for kind in kinds:
+        hints = get_type_hints(kind, include_extras=True)
+        for field in dataclasses.fields(kind):
+            hint, metavar = hints[field.name], None
+            if get_origin(hint) is dict:
+                mappings.add(field.name)
+                hint, metavar = list[str], "KEY=VALUE …"
+            help = _docstrings.get_field_docstring(kind, field.name, ()) or ""
+            shown = _default(field)
+            said = tyro.conf.arg(help=help, metavar=metavar, help_behavior_hint=f"(default: {shown})" if shown else "")
+            fields[field.name] = Annotated[hint, said]
+    asked = TypedDict("asked", fields, total=False)  # type: ignore[misc]
+    asked.__doc__ = inspect.getdoc(kinds[0])
+    given: dict[str, Any] = _cli(asked, argv, prog, known_flags(*kinds))
+    return {name: dict(map(_pair, value)) if name in mappings else value for name, value in given.items()}
 
 
 def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], argv: Sequence[str], prog: str) -> int:
@@ -77,14 +86,39 @@ def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], 
     return table[argv[0]][0](list(argv[1:]))
 
 
-def _cli(build: Any, *, args: list[str], prog: str, default: Any) -> Any:
-    with _REGISTRY:
-        given = {} if default is None else {"default": default}
-        return tyro.cli(build, args=args, prog=prog, config=CONFIG, add_help=True, **given)
+def known_flags(*targets: Any) -> list[str]:
+    """Every flag of dataclasses, those nested in them, or of a function's signature."""
+    return [f"--{name.replace('_', '-')}" for target in targets for name in _names(target)]
+
+
+def _names(target: Any) -> Iterator[str]:
+    hints = get_type_hints(target)
+    names = [f.name for f in dataclasses.fields(target)] if dataclasses.is_dataclass(target) else list(hints)
+    for name in names:
+        kind = hints.get(name)
+        if dataclasses.is_dataclass(kind):
+            yield from _names(kind)
+        elif name != "return":
+            yield name
+            if kind is bool:
+                yield f"no_{name}"
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is dataclasses.MISSING or field.default is None:
+        return ""
+    return str(field.default)
+
+
+def _cli(build: Any, argv: Sequence[str], prog: str, known: list[str], default: Any = None) -> Any:
+    given = {} if default is None else {"default": default}
+    refuse = functools.partial(_refuse, prog=prog, known=known)
+    with _REGISTRY, _errors.on_parse_error(refuse):
+        return tyro.cli(build, args=list(argv), prog=prog, config=CONFIG, add_help=True, **given)
 
 
 def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
-    """Parse a function's flags without running it yet: what it prints must not be taken for tyro's errors."""
+    """Parse a function's flags without running it yet: its own errors are not tyro's."""
 
     @functools.wraps(function)
     def collect(*args: Any, **kwargs: Any) -> Callable[[], T]:
@@ -93,55 +127,60 @@ def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
     return collect
 
 
-def _sentence(call: Callable[..., Any], argv: Sequence[str], prog: str) -> str:
-    """tyro's box of error text as one sentence."""
-    known = [
-        flag
-        for entry in re.findall(r"^  (-.*?)(?:  |$)", _said(call, ["--help"]), flags=re.MULTILINE)
-        for flag in re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", entry)
-    ]
-    for word in argv:
-        flag = word.split("=")[0].replace("_", "-")
-        if re.match(r"--?[A-Za-z]", flag) and flag not in known:
-            near = suggest(flag, [name for name in known if name.startswith("--")])
-            return say(
-                f"`{prog}` 没有 '{word.split('=')[0]}' 这个参数。{near or f'用 `{prog} --help` 查看全部参数。'}",
-                f"'{word.split('=')[0]}' is not a flag of `{prog}`.{near or f' See `{prog} --help`.'}",
+def _refuse(event: _errors.ParseErrorEvent, *, prog: str, known: list[str]) -> None:
+    """A mistake as one sentence."""
+    see = say(f"用 `{prog} --help` 查看用法。", f"See `{prog} --help`.")
+    unknown = getattr(event, "tokens", None) or getattr(event, "unrecognized_tokens", [])
+    if flag := next((word for word in unknown if word.startswith("-")), None):
+        name = flag.partition("=")[0]
+        near = suggest(name.replace("_", "-"), known)
+        raise UserError(
+            say(
+                f"`{prog}` 没有 '{name}' 这个参数。{near or see}",
+                f"'{name}' is not a flag of `{prog}`.{near or f' {see}'}",
             )
-    see = f"用 `{prog} --help` 查看用法。"
-    body = [line.strip() for line in _said(call, argv).splitlines()[2:]]  # after the title and its rule
-    body = body[: next((i for i, line in enumerate(body) if not line or line.startswith("---")), len(body))]
-    if body[0].startswith("Missing from"):  # then the flag with the kind of its value, and its help
-        help = " ".join(body[2:]).partition("(required)")[0].strip().rstrip(".")
-        name = body[1].split()[0]
-        return say(
-            f"缺少 {name}。{see}",
-            f"{name}{f' ({help})' if help else ''} is missing. See `{prog} --help`.",
         )
-    first = " ".join(body)
-    if extra := re.fullmatch(r"Unrecognized options: (.*)", first):
-        return say(
-            f"`{prog}` 看不懂多出来的 '{extra[1]}'。{see}",
-            f"`{prog}` does not know what to do with '{extra[1]}'. See `{prog} --help`.",
+    if isinstance(event, _errors.UnrecognizedArgs):
+        extra = " ".join(event.tokens)
+        raise UserError(
+            say(f"`{prog}` 看不懂多出来的 '{extra}'。{see}", f"`{prog}` does not know what to do with '{extra}'. {see}")
         )
-    first = re.sub(r"^(Error parsing )?(\w+: )?", "", first)  # `--steps: …`, or what the class itself objected to
-    return say(f"{_in_chinese(first.rstrip('.'))}。{see}", f"{first.rstrip('.')}. See `{prog} --help`.")
+    if isinstance(event, _errors.MissingArgs):
+        argument = event.missing_arguments[0].arg
+        help = argument.field.helptext
+        about = ((help() if callable(help) else help) or "").strip().rstrip(".")
+        name = argument.display_name()
+        raise UserError(say(f"缺少 {name}。{see}", f"{name}{f' ({about})' if about else ''} is missing. {see}"))
+    if isinstance(event, _errors.InvalidChoice):
+        name, choices = event.argument.display_name(), event.choices
+        listed = say("、", ", ").join(choices)
+        raise UserError(
+            say(
+                f"{name} 不能是 '{event.value}'，可选的有：{listed}。",
+                f"{name} cannot be '{event.value}': use {listed}.",
+            )
+        )
+    if isinstance(event, _errors.BadValue):
+        name = event.argument.display_name()
+        raise UserError(say(f"{name} 后面缺一个值。{see}", f"{name} needs a value. {see}"))
+    if isinstance(event, _errors.InstantiationFailure):
+        where = say("", "") if event.argument is None else f"{event.argument.display_name()}: "
+        raise UserError(f"{where}{event.message.rstrip('.')}{say('。', '. ')}{see}")
 
 
-def _in_chinese(first: str) -> str:
-    """tyro's words in Chinese; those of no known form stay as they are, but are said to be what was wrong."""
-    for pattern, words in IN_CHINESE:
-        if found := re.fullmatch(pattern, first):
-            return found.expand(words)
-    return f"这些参数不对（{first}）"
+def _pair(word: str) -> tuple[str, Any]:
+    """key=value, the value read as YAML (numbers, true/false, {…})."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise UserError(say(f"--set 要写成 key=value，不能是 '{word}'。", f"--set takes key=value, not '{word}'."))
+    import yaml
 
-
-def _said(call: Callable[..., Any], argv: Sequence[str]) -> str:
-    """What tyro prints for `argv`, without colours and box-drawing lines: it leaves them out when no terminal reads."""
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), contextlib.suppress(SystemExit):
-        call(args=list(argv))
-    return text.getvalue()
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(
+            say(f"--set {key} 的值读不懂：'{value}'。", f"--set {key} has a value that cannot be read: '{value}'.")
+        ) from None
 
 
 def _rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
@@ -149,10 +188,10 @@ def _rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     options = get_args(info.type) if get_origin(info.type) in (Union, types.UnionType) else (info.type,)
     kinds = [option for option in options if option is not type(None)]
     optional = len(kinds) < len(options)
-    if len(kinds) != 1 or kinds[0] not in NAMES or not (optional or kinds[0] in (int, float)):
+    if len(kinds) != 1 or kinds[0] not in KINDS or not (optional or kinds[0] in (int, float)):
         return None
     kind = kinds[0]
-    metavar, words = NAMES[kind]
+    metavar, words = KINDS[kind]
 
     def read(args: list[str]) -> Any:
         if optional and args[0] == "None":
@@ -160,7 +199,7 @@ def _rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         try:
             return kind(args[0])
         except ValueError:
-            raise ValueError(f"'{args[0]}' is not {words}") from None
+            raise ValueError(say(f"'{args[0]}' 不是{words.zh}", f"'{args[0]}' is not {words.en}")) from None
 
     return PrimitiveConstructorSpec(
         nargs=1,

@@ -49,7 +49,8 @@ class Choice:
 
 def announce(lm: LM) -> None:
     """Say on stderr whose parts a model runs on; nothing when all are the reference's."""
-    from fledge.parts.learner import FORWARD, banner
+    from fledge.parts.learner import banner
+    from fledge.parts.table import FORWARD
 
     if text := banner(lm.model.parts, FORWARD):
         print(text, file=sys.stderr)
@@ -83,7 +84,8 @@ def _show(parts: list[Mine]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fledge.course.mine import PARTS, STATES
+    from fledge.course.mine import STATES
+    from fledge.parts.table import PARTS
 
     table = Table(box=None, pad_edge=False)
     heads = (("部件", "part"), ("是什么", "what it is"), ("练习", "exercise"), ("--parts mine", "--parts mine"))
@@ -94,7 +96,7 @@ def _show(parts: list[Mine]) -> None:
         left_out = part.state == "passed" and not part.chosen
         other = say("参考实现（你没选它）", "reference (not chosen)") if left_out else say("参考实现", "reference")
         whose = f"[green]{yours}[/]" if part.used else f"[dim]{other}[/]"
-        table.add_row(part.name, str(PARTS[part.name]), str(STATES[part.state]), whose)
+        table.add_row(part.name, str(PARTS[part.name].about), str(STATES[part.state]), whose)
     console = Console(highlight=False)
     console.print(table)
     used = sum(part.used for part in parts)

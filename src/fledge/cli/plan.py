@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from fledge.cli import flags
 from fledge.cli import train as train_verb
 from fledge.errors import UserError
+from fledge.jobs import JOBS, find_job
+from fledge.jobs.settings import job_config
 from fledge.lang import say
-from fledge.training.config import JOB_DEFAULTS, TrainConfig, job_config
+from fledge.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from fledge.planning.profiles import Proposal
 
 
 @dataclasses.dataclass
-class Flags(train_verb.Flags):
+class Extra(train_verb.Extra):
     """Predict memory and minutes, and propose settings: conservative, standard, aggressive. All flags of `fledge train`."""
 
     card: str | None = None
@@ -42,7 +44,7 @@ class CalibrateFlags:
 
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        jobs = "\n".join(f"  {job}" for job in JOB_DEFAULTS)
+        jobs = "\n".join(f"  {job}" for job in JOBS)
         print(
             say(
                 f"用法：fledge plan JOB [参数]\n      fledge plan --calibrate\n\n训练任务 JOB：\n{jobs}\n\n"
@@ -54,7 +56,7 @@ def main(argv: list[str]) -> int:
         return 0
     if argv[0].startswith("-"):
         if "--calibrate" not in argv:
-            names = say("、", ", ").join(JOB_DEFAULTS)
+            names = say("、", ", ").join(JOBS)
             raise UserError(
                 say(
                     f"`fledge plan` 后面先写训练任务（{names}），或者写 --calibrate。",
@@ -63,7 +65,7 @@ def main(argv: list[str]) -> int:
             )
         return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
     job, *rest = argv
-    chosen, settings = train_verb.requested(job, rest, Flags, f"fledge plan {job}")
+    chosen, settings = train_verb.requested(job, rest, Extra, f"fledge plan {job}")
     if chosen.price is not None and chosen.price < 0:
         raise UserError(
             say(f"--price 是 {chosen.price:g}，但不能小于 0。", f"--price is {chosen.price:g}; it must be 0 or more.")
@@ -71,20 +73,21 @@ def main(argv: list[str]) -> int:
     return show(job, job_config(job, **settings), set(settings), chosen)
 
 
-def show(job: str, config: TrainConfig, given: set[str], chosen: Flags) -> int:
+def show(job: str, config: TrainConfig, given: set[str], chosen: Extra) -> int:
     """Exit code 1 when nothing that is proposed fits."""
     from fledge.planning.calibrate import learned
     from fledge.planning.machines import SHOWN, card
     from fledge.planning.profiles import profile_named, proposals
     from fledge.planning.run import machine_of, size_of
 
-    size = size_of(job, config)
+    facts = find_job(job).planning
+    size = size_of(facts, config)
     if chosen.cards:
         machines = [*(card(name) for name in SHOWN), machine_of("cpu", config, again=chosen.measure)]
     else:
         machines = [machine_of(chosen.card, config, again=chosen.measure)]
     found = {
-        machine: proposals(job, config, given, machine, size, calibration=learned(machine.key), price=chosen.price)
+        machine: proposals(facts, config, given, machine, size, calibration=learned(machine.key), price=chosen.price)
         for machine in machines
     }
     if config.profile:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fledge.lang import say
+from fledge.planning.profiles import asked
 
 if TYPE_CHECKING:
     from fledge.planning.calibrate import Calibration, Outcome
@@ -224,7 +225,8 @@ def text_of(size: Size) -> str:
 
 def model_of(plan: Plan) -> str:
     """The preset, or width × layers when it is not one as it stands."""
-    plain = plan.config.preset if not plan.config.set else None
+    new = asked(plan.config)
+    plain = new.preset if not new.set else None
     return plain or f"{plan.shape.hidden_size}×{plan.shape.num_hidden_layers}"
 
 

@@ -6,18 +6,23 @@ that passed, byte for byte.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.course.progress import Event, Progress
 from fledge.course.workspace import Workspace, find_workspace
 from fledge.errors import UserError, suggest
 from fledge.lang import Text, say
+from fledge.parts.table import PARTS
 from fledge.records import write_atomic
+
+if TYPE_CHECKING:
+    from fledge.parts import Parts
 
 State = Literal["not started", "failing", "passed", "changed"]
 STATES: dict[State, Text] = {
@@ -25,21 +30,6 @@ STATES: dict[State, Text] = {
     "failing": Text("还没通过", "not passed yet"),
     "passed": Text("已通过", "passed"),
     "changed": Text("通过后又改过", "changed since it passed"),
-}
-
-# In the order of the book: the fields of fledge.parts.Parts (which cannot be asked here: it loads torch), and what they are.
-PARTS: dict[str, Text] = {
-    "rms_norm": Text("归一化：把向量缩放到同样的大小", "scales every vector to the same size"),
-    "apply_rope": Text("旋转位置编码：位置变成角度", "turns positions into angles (RoPE)"),
-    "attention": Text("注意力：每个位置从前面读取什么", "what a position reads from before it"),
-    "swiglu": Text("前馈层的门：让多少信息通过", "the gate of the feed-forward layer"),
-    "route_tokens": Text("混合专家的路由：词元去找哪几个专家", "which experts a token goes to"),
-    "cross_entropy": Text("损失：猜下一个词元猜得有多差", "the loss: how bad a guess was"),
-    "clip_gradients": Text("梯度裁剪：一步不能走得太远", "keeps a step from going too far"),
-    "adamw_step": Text("优化器：按梯度更新一个张量", "the optimizer's update of a tensor"),
-    "lr_at": Text("学习率：训练到这里该走多大的步", "the learning rate over a run"),
-    "sft_targets": Text("微调的目标：只有回答才算进损失", "in fine-tuning only answers count"),
-    "sample": Text("采样：从概率里抽出下一个词元", "draws the next token"),
 }
 
 
@@ -122,6 +112,35 @@ def used_parts(space: Workspace | None = None) -> list[Mine]:
             f"with `fledge check {first}`.",
         )
     )
+
+
+def load_mine(choice: str, *, fallback: bool = False, only: Collection[str] = tuple(PARTS)) -> Parts:
+    """The parts that `--parts` names: the reference, or "mine" (of those in `only`). One that changed since it passed is
+    the reference's, and the banner says so."""
+    from fledge.parts import REFERENCE
+    from fledge.parts.learner import MyPart, load_parts
+
+    if choice == "reference":
+        return REFERENCE
+    used = used_parts()
+    files = {part.name: part.file for part in used if part.name in only}
+    if not files:
+        listed = [part.name for part in used]
+        raise UserError(
+            say(
+                f"你写的部件（{'、'.join(listed)}）在这里都用不到：去掉 --parts mine。",
+                f"none of your parts ({', '.join(listed)}) is used here: leave --parts mine out.",
+            )
+        )
+    stale = {}
+    for part in my_parts():
+        if part.state == "changed" and part.name in only:
+            stale[part.name] = MyPart(part.name, getattr(REFERENCE, part.name), part.file, part.sha256 or "")
+            stale[part.name].replaced = say(
+                f"它通过后又改过，先用 `fledge check {part.name}` 检查",
+                f"yours changed since it passed, `fledge check {part.name}` first",
+            )
+    return dataclasses.replace(load_parts(files, fallback=fallback), **stale)
 
 
 def choose(names: Iterable[str] | None, space: Workspace | None = None) -> list[Mine]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from fledge.lang import say
 if TYPE_CHECKING:
     import torch
 
+SAMPLE = 20_000  # stretches that are packed for trial, to say how many rows an epoch has
 IGNORE = -100  # the target of a position that has no loss (PyTorch's ignore_index)
 
 
@@ -49,11 +52,31 @@ class Batch:
         names = ("inputs_BT", "targets_BT", "positions_BT", "segments_BT", "tags_BT")
         columns = [None if (t := getattr(self, name)) is None else t.tensor_split(parts) for name in names]
         pieces = []
-        for i in range(min(parts, len(self.inputs_BT))):
+        for i in range(min(parts, len(self))):
             rows = [None if column is None else column[i] for column in columns]
             part: dict[str, Any] = dict(zip(names, rows))
             pieces.append(Batch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=0))
         return pieces
+
+    def __len__(self) -> int:
+        return len(self.inputs_BT)
+
+    @property
+    def num_tokens(self) -> int:
+        """Positions that are computed."""
+        return self.inputs_BT.numel()
+
+    def pin(self) -> Batch:
+        """The same in page-locked memory, from which a GPU copies while it computes."""
+        pinned = {
+            field.name: value.pin_memory()
+            for field in dataclasses.fields(self)
+            if hasattr(value := getattr(self, field.name), "pin_memory")
+        }
+        return dataclasses.replace(self, **pinned)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {"inputs": self.inputs_BT, "targets": self.targets_BT}
 
 
 class PackedBatches:
@@ -70,7 +93,8 @@ class PackedBatches:
 
     Attributes:
         truncated, dropped: number of examples per epoch that were shortened, or lost all their targets.
-        tokens_per_epoch: pairs in one epoch; utilisation: share of the positions so far that hold one.
+        tokens_per_epoch: pairs in one epoch; utilisation: share of the positions so far that hold one, None before the first
+            batch; readings: how often the pairs were read so far.
     """
 
     def __init__(
@@ -127,8 +151,24 @@ class PackedBatches:
         self._sizes = sizes
 
     @property
-    def utilisation(self) -> float:
-        return self._filled / self._positions if self._positions else 1.0
+    def utilisation(self) -> float | None:
+        return self._filled / self._positions if self._positions else None
+
+    @property
+    def readings(self) -> float:
+        return self._filled / self.tokens_per_epoch
+
+    def rows_per_epoch(self) -> int:
+        """Rows of one epoch: counted for the first SAMPLE stretches of the first one, and by their share for the rest."""
+        plan = self._stretches(0)
+        packer = Packer(self.seq_len, self.crop, window=self._packer.window)
+        source = (Stretch(*line.tolist()) for line in plan[:SAMPLE])
+        rows = 0
+        fill(packer, source)
+        while packer.row():
+            rows += 1
+            fill(packer, source)
+        return math.ceil(rows * self.tokens_per_epoch / int(plan[:SAMPLE, 2].sum()))
 
     def report(self) -> dict[str, Any]:
         """Counts for the run record."""
@@ -136,7 +176,7 @@ class PackedBatches:
             "truncated": self.truncated,
             "dropped": self.dropped,
             "tokens_per_epoch": self.tokens_per_epoch,
-            "utilisation": round(self.utilisation, 4),
+            "utilisation": None if self.utilisation is None else round(self.utilisation, 4),
         }
 
     def __iter__(self) -> PackedBatches:
@@ -171,9 +211,9 @@ class PackedBatches:
         return stretches(self._sizes, self.seq_len, cut=self.crop, generator=generator)
 
     def _made_for(self) -> dict[str, Any]:
-        """What the cursor depends on. The number of rows in a batch is not part of it: the next row is the next row."""
-        settings = {name: getattr(self, name) for name in ("seq_len", "crop", "seed", "epochs", "shuffle")}
-        return {"dataset": self.dataset.fingerprint(), **settings}
+        """What the cursor depends on. The rows of a batch and the epochs are no part of it: the next row is the next row."""
+        settings = {name: getattr(self, name) for name in ("seq_len", "crop", "seed", "shuffle")}
+        return {"dataset": self.dataset.fingerprint, **settings}
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers and lists: after `load_state_dict` the next batch is the one that would come now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +104,10 @@ class Dataset:
             "tokens": self.num_tokens,
             "targets": self.num_targets,
             "bytes": self.num_bytes,
-            "fingerprint": self.fingerprint(),
+            "fingerprint": self.fingerprint,
         }
 
+    @cached_property
     def fingerprint(self) -> str:
         """Names exactly these examples in this order: a data cursor is only valid for the dataset it was made on."""
         digest = hashlib.sha256(self.manifest["key"].encode())
@@ -120,27 +121,27 @@ class Dataset:
         The cut falls between two examples where one lies near enough; else (few long documents) inside one, and the
         token before the cut is then the context of the first validation token. No token is a target in both.
         """
-        train: list[tuple[int, int, int]] = []  # (example, start, end)
-        val: list[tuple[int, int, int]] = []
+        train: list[np.ndarray] = []  # columns of (example, start, end)
+        val: list[np.ndarray] = []
         for source in np.unique(self.sources):
             index = np.flatnonzero(self.sources == source)
             ahead = np.concatenate([[0], np.cumsum(self.bytes[index])])
             goal = ahead[-1] * (1 - fraction)
             cut = int(np.abs(ahead - goal).argmin())
-            inside = None
+            pieces = np.stack([index, self.starts[index], self.ends[index]])
             if self.mask is None and abs(ahead[cut] - goal) > 0.25 * fraction * ahead[-1]:
                 cut = int(np.searchsorted(ahead, goal, side="right")) - 1
                 inside = self._token_at_byte(index[cut], goal - ahead[cut])
-            elif len(index) > 1:
-                cut = min(max(cut, 1), len(index) - 1)
-            for number, i in enumerate(index.tolist()):
-                start, end = int(self.starts[i]), int(self.ends[i])
-                if inside is not None and number == cut:
-                    train.append((i, start, inside + 1))
-                    val.append((i, inside, end))
-                else:
-                    (train if number < cut else val).append((i, start, end))
-        if not train or not val:
+                before, after = pieces[:, : cut + 1].copy(), pieces[:, cut:].copy()
+                before[2, -1], after[1, 0] = inside + 1, inside
+            else:
+                if len(index) > 1:
+                    cut = min(max(cut, 1), len(index) - 1)
+                before, after = pieces[:, :cut], pieces[:, cut:]
+            train.append(before)
+            val.append(after)
+        first, second = np.concatenate(train, 1), np.concatenate(val, 1)
+        if not first.size or not second.size:
             raise UserError(
                 say(
                     f"{'、'.join(self.source_names())} 里只有 {len(self)} 个样本，留不出 {fraction:.0%} 来验证："
@@ -149,7 +150,7 @@ class Dataset:
                     "add rows or name validation files (--val)",
                 )
             )
-        return self._view(train), self._view(val)
+        return self._view(first), self._view(second)
 
     def _token_at_byte(self, i: int, byte: float) -> int:
         """The absolute position of the last token of document i that ends before `byte` bytes of its text."""
@@ -158,9 +159,9 @@ class Dataset:
         inside = int(np.searchsorted(ends_at, byte, side="right")) - 1
         return start + min(max(inside, 1), end - start - 2)
 
-    def _view(self, pieces: Sequence[tuple[int, int, int]]) -> Dataset:
-        """Examples, or parts of text documents, as a dataset over the same files."""
-        index, starts, ends = (np.array(column, np.int64) for column in zip(*pieces))
+    def _view(self, pieces: np.ndarray) -> Dataset:
+        """Examples, or parts of text documents, as a dataset over the same files; int64 [3, n] of example, start, end."""
+        index, starts, ends = pieces.astype(np.int64)
         targets, bytes_ = self.targets[index], self.bytes[index]
         for k in np.flatnonzero((starts != self.starts[index]) | (ends != self.ends[index])):
             targets[k] = ends[k] - starts[k] - 1

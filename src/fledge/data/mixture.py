@@ -24,6 +24,14 @@ class Mixture:
             return next(self.replay)
         return next(self.main)
 
+    @property
+    def readings(self) -> float:
+        """Of `main`."""
+        return self.main.readings
+
+    def report(self) -> dict[str, Any]:
+        return self.main.report()
+
     def state_dict(self) -> dict[str, Any]:
         return {"owed": self.owed, "main": self.main.state_dict(), "replay": self.replay.state_dict()}
 

@@ -11,13 +11,10 @@ from fledge.evaluate.bands import WIDE, Match, Point, match
 from fledge.evaluate.counting import Counts, count, prepared
 from fledge.evaluate.curves import Curves
 from fledge.evaluate.written import Written, tokenizer_of, written
+from fledge.jobs import JOBS, find_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import JOB_DEFAULTS, TrainConfig
 
-LANGUAGE_JOBS = ("pretrain", "sft")  # their loss is -log p of the next token
-# AdamW for everything, by job: between the rates that suit 0.1M and 100M parameters. Muon's are the defaults.
-ADAMW = {"pretrain": 3e-3, "sft": 3e-4}
 BEHIND = 1.6  # samples that are so many times as surprising as the text itself are not of this text …
 SURPRISE = 1.5  # … and by so many nats a token
 ENOUGH_PAIRS = 30
@@ -49,7 +46,9 @@ class Case:
         self.landmarks: dict[str, Any] = run.info.get("landmarks") or {}
         self.curves = Curves(run)
         self.loss = self.curves.means("loss")
-        self.language = run.info.get("job") in LANGUAGE_JOBS
+        job = run.info.get("job")
+        self.job = find_job(job) if job in JOBS else None
+        self.language = self.job is not None and self.job.language
         self.done = run.info.get("status") == "done"
 
     @property
@@ -140,15 +139,11 @@ class Case:
     @cached_property
     def rate(self) -> tuple[str, float, float, float] | None:
         """The learning rate that is furthest from the usual: (setting, value, how many times the usual, the usual)."""
-        job = str(self.run.info.get("job"))
-        if not self.language or "lr" not in self.config:
+        if self.job is None or not self.language or "lr" not in self.config:
             return None
-        if self.config.get("optimizer") == "adamw":
-            usual = {"lr": ADAMW[job]}
-        else:
-            tied = (self.run.info.get("model") or {}).get("tie_word_embeddings")
-            names = ["lr", "head_lr", "norm_lr"] + ([] if tied else ["embed_lr"])
-            usual = {name: JOB_DEFAULTS[job].get(name, getattr(TrainConfig, name)) for name in names}
+        usual = dict(self.job.config.rates[self.config.get("optimizer", "muon")])
+        if (self.run.info.get("model") or {}).get("tie_word_embeddings"):
+            usual.pop("embed_lr", None)
         off = {name: max(self.config[name], 1e-12) / rate for name, rate in usual.items() if name in self.config}
         name = max(off, key=lambda name: max(off[name], 1 / off[name]))
         return name, self.config[name], off[name], usual[name]

@@ -21,9 +21,10 @@ from fledge.interop.minimind_files import Place, choose, find_weights, weight_fo
 from fledge.interop.minimind_practice import find_data, is_practice
 from fledge.interop.minimind_runs import free_name, resumable, run_name, saver
 from fledge.interop.minimind_tokenizer import ensure_tokenizer, train_tokenizer
+from fledge.interop.parity import ADAMW
 from fledge.lang import say
 from fledge.records import Run
-from fledge.training.config import CHANGEABLE, PARITY
+from fledge.training.config import CHANGEABLE
 
 SEED = 42
 # MiniMind holds nothing out; a small part lets a run say how well it does on text that it has not seen.
@@ -112,7 +113,8 @@ def _train(script: str, place: Place, settings: dict[str, Any], args: Args, weig
 
     save = saver(place, settings["run"], weights)
     try:
-        run = api.train(flags.SCRIPTS[script].job or "", on_save=save, **settings)
+        job = "minimind_pretrain" if args["parity"] and script == "pretrain" else flags.SCRIPTS[script].job or ""
+        run = api.train(job, on_save=save, **settings)
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
@@ -170,7 +172,7 @@ def _settings(
     elif run != run_name(name):
         print(say(f"之前的训练记录保留着；这次叫 {run}。", f"The earlier run stays; this one is called {run}."))
     return {
-        **PARITY,  # torch's AdamW as MiniMind calls it, and its curve of the learning rate
+        **ADAMW,  # torch's AdamW as MiniMind calls it, and its curve of the learning rate
         **_fields(args, typed),
         **start,
         "data": [place.short(data)],
@@ -223,7 +225,6 @@ def _fields(args: Args, typed: Args) -> dict[str, Any]:
         "compile": "on" if args["use_compile"] else "off" if "use_compile" in typed or args["parity"] else "auto",
         "save_every": max(1, round(args["save_interval"] / args["accumulation_steps"])),
         "track": _tracker() if args["use_wandb"] else None,
-        "parity": bool(args["parity"]),
     }
     if args["max_steps"]:
         fields["epochs"] = None

@@ -19,7 +19,6 @@ from fledge.model.config import ModelConfig
 from fledge.model.rope import rope_frequencies, rope_tables
 
 B, T = 2, 24
-ALWAYS_FP32 = ("sft_targets", "clip_gradients", "adamw_step", "lr_at", "sample")  # whatever the model computes in
 SCHEDULES = ("linear", "cosine", "wsd", "constant")
 
 

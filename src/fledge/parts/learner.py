@@ -13,7 +13,7 @@ import linecache
 import math
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -21,16 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.course.mine import PARTS, my_parts, used_parts
 from fledge.device import out_of_memory
 from fledge.errors import UserError
 from fledge.lang import say
 from fledge.parts import REFERENCE, Parts
-
-FORWARD = ("rms_norm", "apply_rope", "attention", "swiglu", "route_tokens", "sample")  # what generating uses
-MUTATED = {"adamw_step": (0, 2, 3), "clip_gradients": (0,)}  # arguments that a part changes in place
-# Results that are no numbers are noticed at once where that costs little; in the model the loss shows them (see blame.py).
-WATCHED = ("adamw_step", "clip_gradients", "lr_at")
+from fledge.parts.table import PARTS
 
 
 class PartError(UserError):
@@ -85,7 +80,7 @@ class MyPart:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.replaced:
             return self.reference(*args, **kwargs)
-        changed = [args[i] for i in MUTATED.get(self.name, ())]
+        changed = [args[i] for i in PARTS[self.name].mutates]
         before = _copies(changed)  # half an update could neither be saved nor redone
         try:
             result = self.function(*args, **kwargs)
@@ -96,7 +91,7 @@ class MyPart:
             failed = PartError(self.name, in_words(error), self.file, line_in(error, self.file))
             failed.__cause__ = error
         else:
-            if self.name not in WATCHED or _finite([result, changed]):
+            if not PARTS[self.name].watched or _finite([result, changed]):
                 return result
             # What came in may be no number already (a run that diverged, fp16 that overflowed): the reference shows that.
             _restore(changed, before)
@@ -113,31 +108,18 @@ class MyPart:
         return self.reference(*args, **kwargs)
 
 
-def load_parts(choice: str, *, fallback: bool = False, only: Collection[str] = tuple(PARTS)) -> Parts:
-    """The parts that `--parts` names: the reference, or "mine" (of those in `only`). With `fallback` a part that fails is
-    replaced by the reference, which is said on stderr."""
-    if choice == "reference":
-        return REFERENCE
-    used = used_parts()
+def load_parts(files: Mapping[str, Path], *, fallback: bool = False) -> Parts:
+    """The reference with the functions of `files` (part -> Python file) in place of its own. With `fallback` a part that
+    fails is replaced by the reference, which is said on stderr."""
     mine: dict[str, MyPart] = {}
-    for part in used:
-        if part.name not in only:
-            continue
+    for name, file in files.items():
         try:
-            mine[part.name] = MyPart(part.name, *load_function(part.file, part.name))
-            mine[part.name].on_failure = fall_back if fallback else stop
+            mine[name] = MyPart(name, *load_function(file, name))
+            mine[name].on_failure = fall_back if fallback else stop
         except PartError as error:
             if not fallback:
                 raise
             print(f"  {fallen(error)}", file=sys.stderr)
-    if not mine and not fallback:
-        listed = [part.name for part in used]
-        raise UserError(
-            say(
-                f"你写的部件（{'、'.join(listed)}）在这里都用不到：去掉 --parts mine。",
-                f"none of your parts ({', '.join(listed)}) is used here: leave --parts mine out.",
-            )
-        )
     return dataclasses.replace(REFERENCE, **mine)
 
 
@@ -198,14 +180,6 @@ def banner(parts: Parts, names: Collection[str] = tuple(PARTS)) -> str:
         say(f"  {part.name} 用的是参考实现：{part.replaced}", f"  {part.name} is the reference's: {part.replaced}")
         for part in mine
         if part.replaced
-    ]
-    lines += [
-        say(
-            f"  {part.name} 用的是参考实现：它通过后又改过，先用 `fledge check {part.name}` 检查",
-            f"  {part.name} is the reference's: yours changed since it passed, `fledge check {part.name}` first",
-        )
-        for part in my_parts()
-        if part.state == "changed" and part.name in names
     ]
     return "\n".join(lines)
 

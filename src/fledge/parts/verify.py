@@ -17,8 +17,9 @@ from torch import Tensor
 from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.parts import Parts
-from fledge.parts.cases import ALWAYS_FP32, Case, cases
+from fledge.parts.cases import Case, cases
 from fledge.parts.learner import MyPart, PartError, in_words, line_in, yours
+from fledge.parts.table import PARTS
 
 SLACK = 16  # roundings that a result may be away from the reference's, times the square root of the case's length
 SLACK_HALF = 4  # in bf16 and fp16 products add up in fp32, so that a result is rounded a few times whatever its length
@@ -73,7 +74,7 @@ def check_part(
     schedule: str | None = None,
 ) -> Iterator[Check]:
     """Every comparison of one part, in each of the dtypes that it meets."""
-    for dtype in (torch.float32,) if part.name in ALWAYS_FP32 else dict.fromkeys(dtypes):
+    for dtype in (torch.float32,) if PARTS[part.name].fp32 else dict.fromkeys(dtypes):
         for case in cases(part.name, shape, dtype, schedule):
             yield from _check(part, case, dtype, device)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fledge.model.config import ModelConfig
+from fledge.training.optimizers import OPTIMIZERS, RULES, Role
 
 FP32 = 4
 INT64 = 8
@@ -55,8 +56,8 @@ def attention_kind(device: str, precision: str, seq_len: int, packed: bool, grou
     return "math" if packed and grouped else "fused"
 
 
-def parameters(shape: ModelConfig) -> dict[str, int]:
-    """Numbers of parameters by the rule that updates them: matrices (Muon), embedding, head and vectors (AdamW)."""
+def parameters(shape: ModelConfig) -> dict[Role, int]:
+    """Numbers of parameters by their role for the optimizer."""
     counts, D, hd = shape.num_parameters(), shape.hidden_size, shape.head_dim or 0
     vectors = D + shape.num_hidden_layers * (2 * D + (2 * hd if shape.qk_norm else 0))
     if shape.attention_bias:
@@ -75,10 +76,9 @@ def parameters(shape: ModelConfig) -> dict[str, int]:
 
 
 def optimizer_state(shape: ModelConfig, optimizer: str) -> int:
-    """Bytes that stay between steps: one number a parameter for Muon, two for AdamW, fp32."""
-    counts = parameters(shape)
-    muon = counts["matrices"] if optimizer == "muon" else 0
-    return FP32 * (muon + 2 * (sum(counts.values()) - muon))
+    """Bytes that stay between steps: a rule keeps one or more fp32 numbers a parameter."""
+    rules = OPTIMIZERS[optimizer].rules
+    return sum(FP32 * len(RULES[rules[role]].slots) * count for role, count in parameters(shape).items())
 
 
 def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:

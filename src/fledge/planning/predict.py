@@ -10,11 +10,14 @@ from fledge.model.config import ModelConfig
 from fledge.planning.budget import warnings
 from fledge.planning.calibrate import NONE, Calibration
 from fledge.planning.data import Size
+from fledge.planning.facts import Planning
 from fledge.planning.machines import FRAGMENTS, Machine
 from fledge.planning.measure import ratio, seconds_of
 from fledge.planning.memory import Pass, Terms, attention_kind, peak
+from fledge.planning.optimizer import chosen_optimizer
 from fledge.planning.work import step_work
 from fledge.training.config import TrainConfig
+from fledge.training.due import LAST, VALIDATIONS
 
 PROCESS_MB = 240  # Python, torch and the tokenizer library on a CPU build of torch, before any data
 # A tokenizer that is trained for the run, and preparing the data, by byte of text (measured: docs/LOG.md).
@@ -24,7 +27,6 @@ TOKENIZER_BYTES = (
     30_000_000  # of text at most: evenly drawn, they count pairs as well, and more would need that much memory
 )
 FORWARD_SHARE = 0.3  # of a training token's time: a validation token
-VALIDATIONS, LAST = 10, 64  # of training.loop, which needs torch; a test holds them together
 
 
 @dataclass
@@ -113,7 +115,7 @@ OVERHEAD = ("Python and libraries", "text and tokenizer", "fragmentation")
 
 
 def predict(
-    job: str,
+    facts: Planning,
     config: TrainConfig,
     shape: ModelConfig,
     size: Size,
@@ -122,7 +124,6 @@ def predict(
     calibration: Calibration = NONE,
     price: float | None = None,
     measure: bool = True,
-    frozen: int = 0,
 ) -> Plan:
     """Memory and minutes of a run with these settings on that machine.
 
@@ -130,12 +131,13 @@ def predict(
         config: `steps`, `epochs` or `budget` says how long; none of them means one reading of the text.
         shape: of the model, with its real vocabulary.
         measure: take one step of the shape (or a smaller neighbour) on this machine, unless it was taken before.
-        frozen: other models of the same shape that only run forward (a reference, a teacher).
     """
+    frozen = facts.frozen
+    optimizer, _ = chosen_optimizer(config, shape)
     precision = machine.precision if config.precision == "auto" else config.precision
     step = pass_of(config, shape, size, machine, precision)
-    work = step_work(shape, step, config.optimizer, config.accumulation_steps, frozen)
-    taken = ratio(machine, shape, step, config.optimizer) if measure else 1.0
+    work = step_work(shape, step, optimizer, config.accumulation_steps, frozen)
+    taken = ratio(machine, shape, step, optimizer) if measure else 1.0
     step_seconds = seconds_of(work, machine) * taken * calibration.time
     per_step = step.num_tokens * config.accumulation_steps
     text_tokens = size.tokens(shape.vocab_size)
@@ -152,7 +154,7 @@ def predict(
         steps = config.steps or max(1, math.ceil((config.epochs or 1) * train_tokens / per_step))
         training = steps * step_seconds
         on_the_way = one * (min(steps / config.val_every, steps) if config.val_every else VALIDATIONS)
-    moment, memory = peak(shape, step, config.optimizer, config.accumulation_steps, frozen)
+    moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
     trains_tokenizer = config.tokenizer is None and config.model is None
     seconds = {
         "start": START_SECONDS
@@ -163,7 +165,7 @@ def predict(
         "last validation": min(LAST * config.val_tokens, held_out) * token_seconds,
     }
     plan = Plan(
-        job=job,
+        job=facts.job,
         machine=machine,
         shape=shape,
         config=config,
@@ -183,7 +185,7 @@ def predict(
 
 
 def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str) -> Pass:
-    packed = not config.parity and size.packed(shape.vocab_size, config.seq_len)
+    packed = size.packed(shape.vocab_size, config.seq_len)
     grouped = shape.num_key_value_heads != shape.num_attention_heads
     return Pass(
         config.batch_size,

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
-from fledge.data.rows import Kind
 from fledge.errors import UserError, suggest
 from fledge.lang import say
 from fledge.model.config import ModelConfig
@@ -17,9 +16,10 @@ from fledge.planning import budget as budgets
 from fledge.planning import why
 from fledge.planning.calibrate import NONE, Calibration
 from fledge.planning.data import Size
+from fledge.planning.facts import Planning
 from fledge.planning.machines import Machine
 from fledge.planning.predict import Plan, predict
-from fledge.training.config import TrainConfig, parse_duration
+from fledge.training.config import LENGTHS, TrainConfig, parse_duration
 
 
 @dataclass(frozen=True)
@@ -42,33 +42,8 @@ PROFILES = (
 )
 
 
-@dataclass(frozen=True)
-class Job:
-    """What the planner has to know of a training job: a new job is a new row. Tuples hold a value for each profile.
-
-    Attributes:
-        kind: of its rows.
-        budget: times for (CPU, GPU), for a job that trains as long as one likes; epochs: for one that reads its data.
-        seq_len: tokens of a row on (CPU, GPU).
-        frozen: models that only run forward beside the trained one (a reference, a teacher).
-    """
-
-    kind: Kind
-    seq_len: tuple[tuple[int, int, int], tuple[int, int, int]]
-    budget: tuple[tuple[str, str, str], tuple[str, str, str]] | None = None
-    epochs: tuple[int, int, int] | None = None
-    frozen: int = 0
-
-
-JOBS = {
-    "pretrain": Job(
-        kind="text",
-        seq_len=((256, 256, 256), (256, 512, 1024)),
-        budget=(("10m", "1h", "8h"), ("1h", "8h", "24h")),
-    ),
-    "sft": Job(kind="chat", seq_len=((256, 256, 512), (256, 512, 1024)), epochs=(1, 2, 3)),
-}
 FEW = 4  # rows of a pass
+USUAL = ("1h", "8h")  # of (CPU, GPU): for what reads its data, to guess the model that it will be given
 ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
 
 
@@ -98,17 +73,16 @@ def profile_named(name: str) -> Profile:
 
 
 def profile_settings(
-    job: str, name: str, config: TrainConfig, given: Set[str], machine: Machine, size: Size
+    facts: Planning, name: str, config: TrainConfig, given: Set[str], machine: Machine, size: Size
 ) -> dict[str, Any]:
     """The fields of TrainConfig that the profile adds; those in `given` (what the user typed) are kept as they are. A length
     of the profile replaces whichever length stands in `config` by default."""
-    settings = propose(job, profile_named(name), config, given, machine, size).settings
-    lengths = {"steps", "epochs", "budget"}
-    return ({name: None for name in lengths} if lengths & set(settings) else {}) | settings
+    settings = propose(facts, profile_named(name), config, given, machine, size).settings
+    return (dict.fromkeys(LENGTHS) if set(LENGTHS) & set(settings) else {}) | settings
 
 
 def proposals(
-    job: str,
+    facts: Planning,
     config: TrainConfig,
     given: Set[str],
     machine: Machine,
@@ -120,13 +94,13 @@ def proposals(
 ) -> list[Proposal]:
     """All three profiles."""
     return [
-        propose(job, profile, config, given, machine, size, calibration=calibration, price=price, measure=measure)
+        propose(facts, profile, config, given, machine, size, calibration=calibration, price=price, measure=measure)
         for profile in PROFILES
     ]
 
 
 def propose(
-    job: str,
+    facts: Planning,
     profile: Profile,
     config: TrainConfig,
     given: Set[str],
@@ -138,7 +112,7 @@ def propose(
     measure: bool = True,
 ) -> Proposal:
     """The settings of one profile, its plan and its reasons."""
-    row, i = JOBS[job], PROFILES.index(profile)
+    i = PROFILES.index(profile)
     on_gpu = machine.device != "cpu"
     settings: dict[str, Any] = {}
     reasons: dict[str, str] = {}
@@ -150,35 +124,35 @@ def propose(
             config = dataclasses.replace(config, **{name: value})
         reasons[name] = say("你自己定的", "you said so") if name in given else reason
 
-    usual = row.budget[on_gpu][i] if row.budget else JOBS["pretrain"].budget[on_gpu][1]  # type: ignore[index]
-    if not given & {"steps", "epochs", "budget"}:
+    usual = facts.budget[on_gpu][i] if facts.budget else USUAL[on_gpu]
+    if not given & set(LENGTHS):
         config = dataclasses.replace(config, steps=None, epochs=None, budget=None)
-        if row.budget:
+        if facts.budget:
             add("budget", usual, why.budget(usual))
         else:
-            assert row.epochs is not None
-            add("epochs", float(row.epochs[i]), why.epochs(row.epochs[i]))
+            assert facts.epochs is not None
+            add("epochs", float(facts.epochs[i]), why.epochs(facts.epochs[i]))
     seconds = config.seconds() or parse_duration(usual)
 
     free = config.model is None and not given & {"preset", "set"}
     if free:  # for fine-tuning without --model: the shape that pretraining would have chosen
         chosen = budgets.choose(
-            size, seconds, machine, vocab_size=config.vocab_size, seq_len=config.seq_len, share=profile.share
+            size, seconds, machine, vocab_size=asked(config).vocab_size, seq_len=config.seq_len, share=profile.share
         )
-        config = dataclasses.replace(
-            config, preset=chosen["preset"], set=chosen["set"], vocab_size=chosen["vocab_size"]
-        )
-        if job == "pretrain":
+        shape = preset(chosen["preset"], vocab_size=chosen["vocab_size"], **chosen["set"])
+        if facts.dial:
             settings |= {name: chosen[name] for name in ("preset", "set") if chosen[name]}
             if "vocab_size" not in given and config.tokenizer is None:
                 settings["vocab_size"] = chosen["vocab_size"]
-    shape = shape_of(config, size)
-    length = row.seq_len[on_gpu][i]
+            config = dataclasses.replace(config, **{name: chosen[name] for name in ("preset", "set", "vocab_size")})
+    else:
+        shape = shape_of(config, size)
+    length = facts.seq_len[on_gpu][i]
     add("seq_len", min(length, shape.max_position_embeddings), why.seq_len(length))
 
     def trial(**changes: Any) -> Plan:
         changed = dataclasses.replace(config, **changes)
-        return predict(job, changed, shape, size, machine, calibration=calibration, measure=False, frozen=row.frozen)
+        return predict(facts, changed, shape, size, machine, calibration=calibration, measure=False)
 
     step_tokens = budgets.batch_tokens(trial().tokens)
     rows = max(1, step_tokens // config.seq_len)
@@ -199,10 +173,8 @@ def propose(
         text = budgets.length(seconds * budgets.ENOUGH / readings)
         add("budget", text, why.enough(size))
 
-    plan = predict(
-        job, config, shape, size, machine, calibration=calibration, price=price, measure=measure, frozen=row.frozen
-    )
-    reasons["model"] = why.model(plan, free, job)
+    plan = predict(facts, config, shape, size, machine, calibration=calibration, price=price, measure=measure)
+    reasons["model"] = why.model(plan, free, facts)
     reasons["precision"] = why.precision(plan.step.precision, machine, "precision" in given)
     return Proposal(profile, settings, plan, reasons)
 
@@ -219,14 +191,28 @@ def _sizes(config: TrainConfig, given: Set[str], rows: int) -> Iterator[tuple[in
             yield from ((size, checkpoint) for size in sizes if least <= size <= most)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a config says of a new model's shape; a job that begins with a model has no such settings."""
+
+    preset: str | None
+    set: dict[str, Any]
+    vocab_size: int | None
+
+
+def asked(config: TrainConfig) -> Asked:
+    return Asked(
+        getattr(config, "preset", None), getattr(config, "set", None) or {}, getattr(config, "vocab_size", None)
+    )
+
+
 def shape_of(config: TrainConfig, size: Size) -> ModelConfig:
     """The model that these settings train: the one it starts from, or the preset with its changes and its vocabulary."""
     if config.model:
         return ModelConfig.load(find_model(config.model))
-    vocab = config.vocab_size or (
-        vocab_of(config.tokenizer) if config.tokenizer else budgets.vocabulary(size.num_bytes)
-    )
-    return preset(config.preset or "cpu-2m", **{"vocab_size": vocab, **config.set})
+    new = asked(config)
+    vocab = new.vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else budgets.vocabulary(size.num_bytes))
+    return preset(new.preset or "cpu-2m", **{"vocab_size": vocab, **new.set})
 
 
 def vocab_of(folder: str) -> int:

@@ -6,19 +6,18 @@ import dataclasses
 from collections.abc import Set
 from typing import Any
 
-from fledge.errors import UserError, suggest
-from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.planning import budget as budgets
 from fledge.planning.calibrate import learned
 from fledge.planning.data import Size, measure
+from fledge.planning.facts import Planning
 from fledge.planning.machines import Machine, card
 from fledge.planning.measure import this_machine
 from fledge.planning.predict import Plan, predict
-from fledge.planning.profiles import ASSUMED, JOBS, Job, profile_named, propose, shape_of, vocab_of
-from fledge.training.config import TrainConfig
+from fledge.planning.profiles import ASSUMED, asked, profile_named, propose, shape_of, vocab_of
+from fledge.training.config import LENGTHS, TrainConfig
 
-DEFAULT_BUDGET = "5m"  # of objectives.jobs, a floor above; a test holds them together
+DEFAULT_BUDGET = "5m"  # of a run whose length is not said
 TYPICAL_SECONDS = 600.0  # for a run by steps or epochs: they say nothing of the time that it may take
 LONGEST_SHARE = 0.05  # of a budget that may go into measuring the machine before it
 
@@ -32,26 +31,13 @@ def machine_of(name: str | None, config: TrainConfig, *, again: bool = False, qu
     return card(name)
 
 
-def size_of(job: str, config: TrainConfig) -> Size:
+def size_of(facts: Planning, config: TrainConfig) -> Size:
     """The text of the config's files; an assumed amount when there are none."""
-    kind = row_of(job).kind
-    return measure(config.data, kind) if config.data else ASSUMED[kind]
-
-
-def row_of(job: str) -> Job:
-    if job not in JOBS:
-        near = suggest(job, JOBS)
-        raise UserError(
-            say(
-                f"不能为 '{job}' 这种训练做计划，可用的有 {'、'.join(JOBS)}。{near}",
-                f"there is no plan for the job '{job}': the jobs are {', '.join(JOBS)}.{near}",
-            )
-        )
-    return JOBS[job]
+    return measure(config.data, facts.kind) if config.data else ASSUMED[facts.kind]
 
 
 def plan_job(
-    job: str,
+    facts: Planning,
     config: TrainConfig,
     given: Set[str],
     *,
@@ -61,19 +47,16 @@ def plan_job(
 ) -> Plan:
     """What `fledge train JOB` with these settings will take; those not in `given` are chosen as training chooses them,
     or as `profile` does."""
-    row = row_of(job)
     machine = machine or machine_of(None, config)
-    size, calibration = size_of(job, config), learned(machine.key)
+    size, calibration = size_of(facts, config), learned(machine.key)
     if profile:
         chosen = profile_named(profile)
-        return propose(job, chosen, config, given, machine, size, calibration=calibration, price=price).plan
-    if config.steps is None and config.epochs is None and config.budget is None:
+        return propose(facts, chosen, config, given, machine, size, calibration=calibration, price=price).plan
+    if all(getattr(config, name) is None for name in LENGTHS):
         config = dataclasses.replace(config, budget=DEFAULT_BUDGET)
-    settings = budget_settings(config, given, size, machine) if config.model is None else {}
-    config = dataclasses.replace(config, **settings)
-    return predict(
-        job, config, shape_of(config, size), size, machine, calibration=calibration, price=price, frozen=row.frozen
-    )
+    if facts.dial and config.model is None:
+        config = dataclasses.replace(config, **budget_settings(config, given, size, machine))
+    return predict(facts, config, shape_of(config, size), size, machine, calibration=calibration, price=price)
 
 
 def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: Machine) -> dict[str, Any]:
@@ -84,7 +67,7 @@ def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: M
     """
     seconds = config.seconds() or TYPICAL_SECONDS
     seq_len = config.seq_len if "seq_len" in given else None
-    vocab_size = config.vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else None)
+    vocab_size = asked(config).vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else None)
     # Short rows were measured with the dial's own shape and batch; a run by steps does not say here how much it reads.
     short = not {"preset", "set", "batch_size", "accumulation_steps", "steps", "epochs"} & given
     chosen = budgets.choose(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, short=short)
@@ -101,7 +84,7 @@ def too_short_to_measure(config: TrainConfig) -> bool:
 
 
 def plan_run(
-    job: str,
+    facts: Planning,
     config: TrainConfig,
     shape: ModelConfig,
     *,
@@ -118,6 +101,5 @@ def plan_run(
         config = dataclasses.replace(config, steps=steps, epochs=None, budget=None)
     if machine is None:
         machine = this_machine(config.device, config.precision, quick=too_short_to_measure(config))
-    return predict(
-        job, config, shape, size, machine, calibration=learned(machine.key), measure=False, frozen=row_of(job).frozen
-    ).to_dict()
+    calibration = learned(machine.key)
+    return predict(facts, config, shape, size, machine, calibration=calibration, measure=False).to_dict()

@@ -10,6 +10,7 @@ from fledge.planning.work import computing
 
 if TYPE_CHECKING:
     from fledge.planning.data import Size
+    from fledge.planning.facts import Planning
     from fledge.planning.machines import Machine
     from fledge.planning.predict import Plan
 
@@ -90,11 +91,11 @@ def precision(name: str, machine: Machine, typed: bool) -> str:
     return say("这块卡没有 bf16,用 fp16 并放大损失", "the card has no bf16; fp16 with loss scaling")
 
 
-def model(plan: Plan, free: bool, job: str) -> str:
+def model(plan: Plan, free: bool, facts: Planning) -> str:
     """Why this shape: what it wants to read and what it reads."""
     if not free:
         return say("你自己定的", "you said so")
-    if job != "pretrain":
+    if not facts.dial:
         return say(
             "没有给 --model:假设从这样一个预训练模型开始", "no --model was given: as if from a model of this shape"
         )

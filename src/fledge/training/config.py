@@ -1,22 +1,44 @@
-"""TrainConfig: every setting of a training job. Nothing here needs torch."""
+"""TrainConfig: the settings that every training job shares. A job adds its own (fledge.jobs). Nothing here needs torch."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError
 from fledge.lang import Text, say
-from fledge.records import Run
 from fledge.settings import fit_types
+from fledge.training.optimizers import DECAYED, OPTIMIZERS, Role
+
+Range = tuple[tuple[str, ...], Callable[[float], bool], Text]
+
+
+RANGES: list[Range] = [
+    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, Text("大于 0", "above 0")),
+    (
+        ("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"),
+        lambda value: value >= 1,
+        Text("至少是 1", "at least 1"),
+    ),
+    (
+        ("lr", "embed_lr", "head_lr", "norm_lr", "weight_decay", "grad_clip", "seed"),
+        lambda value: value >= 0,
+        Text("是 0 或更大", "0 or more"),
+    ),
+    (
+        ("warmup", "momentum", "beta1", "beta2"),
+        lambda value: 0 <= value < 1,
+        Text("不小于 0 且小于 1", "from 0 to below 1"),
+    ),
+    (("val_fraction",), lambda value: 0 < value < 1, Text("大于 0 且小于 1", "between 0 and 1")),
+]
 
 
 @dataclass
 class TrainConfig:
-    """Settings of one training job. Rates are for a batch of about 2,000–4,000 tokens; the defaults suit 1–10M parameters."""
+    """Settings that every training job has. Rates are for a batch of about 2,000–4,000 tokens and 1–10M parameters."""
 
     data: list[str] = field(default_factory=list)
     """Training files: .txt, .jsonl(.gz), .json, .parquet."""
@@ -24,22 +46,14 @@ class TrainConfig:
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
     """Share of every source that is held out when `val` is empty."""
-    replay: list[str] = field(default_factory=list)
-    """Text files mixed into fine-tuning, so that what pretraining taught is not forgotten."""
-    replay_share: float = 0.25
-    """Share of the batches that come from `replay`."""
     run: str | None = None
     """Name of the run folder. Default: job and time."""
     model: str | None = None
-    """Model to start from: a run, or a model folder. Default for pretraining: new weights of `preset`."""
+    """Model to start from: a run, or a model folder."""
     tokenizer: str | None = None
     """Tokenizer folder. Default: the model's own, else one trained on the data."""
     profile: str | None = None
     """Settings that `fledge plan` proposes for this machine: conservative, standard or aggressive. What you type wins."""
-    preset: str | None = None
-    """Shape of a new model, e.g. cpu-2m. Default: what `budget` asks for."""
-    vocab_size: int | None = None
-    """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
     steps: int | None = None
     """Optimizer steps. Give this, `epochs` or `budget`."""
     epochs: float | None = None
@@ -52,15 +66,16 @@ class TrainConfig:
     """Rows per forward pass."""
     accumulation_steps: int = 1
     """Forward passes per optimizer step."""
-    optimizer: Literal["muon", "adamw"] = "muon"
-    """muon: Muon for the matrices of the blocks and AdamW for the rest; adamw: AdamW for everything at rate `lr`."""
-    lr: float = 0.025
-    """Learning rate of the block matrices (of everything for adamw)."""
-    embed_lr: float = 0.3
+    optimizer: Literal["auto", "muon", "adamw"] = "auto"
+    """muon: Muon for the matrices of the blocks and AdamW for the rest; adamw: AdamW for everything at rate `lr`. auto: muon
+    for new weights and for those that it made, adamw for a model that was trained elsewhere."""
+    lr: float | None = None
+    """Learning rate of the block matrices (of everything for adamw). Default: the optimizer's, for this job."""
+    embed_lr: float | None = None
     """AdamW rate of an untied embedding at width 256; it falls as 1/sqrt(width), like the next two (muon only)."""
-    head_lr: float = 0.01
+    head_lr: float | None = None
     """AdamW rate of the head, tied or not, at width 256 (muon only)."""
-    norm_lr: float = 0.004
+    norm_lr: float | None = None
     """AdamW rate of norms and biases at width 256 (muon only)."""
     weight_decay: float = 0.1
     """Decoupled weight decay of matrices (0 for embedding, head, norms)."""
@@ -101,20 +116,21 @@ class TrainConfig:
     (`fledge parts list`), the rest from the reference."""
     parts_fallback: bool = False
     """With `parts mine`: a part of yours that fails is replaced by the reference, and the run goes on."""
-    parity: bool = False
-    """MiniMind's own maths, to compare with it: rows padded and in its order, the mean of the batches' means, its AdamW
-    (decay on everything) and its cosine. Slower, and no better."""
     tensorboard: bool = False
     """Also write TensorBoard files into the run folder."""
     track: Literal["wandb", "swanlab"] | None = None
     """Also report to Weights & Biases or SwanLab."""
     track_project: str = "fledge"
     """The project there."""
-    set: dict[str, Any] = field(default_factory=dict)
-    """Changes to the shape of a new model by HF field name, e.g. num_hidden_layers=6."""
+
+    ranges: ClassVar[list[Range]] = RANGES
+    rates: ClassVar[dict[str, dict[str, float]]] = {name: recipe.rates for name, recipe in OPTIMIZERS.items()}
+    """Learning rates of this job by optimizer, for those that are not set."""
+    decayed: ClassVar[tuple[Role, ...]] = DECAYED
+    """Roles that `weight_decay` is for."""
 
     def __post_init__(self) -> None:
-        fit_types(self, _flag)
+        fit_types(self, flag)
 
     def seconds(self) -> float | None:
         """`budget` in seconds."""
@@ -122,67 +138,27 @@ class TrainConfig:
 
     def check(self) -> None:
         """Refuse what cannot work, with the field's name."""
-        if sum(x is not None for x in (self.steps, self.epochs, self.budget)) > 1:
+        if sum(getattr(self, name) is not None for name in LENGTHS) > 1:
             raise UserError(
                 say(
                     "--steps、--epochs 和 --budget 只能给一个，不能同时给几个。",
                     "Give one of --steps, --epochs and --budget, not several.",
                 )
             )
-        for names, right, words in RANGES:
+        for names, right, words in self.ranges:
             for name in names:
                 value = getattr(self, name)
                 if value is not None and not right(value):
                     raise UserError(
                         say(
-                            f"{_flag(name)} 是 {value}，但应该{words}。",
-                            f"{_flag(name)} is {value}; it must be {words}.",
+                            f"{flag(name)} 是 {value}，但应该{words}。",
+                            f"{flag(name)} is {value}; it must be {words}.",
                         )
                     )
-        if self.model and (self.preset or self.set):
-            raise UserError(
-                say(
-                    "--preset 和 --set 决定新模型的形状，而 --model 给出的模型已有自己的形状：两者只能选一种。",
-                    "--preset and --set shape a new model, and --model names one that has its shape: give one of the two.",
-                )
-            )
         self.seconds()
 
 
-RANGES: list[tuple[tuple[str, ...], Callable[[float], bool], Text]] = [
-    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, Text("大于 0", "above 0")),
-    (
-        ("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"),
-        lambda value: value >= 1,
-        Text("至少是 1", "at least 1"),
-    ),
-    (
-        ("lr", "embed_lr", "head_lr", "norm_lr", "weight_decay", "grad_clip", "seed"),
-        lambda value: value >= 0,
-        Text("是 0 或更大", "0 or more"),
-    ),
-    (
-        ("warmup", "momentum", "beta1", "beta2"),
-        lambda value: 0 <= value < 1,
-        Text("不小于 0 且小于 1", "from 0 to below 1"),
-    ),
-    (("val_fraction", "replay_share"), lambda value: 0 < value < 1, Text("大于 0 且小于 1", "between 0 and 1")),
-]
-
-# What each job changes of the defaults. SFT: gentler rates, and rows are conversations.
-JOB_DEFAULTS: dict[str, dict[str, Any]] = {
-    "pretrain": {},
-    "sft": {"lr": 0.008, "embed_lr": 0.04, "head_lr": 0.006, "norm_lr": 0.002, "weight_decay": 0.0},
-}
-
-
-# AdamW moves every number by about its rate, Muon a whole matrix: their rates are not the same number (docs/LOG.md).
-ADAMW_RATES = {"pretrain": 0.003, "sft": 0.0003}
-
-PARITY: dict[str, Any] = {
-    "optimizer": "adamw", "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "schedule": "minimind", "warmup": 0.0,
-}  # fmt: skip
-"""What `parity` means for the settings."""
+LENGTHS = ("steps", "epochs", "budget")  # they exclude each other
 
 # What may differ when a run goes on; any other setting would make it another run.
 CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
@@ -190,75 +166,7 @@ CHANGEABLE |= {"batch_size", "accumulation_steps", "parts", "parts_fallback"}
 CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track", "track_project"}
 
 
-def job_config(job: str, **changes: Any) -> TrainConfig:
-    """The job's defaults with `changes`; an unknown name is refused with the nearest one.
-
-    With `resume` the defaults are what the run was started with, and only settings in CHANGEABLE may differ from them.
-    """
-    if job not in JOB_DEFAULTS:
-        near = suggest(job, JOB_DEFAULTS)
-        raise UserError(
-            say(
-                f"没有 '{job}' 这种训练，可用的有 {'、'.join(JOB_DEFAULTS)}。{near}",
-                f"There is no training job '{job}'; the jobs are {', '.join(JOB_DEFAULTS)}.{near}",
-            )
-        )
-    known = [f.name for f in dataclasses.fields(TrainConfig)]
-    for name in changes:
-        if name not in known:
-            near = suggest(name, known)
-            raise UserError(say(f"训练没有 '{name}' 这个设置。{near}", f"Training has no setting '{name}'.{near}"))
-    return _resumed(job, changes) if changes.get("resume") else _new(job, changes)
-
-
-def _new(job: str, changes: dict[str, Any]) -> TrainConfig:
-    adamw = {"lr": ADAMW_RATES[job]} if changes.get("optimizer") == "adamw" else {}
-    return TrainConfig(**{**JOB_DEFAULTS[job], **adamw, **changes})
-
-
-def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
-    """The settings of the run that goes on, with `changes`; refuses what would make it another run.
-
-    A run that does not exist yet (it was killed before it began) has only `changes`.
-    """
-    if not changes.get("run"):
-        raise UserError(
-            say(
-                "用 --resume 时要说明接着哪次训练：用 --run 给出它的名字。",
-                "--resume needs the run's name: give it with --run.",
-            )
-        )
-    if not Run.exists(changes["run"]):
-        return _new(job, changes)
-    run = Run.open(changes["run"])
-    if run.info["job"] != job:
-        began = run.info["job"]
-        raise UserError(
-            say(
-                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {run.name} --resume` 继续，或换一个名字。",
-                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {run.name} "
-                "--resume`, or choose another name.",
-            )
-        )
-    known = {field.name for field in dataclasses.fields(TrainConfig)}
-    begun = {name: value for name, value in run.info["config"].items() if name in known}
-    if any(changes.get(name) is not None for name in ("steps", "epochs", "budget")):
-        begun |= {"steps": None, "epochs": None, "budget": None}
-    config = TrainConfig(**{**begun, **changes})
-    for name, value in begun.items():
-        if name not in CHANGEABLE and getattr(config, name) != value:
-            raise UserError(
-                say(
-                    f"训练 '{run.name}' 开始时 {_flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {_flag(name)} "
-                    "接着练，或去掉 --resume 另开一次训练。",
-                    f"run '{run.name}' was started with {_flag(name)} {value}, not {getattr(config, name)}: leave "
-                    f"{_flag(name)} out to go on, or start another run without --resume.",
-                )
-            )
-    return config
-
-
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 

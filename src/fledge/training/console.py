@@ -17,8 +17,8 @@ EVERY = 15.0  # seconds between lines when no terminal is there
 class Console:
     """Progress, loss, speed and time left. `with` it: a bar must be closed."""
 
-    def __init__(self, steps: int | None, budget: float | None):
-        self.steps, self.budget = steps, budget
+    def __init__(self, steps: int | None):
+        self.steps = steps
         self.out = Rich(highlight=False)
         self.last = time.perf_counter()
         self.smooth: float | None = None

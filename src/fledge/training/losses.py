@@ -24,38 +24,45 @@ def chunk_size(vocab_size: int) -> int:
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Forward computes the loss and, chunk by chunk, both gradients; backward only scales them."""
+    """Forward computes the loss and, chunk by chunk, both gradients; backward only scales them. A frozen head has none."""
 
     @staticmethod
     def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, parts: Parts) -> Tensor:
         total = torch.zeros((), device=hidden_ND.device)
         grad_hidden = torch.empty_like(hidden_ND)
-        grad_weight = torch.zeros_like(weight_VD, dtype=torch.float32)
-        head = weight_VD.detach().to(hidden_ND.dtype).requires_grad_()
+        trained = ctx.needs_input_grad[1]
+        grad_weight = torch.zeros_like(weight_VD, dtype=torch.float32) if trained else None
+        head = weight_VD.detach().to(hidden_ND.dtype).requires_grad_(trained)
         size = chunk_size(weight_VD.shape[0])
         for i in range(0, hidden_ND.shape[0], size):
             with torch.enable_grad():
                 chunk = hidden_ND[i : i + size].detach().requires_grad_()
                 loss = parts.cross_entropy(F.linear(chunk, head), targets_N[i : i + size])
-                grad_chunk, grad_head = torch.autograd.grad(loss, (chunk, head))
+                grad_chunk, *grad_head = torch.autograd.grad(loss, (chunk, head) if trained else (chunk,))
             total += loss.detach()
             grad_hidden[i : i + size] = grad_chunk
-            grad_weight += grad_head
+            if grad_weight is not None:
+                grad_weight += grad_head[0]
         ctx.save_for_backward(grad_hidden, grad_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grads[0], grad_weight * grads[0], None, None
+        return grad_hidden * grads[0], None if grad_weight is None else grad_weight * grads[0], None, None
 
 
 def linear_cross_entropy(hidden_BTD: Tensor, weight_VD: Tensor, targets_BT: Tensor, parts: Parts = REFERENCE) -> Tensor:
-    """Sum of -log p(target) in nats, equal to `cross_entropy(hidden @ weight.T, targets)`; -100 counts nothing."""
+    """Sum of -log p(target) in nats, equal to `cross_entropy(hidden @ weight.T, targets)`; -100 counts nothing.
+
+    `targets_BT` may lie on the CPU: which of them count is then known without waiting for the GPU.
+    """
     hidden_ND, targets_N = hidden_BTD.flatten(0, 1), targets_BT.flatten()
     keep = targets_N != -100
     if not keep.all():  # prompts and padding cost nothing
-        hidden_ND, targets_N = hidden_ND[keep], targets_N[keep]
+        places = keep.nonzero().squeeze(1)
+        hidden_ND, targets_N = hidden_ND[places.to(hidden_ND.device, non_blocking=True)], targets_N[places]
+    targets_N = targets_N.to(hidden_ND.device, non_blocking=True)
     if torch.is_grad_enabled() and hidden_ND.requires_grad:
         return _ChunkedCrossEntropy.apply(hidden_ND, weight_VD, targets_N, parts)  # type: ignore[no-any-return]
     total = torch.zeros((), device=hidden_ND.device)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
 from fledge.training.config import TrainConfig
+from fledge.training.optimizers import OPTIMIZERS, RULES, WIDTH, Recipe, Role
 
 # Coefficients of the quintic iteration (Jordan et al.): steep at 0, so that five steps bring every singular value near 1.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -23,48 +24,53 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 @dataclass
 class Group:
-    """Parameters that share a rate and a rule ("muon" or "adamw")."""
+    """Parameters of one role, with their rule, rate and decay."""
 
-    name: str
+    role: Role
     rule: str
     lr: float
     weight_decay: float
     parameters: dict[str, Tensor]
 
 
+def role_of(model: Transformer, module: nn.Module, parameter: Tensor) -> Role:
+    """What a parameter is in the model; a head that is tied is the embedding."""
+    if isinstance(module, nn.Embedding):
+        return "embedding"
+    if module is model.lm_head and parameter.dim() == 2:
+        return "head"
+    return "matrices" if parameter.dim() == 2 else "vectors"
+
+
 def parameter_groups(model: Transformer, config: TrainConfig) -> list[Group]:
-    """Split the trainable parameters into matrices, embedding, head, and vectors (norms and biases)."""
-    members: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if "embed_tokens" in name:
-            members["embedding"][name] = parameter
-        elif name == "lm_head.weight":
-            members["head"][name] = parameter
-        elif parameter.dim() == 2:
-            members["matrices"][name] = parameter
-        else:
-            members["vectors"][name] = parameter
-    muon = config.optimizer == "muon"
-    width = (256 / model.config.hidden_size) ** 0.5  # AdamW's rates were tuned at 256; wider models want smaller ones
-    embedding = config.head_lr if model.config.tie_word_embeddings else config.embed_lr  # tied, it is the head
-    rates = {
-        "matrices": config.lr,
-        "embedding": embedding * width,
-        "head": config.head_lr * width,
-        "vectors": config.norm_lr * width,
-    }
+    """Every parameter that is trained, by role."""
+    members: dict[Role, dict[str, Tensor]] = defaultdict(dict)
+    seen: set[Tensor] = set()
+    for path, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                members[role_of(model, module, parameter)][f"{path}.{name}"] = parameter
+    recipe = OPTIMIZERS[config.optimizer]
     return [
         Group(
-            name,
-            "muon" if muon and name == "matrices" else "adamw",
-            rates[name] if muon else config.lr,
-            config.weight_decay if name == "matrices" or config.parity else 0.0,
+            role,
+            recipe.rules[role],
+            _rate(recipe, role, model, config),
+            config.weight_decay if role in config.decayed else 0.0,
             parameters,
         )
-        for name, parameters in members.items()
+        for role, parameters in members.items()
     ]
+
+
+def _rate(recipe: Recipe, role: Role, model: Transformer, config: TrainConfig) -> float:
+    setting = recipe.settings[role]
+    if role == "embedding" and model.config.tie_word_embeddings:
+        setting = recipe.settings["head"]  # tied, it is the head
+    rate: float = getattr(config, setting)
+    wide = setting != "lr"  # tuned at WIDTH; wider models want smaller ones
+    return rate * (WIDTH / model.config.hidden_size) ** 0.5 if wide else rate
 
 
 def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
@@ -93,8 +99,7 @@ class Optimizer:
         self.state: dict[str, Tensor] = {}
         for group in self.groups:
             for name, parameter in group.parameters.items():
-                slots = ("momentum",) if group.rule == "muon" else ("exp_avg", "exp_avg_sq")
-                for slot in slots:
+                for slot in RULES[group.rule].slots:
                     self.state[f"{name}/{slot}"] = torch.zeros_like(parameter)
 
     def parameters(self) -> list[Tensor]:
@@ -105,10 +110,8 @@ class Optimizer:
         """Update every parameter that has a gradient, then drop the gradients."""
         self.num_steps += 1
         for group in self.groups:
-            if group.rule == "muon":
-                self._muon(group, group.lr * scale)
-            else:
-                self._adamw(group, group.lr * scale)
+            update = self._muon if group.rule == "muon" else self._adamw
+            update(group, group.lr * scale)
         for parameter in self.parameters():
             parameter.grad = None
 

@@ -1,103 +1,134 @@
-"""How a run is left and taken up again: everything of it that a checkpoint holds, and what may differ when it goes on."""
+"""Save and load the state of a run: everything of it that a checkpoint holds, and what may differ when it goes on."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from fledge.errors import UserError
 from fledge.lang import say
-from fledge.parts.learner import identity
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 
 if TYPE_CHECKING:
     from fledge.training.loop import Fit
 
 
-def leave(fit: Fit, data: dict[str, Any] | None = None) -> None:
-    """Write a checkpoint of this moment; `data` says where the rows were, when that is another one."""
-    tensors: dict[str, torch.Tensor] = {f"model.{name}": p for name, p in fit.model.named_parameters()}
+def save_state(fit: Fit, rows: dict[str, Any] | None = None) -> None:
+    """Write a checkpoint of this moment; `rows` says where the rows were, when that is another one.
+
+    Of the model it holds what is trained, and a hash of the frozen rest.
+    """
+    trained, frozen = _weights(fit)
+    tensors = {f"model.{name}": parameter for name, parameter in trained.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in fit.optimizer.state.items()}
     state = {
         "step": fit.step,
         "tokens": fit.tokens,
-        "total_tokens": fit.total_tokens,
-        "length": _length(fit),
+        "length": fit.length.describe(),
         "made_by": _maker(fit),
         "seconds": fit.clock.elapsed,
         "splits": fit.splits,
         "optimizer_steps": fit.optimizer.num_steps,
         "scaler": fit.scaler.state_dict(),
-        "data": data or fit.objective.batches.state_dict(),
-        "last_val": fit.last_val,
+        "data": rows or fit.batches.state_dict(),
+        "last_val": fit.journal.last_val,
+        "frozen": _digest(frozen),
     }
     save_checkpoint(fit.run.checkpoints_dir, fit.step, tensors | random_state(), state, fit.config.keep)
 
 
+def state_bytes(fit: Fit) -> int:
+    """Size of a checkpoint's tensors."""
+    tensors = [*_weights(fit)[0].values(), *fit.optimizer.state.values()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 @torch.no_grad()
-def take_up(fit: Fit) -> None:
+def load_state(fit: Fit) -> None:
     """Go back to the newest whole checkpoint of the run, or to its beginning when there is none."""
     found = load_checkpoint(fit.run.checkpoints_dir)
     name = fit.run.name
     if found is None:
-        fit.console.say(
+        fit.journal.say(
             say(f"{name} 没有完整的检查点：从头开始", f"run '{name}' has no whole checkpoint: it begins again")
         )
         fit.run.rewind(-1)
         fit.run.update(status="running", finished=None)
         return
     tensors, state = found
-    if state["data"].keys() != fit.objective.batches.state_dict().keys():
-        raise UserError(
-            say(
-                f"训练 '{name}' 不能换别的数据继续：用 --replay 给它开始时用的那些文本。",
-                f"run '{name}' cannot resume with other data: give it the replay texts it was started with.",
-            )
-        )
-    fit.objective.batches.load_state_dict(state["data"])
-    for key, parameter in fit.model.named_parameters():
-        if tensors[f"model.{key}"].shape != parameter.shape:
-            raise UserError(
-                say(
-                    f"训练 '{name}' 不能继续：它开始时用的那个模型后来变了。",
-                    f"run '{name}' cannot resume: the model it was started from has changed since.",
-                )
-            )
-        parameter.copy_(tensors[f"model.{key}"])
-    fit.optimizer.load_state_dict(
-        {
-            "num_steps": state["optimizer_steps"],
-            "state": {k: tensors[f"optimizer.{k}"] for k in fit.optimizer.state},
-        }
-    )
+    _load_rows(fit, state)
+    _load_weights(fit, tensors, state)
     set_random_state(tensors)
     fit.scaler.load_state_dict(state["scaler"])
     fit.step, fit.tokens, fit.splits = state["step"], state["tokens"], state["splits"]
-    _same_length(fit, state)
-    fit.last_val = state["last_val"]
-    fit.clock.earlier = fit.saved_at = state["seconds"]
+    fit.length.resume(fit, state["length"])
+    fit.journal.console.steps = fit.length.steps
+    fit.journal.last_val = state["last_val"]
+    fit.clock.earlier = fit.due.saved_at = state["seconds"]
     fit.clock.restart()
     fit.run.rewind(fit.step)
     fit.run.update(status="running", finished=None)
-    fit.console.say(
+    fit.journal.say(
         say(
             f"{name} 从第 {fit.step} 步之后接着训练（已读 {fit.tokens:,} 个词元）",
             f"run '{name}' goes on after step {fit.step} ({fit.tokens:,} tokens)",
         )
     )
-    mine = _maker(fit)
-    if other := [f"{key} {was} → {mine[key]}" for key, was in state["made_by"].items() if was != mine[key]]:
-        fit.console.say(
+    _say_what_changed(fit, state["made_by"])
+
+
+def _load_rows(fit: Fit, state: dict[str, Any]) -> None:
+    if state["data"].keys() != fit.batches.state_dict().keys():
+        raise UserError(
             say(
-                f"有设置变了：{'、'.join(other)}；从这里起不再保证与不间断的训练逐位相同",
-                f"it goes on with {', '.join(other)}: from here it can no longer be bit-identical to a run without a break",
+                f"训练 '{fit.run.name}' 不能换别的数据继续：用 --replay 给它开始时用的那些文本。",
+                f"run '{fit.run.name}' cannot resume with other data: give it the replay texts it was started with.",
             )
         )
+    fit.batches.load_state_dict(state["data"])
 
 
-def _length(fit: Fit) -> list[Any]:
-    return [fit.config.steps, fit.config.epochs, fit.config.budget]
+def _load_weights(fit: Fit, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    trained, frozen = _weights(fit)
+    same = all(
+        f"model.{key}" in tensors and tensors[f"model.{key}"].shape == parameter.shape
+        for key, parameter in trained.items()
+    )
+    if not same or _digest(frozen) != state["frozen"]:
+        raise UserError(
+            say(
+                f"训练 '{fit.run.name}' 不能继续：它开始时用的那个模型后来变了。",
+                f"run '{fit.run.name}' cannot resume: the model it was started from has changed since.",
+            )
+        )
+    for key, parameter in trained.items():
+        parameter.copy_(tensors[f"model.{key}"])
+    fit.optimizer.load_state_dict(
+        {
+            "num_steps": state["optimizer_steps"],
+            "state": {key: tensors[f"optimizer.{key}"] for key in fit.optimizer.state},
+        }
+    )
+
+
+def _weights(fit: Fit) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters that are trained, those that stay as they are)."""
+    both: tuple[dict[str, Tensor], dict[str, Tensor]] = {}, {}
+    for name, parameter in fit.model.named_parameters():
+        both[not parameter.requires_grad][name] = parameter
+    return both
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """A hash of names and numbers; "" for none."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest() if tensors else ""
 
 
 def _maker(fit: Fit) -> dict[str, Any]:
@@ -109,15 +140,16 @@ def _maker(fit: Fit) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": str(fit.model.compute_dtype).removeprefix("torch."),
         "torch": torch.__version__,
-        **identity(fit.parts),
+        **fit.guard.identity(),
     }
 
 
-def _same_length(fit: Fit, state: dict[str, Any]) -> None:
-    """A run that goes on with other batches ends at the same token; one that was given another length, there."""
-    if state["length"] == _length(fit):
-        fit.total_tokens = state["total_tokens"]
-    else:
-        fit.total_tokens += fit.tokens - fit.step * fit.tokens_per_step
-    if not fit.budget:
-        fit.console.steps = fit.step + fit.steps_left()
+def _say_what_changed(fit: Fit, was: dict[str, Any]) -> None:
+    mine = _maker(fit)
+    if other := [f"{key} {value} → {mine.get(key)}" for key, value in was.items() if value != mine.get(key)]:
+        fit.journal.say(
+            say(
+                f"有设置变了：{'、'.join(other)}；从这里起不再保证与不间断的训练逐位相同",
+                f"it goes on with {', '.join(other)}: from here it can no longer be bit-identical to a run without a break",
+            )
+        )

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
-from fledge.data.padded import PaddedBatches
-from fledge.data.rows import Text
+from fledge.data.rows import Kind, Text
 from fledge.errors import UserError
+from fledge.generate import Generator, Sampling
+from fledge.jobs.job import Material, Setting
 from fledge.lang import say
-from fledge.parts import REFERENCE, Parts
 from fledge.planning.budget import vocabulary
+from fledge.planning.data import measure
 from fledge.planning.predict import TOKENIZER_BYTES
-from fledge.planning.run import size_of
 from fledge.tokenizer import Tokenizer
-from fledge.training.config import TrainConfig
 
-KIND = {"pretrain": "text", "sft": "chat"}
 PIECE = 100_000  # characters of a text that is too long to train a tokenizer on all of it
+SAMPLE_TOKENS = 32  # that the model writes for a sample
 
 
-@dataclasses.dataclass
-class Material:
-    """Data of a job that does not come from files: rows in memory, and known landmarks of their curve."""
-
-    train: Iterable[Any]
-    val: Iterable[Any] | None = None
-    replay: Iterable[Any] | None = None
-    landmarks: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | None) -> Tokenizer:
+def make_tokenizer(config: Any, base: Path | None, material: Material | None) -> Tokenizer:
     """The one that is asked for, else that of the model to go on from, else a new one trained on the data."""
     if config.tokenizer:
         return Tokenizer.load(config.tokenizer)
@@ -48,9 +36,9 @@ def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | 
                 "rows in memory need a tokenizer: give --tokenizer.",
             )
         )
-    size = size_of("pretrain", config).num_bytes
-    texts = sample(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
-    tokens = config.vocab_size or vocabulary(size)
+    size = measure(config.data, "text").num_bytes
+    texts = tokenizer_texts(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
+    tokens = getattr(config, "vocab_size", None) or vocabulary(size)
     print(
         say(
             f"先用这些数据训练一个 {tokens} 个词元的分词器 …",
@@ -60,7 +48,7 @@ def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | 
     return Tokenizer.train(texts, tokens)
 
 
-def sample(config: TrainConfig, stride: int) -> list[str]:
+def tokenizer_texts(config: Any, stride: int) -> list[str]:
     """The texts of the data, without what is held out of a single one; of more than a tokenizer needs every `stride`th piece,
     so that two long books, one in each language, both have their part."""
     rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text))
@@ -75,55 +63,58 @@ def sample(config: TrainConfig, stride: int) -> list[str]:
     return list(itertools.islice(pieces, 0, None, stride))
 
 
-def datasets(
-    job: str, config: TrainConfig, tokenizer: Tokenizer, material: Material | None
-) -> tuple[Dataset, Dataset | None]:
+def datasets(setting: Setting, kind: Kind) -> tuple[Dataset, Dataset | None]:
     """(what is trained on, what is held out of it or named for validation)."""
-    kind: Any = KIND[job]
+    config, tokenizer, material = setting.config, setting.tokenizer, setting.material
     if material is not None:
         train = prepare_rows(material.train, tokenizer, kind=kind, name="train")
         return train, None if material.val is None else prepare_rows(material.val, tokenizer, kind=kind, name="val")
     data = prepare(config.data, tokenizer, kind=kind)
-    if config.parity and not config.val:
-        return data, None  # MiniMind holds nothing out
     if config.val:
         return data, prepare(config.val, tokenizer, kind=kind)
     return data.split(config.val_fraction)
 
 
-def padded(config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer) -> PaddedBatches:
-    """Rows as MiniMind makes them, with its names for the control tokens."""
-    return PaddedBatches(
-        dataset,
-        seq_len=config.seq_len,
-        batch_size=config.batch_size,
-        pad_id=tokenizer.endoftext_id,
-        bos_id=tokenizer.im_start_id,
-        eos_id=tokenizer.im_end_id,
-    )
-
-
-def packed(
-    job: str, config: TrainConfig, dataset: Dataset, tokenizer: Tokenizer, parts: Parts = REFERENCE
-) -> PackedBatches:
-    """Packed rows: text is cut where a row is full, conversations never are."""
+def packed(setting: Setting, dataset: Dataset, *, crop: bool, epochs: float | None = None) -> PackedBatches:
+    """Packed rows: text is cut where a row is full (`crop`), conversations never are."""
+    config = setting.config
     return PackedBatches(
         dataset,
         seq_len=config.seq_len,
         batch_size=config.batch_size,
-        pad_id=tokenizer.endoftext_id,
-        crop=job == "pretrain",
+        pad_id=setting.tokenizer.endoftext_id,
+        crop=crop,
         seed=config.seed,
-        sft_targets=parts.sft_targets,
+        epochs=None if epochs is None else math.ceil(epochs),
+        sft_targets=setting.model.parts.sft_targets,
     )
 
 
-def replay_rows(config: TrainConfig, tokenizer: Tokenizer, material: Material | None) -> PackedBatches | None:
-    """Texts that are mixed into fine-tuning, so that what was learnt before is not forgotten."""
-    if material is not None and material.replay is not None:
-        return packed(
-            "pretrain", config, prepare_rows(material.replay, tokenizer, kind="text", name="replay"), tokenizer
-        )
-    if config.replay:
-        return packed("pretrain", config, prepare(config.replay, tokenizer, kind="text"), tokenizer)
-    return None
+def sampler(setting: Setting, val: Dataset | None, kind: Kind) -> Callable[[], list[dict[str, str]]]:
+    """Continue the beginnings of two validation rows, greedily: the same prompts all through the run."""
+    model, tokenizer = setting.model, setting.tokenizer
+    if val is None or not len(val):
+        return list
+    room = model.config.max_position_embeddings - SAMPLE_TOKENS
+    prompts = [_prompt(val, begin, kind, room) for begin in sorted({0, len(val) // 2})]
+    fitting = [prompt for prompt in prompts if prompt]
+
+    def sample() -> list[dict[str, str]]:
+        if not fitting:
+            return []
+        generator = Generator(model, tokenizer)
+        completions = generator.generate(fitting, Sampling(max_new_tokens=SAMPLE_TOKENS, temperature=0.0))
+        return [{"prompt": tokenizer.decode(p), "text": c.text} for p, c in zip(fitting, completions)]
+
+    return sample
+
+
+def _prompt(val: Dataset, begin: int, kind: Kind, room: int) -> list[int]:
+    """The beginning of row `begin`, or of the next one whose prompt the model's context has room for; [] when none has."""
+    for i in range(begin, len(val)):
+        ids, mask = val.example(i)
+        length = int(mask.argmax()) if kind == "chat" else min(12, len(ids) - 1)
+        length = max(1, min(length, 128))
+        if length <= room:
+            return ids[:length].tolist()
+    return []

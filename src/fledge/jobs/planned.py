@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from fledge.data import Dataset
+from fledge.jobs.job import Job
 from fledge.model.config import ModelConfig
 from fledge.planning.predict import outcome
 from fledge.planning.profiles import profile_settings
@@ -17,21 +18,22 @@ from fledge.training.config import TrainConfig
 SHAPE = {"preset", "set", "model"}
 
 
-def with_plan(job: str, config: TrainConfig, given: Set[str]) -> TrainConfig:
-    """`config` with what --profile adds, or for pretraining from nothing what its length asks for; never what was typed."""
+def with_plan(job: Job, config: TrainConfig, given: Set[str]) -> TrainConfig:
+    """`config` with what --profile adds, or for new weights what its length asks for; never what was typed."""
+    facts = job.planning
     if config.profile:
-        machine, size = machine_of(None, config), size_of(job, config)
-        return dataclasses.replace(config, **profile_settings(job, config.profile, config, given, machine, size))
-    if job != "pretrain" or config.model or config.parity:
+        machine, size = machine_of(None, config), size_of(facts, config)
+        return dataclasses.replace(config, **profile_settings(facts, config.profile, config, given, machine, size))
+    if not facts.dial or config.model:
         return config
     quick = too_short_to_measure(config) or bool(SHAPE & given)
     machine = machine_of(None, config, quick=quick)
-    return dataclasses.replace(config, **budget_settings(config, given, size_of(job, config), machine))
+    return dataclasses.replace(config, **budget_settings(config, given, size_of(facts, config), machine))
 
 
-def prediction(job: str, config: TrainConfig, shape: ModelConfig, train: Dataset, steps: int | None) -> dict[str, Any]:
+def prediction(job: Job, config: TrainConfig, shape: ModelConfig, train: Dataset, steps: int | None) -> dict[str, Any]:
     """For the run record, before the first step; `steps` is None when the clock decides."""
-    return plan_run(job, config, shape, num_bytes=train.num_bytes, num_rows=len(train), steps=steps)
+    return plan_run(job.planning, config, shape, num_bytes=train.num_bytes, num_rows=len(train), steps=steps)
 
 
 def record_outcome(run: Run, results: dict[str, Any]) -> None:

@@ -10,13 +10,15 @@ import torch
 
 from fledge.data import Mixture, PackedBatches, prepare_rows
 from fledge.errors import UserError
+from fledge.jobs import data as material
+from fledge.jobs.job import Material
+from fledge.jobs.runner import run_job
+from fledge.jobs.settings import job_config
 from fledge.model.folder import load_model
-from fledge.objectives import material
-from fledge.objectives.jobs import Material, run_job
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 from fledge.training import loop, optim
-from fledge.training.config import TrainConfig, job_config, parse_duration
+from fledge.training.config import TrainConfig, parse_duration
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 TEXTS = [

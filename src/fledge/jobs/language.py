@@ -11,41 +11,56 @@ from torch import Tensor
 
 from fledge.data import Batch, Dataset, Mixture, PackedBatches, eval_batches
 from fledge.model.transformer import Transformer
+from fledge.training.config import TrainConfig
+from fledge.training.length import Budget, Epochs, Length, Steps
 from fledge.training.losses import linear_cross_entropy, token_nll
-from fledge.training.objective import Loss
+from fledge.training.objective import Loss, Metrics
 
 
 class LanguageModeling:
-    """Next-token prediction on packed rows. `hidden` may be a compiled stand-in for `model.hidden`."""
+    """Next-token prediction on packed rows; of the batches a share may replay other rows.
+
+    `hidden` may be a compiled stand-in for `model.hidden`.
+    """
 
     def __init__(
         self,
         model: Transformer,
-        train: PackedBatches | Mixture,
+        rows: PackedBatches,
         val: Dataset | None,
         *,
+        replay: PackedBatches | None = None,
+        replay_share: float = 0.0,
         sampler: Callable[[], list[dict[str, str]]] = list,
         landmarks: dict[str, Any] | None = None,
         hidden: Callable[..., Tensor] | None = None,
     ):
-        self.model = model
-        self.batches = train
-        self.val = val
+        self.model, self.rows, self.replay, self.replay_share = model, rows, replay, replay_share
+        self.batches = rows if replay is None else Mixture(rows, replay, replay_share)
+        self.train, self.val = rows.dataset, val
         self.sample = sampler
         self._landmarks = landmarks or {}
         self.hidden = hidden or model.hidden
+
+    def length(self, config: TrainConfig) -> Length:
+        step_rows = config.batch_size * config.accumulation_steps
+        if config.budget:
+            return Budget(config.seconds() or 0.0)
+        if config.steps:
+            return Steps(config.steps, step_rows * config.seq_len)
+        own = step_rows * (1 - self.replay_share)  # the other rows of a step are replayed
+        return Epochs(config.epochs or 1.0, math.ceil((config.epochs or 1.0) * self.rows.rows_per_epoch() / own))
 
     def loss(self, batch: Batch) -> Loss:
         """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""
         device, config = self.model.device, self.model.config
         router: list[Tensor] | None = [] if config.model_type == "qwen3_moe" else None
         hidden_BTD = self.hidden(**_inputs(batch, device), router_logits=router)
-        targets_BT = batch.targets_BT.to(device)
-        total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, targets_BT, self.model.parts)
-        metrics: dict[str, float] = {}
+        total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, batch.targets_BT, self.model.parts)
+        metrics: Metrics = {}
         if router:
             balance = load_balance(torch.cat(router), config.num_experts_per_tok)
-            metrics["load_balance"] = balance.item()
+            metrics["load_balance"] = balance.detach() * batch.count, batch.count
             total = total + config.router_aux_loss_coef * balance * batch.count
         return Loss(total, batch.count, metrics)
 
@@ -59,9 +74,8 @@ class LanguageModeling:
         nats, size = torch.zeros(len(kinds), dtype=torch.float64), torch.zeros(len(kinds), dtype=torch.float64)
         lengths = torch.from_numpy(self.val.byte_lengths.astype("int64"))
         count = 0
-        rows = self.batches.main if isinstance(self.batches, Mixture) else self.batches
-        batch_size = max(1, rows.batch_size // splits)
-        for batch in eval_batches(self.val, rows.seq_len, batch_size, max_tokens, rows.pad_id):
+        batch_size = max(1, self.rows.batch_size // splits)
+        for batch in eval_batches(self.val, self.rows.seq_len, batch_size, max_tokens, self.rows.pad_id):
             hidden_BTD = self.model.hidden(**_inputs(batch, device))
             nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
             learnt = batch.targets_BT != -100
@@ -84,6 +98,14 @@ class LanguageModeling:
         """start: the loss of a model that knows nothing (ln V, nats per token); floor: what nothing can beat (bits per byte)."""
         return {"start": math.log(self.model.config.vocab_size)} | self._landmarks
 
+    def describe(self) -> dict[str, Any]:
+        return {
+            "train": self.train.describe(),
+            "val": self.val.describe() if self.val else None,
+            "replay": self.replay.dataset.describe() if self.replay else None,
+            "batches": self.batches.report(),
+        }
+
 
 def load_balance(logits_NE: Tensor, k: int) -> Tensor:
     """Switch-style balance loss as in HF's `load_balancing_loss_func`: E * sum over experts of (share of slots * mean p).
@@ -100,7 +122,7 @@ def load_balance(logits_NE: Tensor, k: int) -> Tensor:
 def _inputs(batch: Batch, device: torch.device) -> dict[str, Any]:
     packed = batch.segments_BT is not None
     return {
-        "ids_BT": batch.inputs_BT.to(device),
-        "positions_BT": batch.positions_BT.to(device) if packed else None,
-        "segments_BT": batch.segments_BT.to(device) if packed else None,  # type: ignore[union-attr]
+        "ids_BT": batch.inputs_BT.to(device, non_blocking=True),
+        "positions_BT": batch.positions_BT.to(device, non_blocking=True) if packed else None,
+        "segments_BT": batch.segments_BT.to(device, non_blocking=True) if packed else None,  # type: ignore[union-attr]
     }

@@ -1,0 +1,34 @@
+"""Training jobs, one file each: its settings, rows, defaults, facts for the planner, and its objective. To add one, write such a
+file and a line below; the command line, the help, the planner and the check of runs follow. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from fledge.errors import UserError, suggest
+from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.jobs.job import Job
+
+JOBS = {
+    "pretrain": "fledge.jobs.pretrain",
+    "sft": "fledge.jobs.sft",
+    "minimind_pretrain": "fledge.interop.parity",
+}
+"""Name -> module that holds its `JOB`."""
+
+
+def find_job(name: str) -> Job:
+    """The job of that name; UserError with the nearest one."""
+    if name not in JOBS:
+        listed, near = say("、", ", ").join(JOBS), suggest(name, JOBS)
+        raise UserError(
+            say(
+                f"没有 '{name}' 这种训练，可用的有 {listed}。{near}",
+                f"There is no training job '{name}'; the jobs are {listed}.{near}",
+            )
+        )
+    job: Job = importlib.import_module(JOBS[name]).JOB
+    return job

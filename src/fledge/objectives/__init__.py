@@ -1,1 +1,0 @@
-"""Training stages: each supplies rows and a loss to the one loop."""

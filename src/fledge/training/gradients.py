@@ -1,0 +1,89 @@
+"""Gradients of one optimizer step: the exact mean over all its batches, in as many parts as the memory asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from fledge.device import out_of_memory
+from fledge.errors import UserError
+from fledge.lang import say
+from fledge.training.objective import Batch
+
+if TYPE_CHECKING:
+    from fledge.training.loop import Fit
+
+
+class Sums:
+    """Sums and counts of the loss and of every metric, added up where they lie: reading one waits for the device."""
+
+    def __init__(self) -> None:
+        self.loss: Tensor | float = 0.0
+        self.metrics: dict[str, tuple[Tensor | float, float]] = {}
+
+    def add(self, name: str, value: Tensor | float, count: float) -> None:
+        before, counted = self.metrics.get(name, (0.0, 0.0))
+        self.metrics[name] = (before + value, counted + count)
+
+    def read(self) -> tuple[float, dict[str, float]]:
+        """(mean loss, mean of every metric)."""
+        means = {name: float(value) / count for name, (value, count) in self.metrics.items() if count}
+        return float(self.loss), means
+
+
+def gradients(fit: Fit, batches: Sequence[Batch]) -> Sums:
+    """Leave the gradients of the mean loss over `batches` in the parameters.
+
+    When memory runs out the same batches are computed in more, smaller parts: the same step on the same data.
+    """
+    while True:
+        try:
+            return backward(fit, batches)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        fit.optimizer.zero_grad()
+        if fit.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        _split_further(fit, batches)
+
+
+def backward(fit: Fit, batches: Sequence[Batch]) -> Sums:
+    count = max(1, sum(batch.count for batch in batches))  # known before the backward pass: an exact mean for any split
+    sums = Sums()
+    for batch in batches:
+        for part in batch.split(fit.splits):
+            loss = fit.objective.loss(part)
+            (loss.sum * (fit.scaler.scale / count)).backward()
+            sums.loss += fit.journal.number(loss.sum.detach()) / count
+            for name, (value, counted) in loss.metrics.items():
+                sums.add(name, fit.journal.number(value), counted)
+    return sums
+
+
+def _split_further(fit: Fit, batches: Sequence[Batch]) -> None:
+    rows, seq_len = len(batches[0]), fit.config.seq_len
+    if fit.splits >= rows:
+        raise UserError(
+            say(
+                f"第 {fit.step + 1} 步时内存不够，每次只算一行（{seq_len} 个词元）也放不下："
+                "把 --seq-len 改短，加上 --checkpoint-activations，或选更小的 --preset。",
+                f"memory ran out at step {fit.step + 1} even with one row of {seq_len} tokens at a time: "
+                "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset.",
+            )
+        )
+    fit.splits *= 2
+    micro, total = math.ceil(rows / fit.splits), rows * len(batches)
+    fit.run.update(micro_batch=micro)
+    fit.journal.say(
+        say(
+            f"第 {fit.step + 1} 步时内存不够：从这里起每次算 {micro} 行，分 {fit.splits} 次（原来一次 {rows} 行）；"
+            f"每一步的 {total} 行和它们的顺序不变",
+            f"memory ran out at step {fit.step + 1}: from here {fit.splits} times {micro} rows instead of {rows} "
+            f"at a time; the step, its {total} rows and their order stay the same",
+        )
+    )

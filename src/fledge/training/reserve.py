@@ -1,0 +1,66 @@
+"""Room on the disk that is kept for the last save: a disk that fills up while a run trains must not cost the training."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from fledge.errors import UserError
+from fledge.lang import say
+from fledge.records import Run
+
+BLOCK = bytes(1 << 20)
+SPARE = 4 << 20  # for the record and the tokenizer
+
+
+class Reserve:
+    """A file of zeros as large as what is to be saved; gone before the save, back after it."""
+
+    def __init__(self, folder: Path, size: int):
+        self.path, self.size = folder / ".reserve", size + SPARE
+
+    def take(self) -> bool:
+        """Hold the room; False when the disk has not so much."""
+        try:
+            with self.path.open("wb") as file:
+                for _ in range(-(-self.size // len(BLOCK))):  # written, not only declared: a sparse file holds nothing
+                    file.write(BLOCK)
+        except OSError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether that was the disk's end, or the user's share of it."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def no_room(run: Run, reserve: Reserve) -> UserError:
+    size = reserve.size / 1e6
+    return UserError(
+        say(
+            f"磁盘上放不下训练 '{run.name}' 的结果（要 {size:,.0f} MB）：先腾出空间，或用 FLEDGE_RUNS 换一个地方。",
+            f"the disk has no room for what run '{run.name}' will save ({size:,.0f} MB): make room, or choose another place "
+            "with FLEDGE_RUNS.",
+        )
+    )
+
+
+def nearly_full(step: int) -> str:
+    return say(
+        f"磁盘快满了：训练已存在第 {step} 步，先停下来；腾出空间后用 --resume 继续",
+        f"the disk is nearly full: the run is saved at step {step} and stops here; make room, then --resume",
+    )
+
+
+def disk_is_full(run: Run, step: int) -> UserError:
+    return UserError(
+        say(
+            f"磁盘满了：训练 '{run.name}' 已存在第 {step} 步；腾出空间后用 --resume 继续。",
+            f"the disk is full: run '{run.name}' is saved at step {step}; make room, then go on with --resume.",
+        )
+    )
