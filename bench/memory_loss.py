@@ -43,7 +43,7 @@ def step(loss_name: str, vocab: int) -> dict[str, float]:
 
     set_threads()
     model = Transformer(ModelConfig(vocab_size=vocab, hidden_size=HIDDEN, num_hidden_layers=LAYERS)).init_weights(0)
-    optimizer = Optimizer(model, TrainConfig())
+    optimizer = Optimizer(model, TrainConfig(optimizer="muon").with_rates())
     generator = torch.Generator().manual_seed(0)
 
     def train(num_tokens: int) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 from _race import source_words, train_ours
 from _record import ROOT, bar, record
 
-from fledge.training.config import TrainConfig
+from fledge.jobs.settings import job_config
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
             return train_ours(["--data", *data, "--budget", budget, *words], Path(runs))
 
     first = ours()
-    default = TrainConfig()
+    default = job_config("pretrain")
     usual = ["--seq-len", str(default.seq_len), "--batch-size", str(default.batch_size)]
     fixed = {preset: ours("--preset", preset, *usual) for preset in chosen.presets}
     last = ours()

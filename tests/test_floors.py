@@ -16,7 +16,7 @@ FLOORS = [
     {"lang", "errors", "complaints", "settings", "records", "trackers", "device", "world", "book", "drawing"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
     {"training", "data", "planning", "generate"},
-    {"objectives", "evaluate", "serve"},
+    {"jobs", "evaluate", "serve"},
     {"api"},
     {"cli", "interop", "studio"},
 ]

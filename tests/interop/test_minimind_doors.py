@@ -281,8 +281,9 @@ def test_wrong_weights_are_answered_with_what_is_there(repo, script):
 
 def test_parity_is_a_setting_of_the_run(script):
     assert script("pretrain", "--max_steps", "1", "--parity", "1")[0] == 0
-    config = Run.open("minimind-pretrain_32").info["config"]
-    assert config["parity"] and config["precision"] == "fp32" and config["compile"] == "off"
+    info = Run.open("minimind-pretrain_32").info
+    config = info["config"]
+    assert info["job"] == "minimind_pretrain" and config["precision"] == "fp32" and config["compile"] == "off"
 
 
 # which generation

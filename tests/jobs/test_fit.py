@@ -17,8 +17,8 @@ from fledge.jobs.settings import job_config
 from fledge.model.folder import load_model
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
-from fledge.training import loop, optim
-from fledge.training.config import TrainConfig, parse_duration
+from fledge.training import due, optim
+from fledge.training.config import parse_duration
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 TEXTS = [
@@ -145,9 +145,9 @@ def test_mistakes_are_one_sentence(tokenizer, changes, sentence):
 
 def test_no_data_no_model_unknown_names():
     with pytest.raises(UserError, match="give `fledge train pretrain` files with --data"):
-        run_job("pretrain", TrainConfig())
+        run_job("pretrain", job_config("pretrain"))
     with pytest.raises(UserError, match="starts from a trained model"):
-        run_job("sft", TrainConfig(data=["x.jsonl"]))
+        run_job("sft", job_config("sft", data=["x.jsonl"]))
     with pytest.raises(UserError, match="Did you mean 'pretrain'"):
         job_config("pretrian")
     with pytest.raises(UserError, match="Did you mean 'batch_size'"):
@@ -163,7 +163,7 @@ def test_tokenizer_of_another_model_is_refused(tokenizer, tmp_path):
 
 
 def test_divergence_stops_with_advice(tokenizer, monkeypatch):
-    monkeypatch.setattr(loop.Fit, "_due", lambda *_: False)
+    monkeypatch.setattr(due.Due, "validation", lambda *_: False)
     with pytest.raises(UserError, match="the loss became nan at step"):
         pretrain(tokenizer, lr=1e30, embed_lr=1e30, head_lr=1e30, norm_lr=1e30, warmup=0.0, grad_clip=0.0)
 

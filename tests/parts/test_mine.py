@@ -11,24 +11,22 @@ import torch
 
 from fledge.course import desk
 from fledge.course.exercise import exercises
-from fledge.course.mine import answer_file, choose, my_parts, used_parts
+from fledge.course.mine import answer_file, choose, load_mine, my_parts, used_parts
 from fledge.errors import UserError
 from fledge.model.presets import preset
 from fledge.parts import REFERENCE, Parts
 from fledge.parts.blame import blame
 from fledge.parts.learner import (
-    FORWARD,
     MyPart,
     PartError,
     banner,
     identity,
     load_function,
-    load_parts,
     record,
     stop,
     yours,
 )
-from fledge.parts.table import PARTS
+from fledge.parts.table import FORWARD, PARTS
 from fledge.parts.verify import check_part, verify
 from tests.parts.conftest import OWN, source_of
 
@@ -85,7 +83,7 @@ def test_states_follow_the_last_attempt_and_the_file(learner):
 
 def test_nothing_passed_yet_names_the_command(learner):
     with pytest.raises(UserError, match=r"begin with `fledge exercise start rms_norm`"):
-        load_parts("mine")
+        load_mine("mine")
     learner.write("swiglu", source_of("swiglu"), passed=False)
     with pytest.raises(UserError, match=r"begin with `fledge exercise start swiglu`"):
         used_parts()
@@ -120,7 +118,7 @@ def test_only_what_passed_can_be_chosen_and_it_is_remembered(learner):
 
 def test_a_part_is_the_function_of_the_file_as_it_is_now(learner):
     file = learner.write("swiglu", source_of("swiglu"))
-    parts = load_parts("mine")
+    parts = load_mine("mine")
     assert [part.name for part in yours(parts)] == ["swiglu"] and parts.rms_norm is REFERENCE.rms_norm
     first = yours(parts)[0].sha256
     assert record(parts)["yours"] == {"swiglu": {"sha256": first, "file": file.as_posix()}}
@@ -129,9 +127,9 @@ def test_a_part_is_the_function_of_the_file_as_it_is_now(learner):
     assert parts.swiglu(x, x) == pytest.approx(0.7310586)
     # the same size within the same second: a cached .pyc would still be the old one
     learner.write("swiglu", source_of("swiglu").replace("gate * torch", "gate + torch"))
-    assert load_parts("mine").swiglu(x, x) == pytest.approx(1.7310586)
+    assert load_mine("mine").swiglu(x, x) == pytest.approx(1.7310586)
     assert not list(learner.space.exercises.glob("__pycache__"))
-    assert load_parts("reference") is REFERENCE
+    assert load_mine("reference") is REFERENCE
 
 
 @pytest.mark.parametrize(
@@ -146,8 +144,8 @@ def test_a_file_that_cannot_be_loaded_is_one_sentence(learner, source, sentence,
     learner.write_all("rms_norm")
     learner.write("swiglu", source)
     with pytest.raises(PartError, match=sentence):
-        load_parts("mine")
-    parts = load_parts("mine", fallback=True)
+        load_mine("mine")
+    parts = load_mine("mine", fallback=True)
     assert [part.name for part in yours(parts)] == ["rms_norm"]
     assert "From here the reference takes its place." in capsys.readouterr().err
 
@@ -155,24 +153,24 @@ def test_a_file_that_cannot_be_loaded_is_one_sentence(learner, source, sentence,
 def test_parts_that_are_not_used_here_are_not_loaded(learner):
     learner.write("lr_at", "this is no Python\n")
     with pytest.raises(UserError, match=r"none of your parts \(lr_at\) is used here"):
-        load_parts("mine", only=FORWARD)
+        load_mine("mine", only=FORWARD)
     learner.write_all("swiglu")
-    assert [part.name for part in yours(load_parts("mine", only=FORWARD))] == ["swiglu"]
+    assert [part.name for part in yours(load_mine("mine", only=FORWARD))] == ["swiglu"]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_right_parts_agree_in_every_dtype(learner, shape, dtype):
     learner.write_all()
-    for part in yours(load_parts("mine")):
+    for part in yours(load_mine("mine")):
         checks = list(check_part(part, SHAPES[shape], (torch.float32, dtype), CPU))
         assert len(checks) >= 3 and not [check for check in checks if check.wrong], part.name
-    verify(load_parts("mine"), SHAPES[shape], dtype, CPU, "wsd")
+    verify(load_mine("mine"), SHAPES[shape], dtype, CPU, "wsd")
 
 
 def test_a_schedule_that_the_exercise_does_not_ask_for_is_the_references(learner):
     learner.write_all("lr_at", "swiglu")
-    parts = load_parts("mine")
+    parts = load_mine("mine")
     verify(parts, SHAPE, torch.float32, CPU, "minimind")
     assert [part.name for part in yours(parts)] == ["swiglu"]
     assert "lr_at is the reference's: the schedule minimind is not in the exercise" in banner(parts)
@@ -247,8 +245,8 @@ def test_a_part_that_differs_stops_or_is_replaced(learner, capsys):
     with pytest.raises(
         PartError, match=r"your rms_norm failed .*it differs from the reference \(\[2, 24, 256\], small"
     ):
-        verify(load_parts("mine"), SHAPE, torch.float32, CPU)
-    parts = load_parts("mine", fallback=True)
+        verify(load_mine("mine"), SHAPE, torch.float32, CPU)
+    parts = load_mine("mine", fallback=True)
     verify(parts, SHAPE, torch.float32, CPU)
     assert "the reference takes its place" in capsys.readouterr().err
     x, weight = torch.zeros(2, 4), torch.ones(4)
@@ -262,10 +260,10 @@ def test_a_part_that_differs_stops_or_is_replaced(learner, capsys):
 def test_the_banner_counts_and_names_what_changed(learner, monkeypatch):
     learner.write_all()
     learner.write("rms_norm", source_of("rms_norm") + "# later\n", passed=None)
-    parts = load_parts("mine")
+    parts = load_mine("mine")
     assert banner(parts).splitlines()[0].startswith("  parts: 10 of 11 are yours: apply_rope, attention")
     assert "rms_norm is the reference's: yours changed since it passed, `fledge check rms_norm` first" in banner(parts)
-    assert banner(load_parts("mine", only=FORWARD), FORWARD).startswith("  parts: 5 of 6 are yours")
+    assert banner(load_mine("mine", only=FORWARD), FORWARD).startswith("  parts: 5 of 6 are yours")
     monkeypatch.setenv("FLEDGE_LANG", "zh")
     assert banner(parts).startswith("  部件：11 个里有 10 个是你写的：apply_rope、attention")
     assert banner(REFERENCE) == ""
@@ -276,7 +274,7 @@ def test_half_an_update_is_undone(learner):
         "adamw_step",
         "def adamw_step(param, grad, exp_avg, exp_avg_sq, step, **rates):\n    param += 7\n    exp_avg += 7\n    1 / 0\n",
     )
-    part = yours(load_parts("mine"))[0]
+    part = yours(load_mine("mine"))[0]
     tensors = [torch.ones(3) for _ in range(4)]
     rates = {"lr": 0.1, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.0}
     with pytest.raises(PartError, match=r"adamw_step.py, line 4\): ZeroDivisionError: division by zero\."):
@@ -295,16 +293,16 @@ def test_half_an_update_is_undone(learner):
 
 def test_nan_is_the_parts_fault_only_if_the_reference_has_none(learner):
     learner.write_all("clip_gradients")
-    part = yours(load_parts("mine"))[0]
+    part = yours(load_mine("mine"))[0]
     grads = [torch.tensor([1.0, float("inf")])]
     assert not part(grads, 1.0).isfinite()  # an overflow is for the loop to see
     learner.write("clip_gradients", source_of("clip_gradients").replace("grad *= factor", "grad *= factor / 0"))
     with pytest.raises(PartError, match="ZeroDivisionError"):
-        yours(load_parts("mine"))[0]([torch.ones(2)], 1.0)
+        yours(load_mine("mine"))[0]([torch.ones(2)], 1.0)
     learner.write("clip_gradients", source_of("clip_gradients").replace("grad *= factor", "grad *= float('nan')"))
     grads = [torch.ones(2)]
     with pytest.raises(PartError, match="nan or infinity where the reference, given the same, makes numbers"):
-        yours(load_parts("mine"))[0](grads, 1.0)
+        yours(load_mine("mine"))[0](grads, 1.0)
     assert torch.equal(grads[0], torch.ones(2))
 
 
@@ -313,12 +311,12 @@ def test_memory_that_ran_out_is_not_the_parts_fault(learner):
         "swiglu", "import torch\ndef swiglu(gate, up):\n    raise torch.OutOfMemoryError('CUDA out of memory')\n"
     )
     with pytest.raises(torch.OutOfMemoryError):
-        load_parts("mine").swiglu(torch.ones(1), torch.ones(1))
+        load_mine("mine").swiglu(torch.ones(1), torch.ones(1))
 
 
 def test_blame_names_the_part_whose_replacement_helps(learner):
     learner.write_all("rms_norm", "swiglu", "lr_at")
-    mine = yours(load_parts("mine"))
+    mine = yours(load_mine("mine"))
 
     def replaced() -> set[str]:
         return {part.name for part in mine if part.replaced}

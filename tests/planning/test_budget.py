@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from fledge.errors import UserError
+from fledge.jobs.settings import job_config
 from fledge.model.presets import preset
 from fledge.planning.budget import (
     LADDER,
@@ -23,7 +24,7 @@ from fledge.planning.budget import (
 from fledge.planning.data import Size
 from fledge.planning.machines import card
 from fledge.planning.work import computing
-from fledge.training.config import TrainConfig, parse_duration
+from fledge.training.config import parse_duration
 
 PLAYS = Size(1_004_000, 1_004_000)  # tinyshakespeare without its last tenth
 MIX = Size(21_170_000, 680)  # en_mix + zh_mix
@@ -69,7 +70,7 @@ def test_a_faster_machine_gets_a_larger_model(cpu):
 
 def test_what_is_chosen_is_a_train_config_that_checks(cpu):
     for size, seconds in itertools.product([PLAYS, MIX], TIMES):
-        TrainConfig(**choose(size, seconds, cpu)).check()
+        job_config("pretrain", **choose(size, seconds, cpu)).check()
 
 
 def test_a_short_text_bounds_the_model(cpu):

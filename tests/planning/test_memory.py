@@ -125,9 +125,9 @@ def test_activations_grow_with_what_they_should():
 def test_parameters_and_optimizer_state_are_the_optimizers(name, optimizer):
     shape = SHAPES[name]
     model = built(shape)
-    rule = Optimizer(model, TrainConfig(optimizer=optimizer))
+    rule = Optimizer(model, TrainConfig(optimizer=optimizer).with_rates())
     assert optimizer_state(shape, optimizer) == sum(tensor.nbytes for tensor in rule.state.values())
-    groups = {group.name: sum(p.numel() for p in group.parameters.values()) for group in rule.groups}
+    groups = {group.role: sum(p.numel() for p in group.parameters.values()) for group in rule.groups}
     assert {group: count for group, count in parameters(shape).items() if count} == groups
     sizes = [tuple(p.shape) for group in rule.groups if group.name == "matrices" for p in group.parameters.values()]
     assert matrices(shape) == {size: sizes.count(size) for size in sizes}
@@ -156,7 +156,7 @@ SMALL = {"hidden_size": 128, "num_attention_heads": 2, "num_key_value_heads": 1,
 def test_the_peak_of_a_step_is_what_torch_allocates(shape, step, optimizer, accumulation):
     """The highest sum of allocations in one whole step, as torch's profiler counts them."""
     model = built(shape, step.precision, step.checkpoint)
-    rule = Optimizer(model, TrainConfig(optimizer=optimizer))
+    rule = Optimizer(model, TrainConfig(optimizer=optimizer).with_rates())
 
     def train(step: Pass) -> None:
         for _ in range(accumulation):

@@ -7,25 +7,24 @@ import json
 
 import pytest
 
-from fledge.jobs import runner as jobs
+from fledge.jobs import find_job
+from fledge.jobs.settings import job_config
 from fledge.model.presets import preset
 from fledge.planning import predict as predictions
-from fledge.planning import run as plan_run_module
 from fledge.planning.calibrate import Calibration
 from fledge.planning.data import Size, bytes_per_token
 from fledge.planning.machines import card
 from fledge.planning.memory import peak
 from fledge.planning.predict import outcome, predict
 from fledge.planning.run import budget_settings, plan_run
-from fledge.training import loop
-from fledge.training.config import TrainConfig
 
 TEXT = Size(10_000_000, 600)
 SHAPE = preset("cpu-2m", vocab_size=2048)
+PLANNING = find_job("pretrain").planning
 
 
 def planned(machine, size=TEXT, shape=SHAPE, more: dict | None = None, **settings):
-    return predict("pretrain", TrainConfig(**settings), shape, size, machine, measure=False, **(more or {}))
+    return predict(PLANNING, job_config("pretrain", **settings), shape, size, machine, measure=False, **(more or {}))
 
 
 def test_a_budget_is_the_time_that_the_clock_shows(cpu):
@@ -87,8 +86,8 @@ def test_one_document_needs_no_mask(cpu):
 
 def test_the_record_of_a_plan_is_json_in_the_units_of_the_outcome(cpu):
     text = {"num_bytes": 9_000_000, "num_rows": 15_000, "machine": cpu}
-    record = plan_run("pretrain", TrainConfig(budget="10m"), SHAPE, steps=None, **text)
-    assert plan_run("pretrain", TrainConfig(epochs=3.0), SHAPE, steps=7, **text)["steps"] == 7
+    record = plan_run(PLANNING, job_config("pretrain", budget="10m"), SHAPE, steps=None, **text)
+    assert plan_run(PLANNING, job_config("pretrain", epochs=3.0), SHAPE, steps=7, **text)["steps"] == 7
     json.dumps(record)
     assert record["predicted_seconds"] == 600 and record["machine_key"] == cpu.key
     assert record["predicted_memory_mb"] == record["needed_memory_mb"] > 300
@@ -100,10 +99,10 @@ def test_the_record_of_a_plan_is_json_in_the_units_of_the_outcome(cpu):
 def test_a_preset_that_is_too_large_for_its_budget_is_warned_of(cpu, monkeypatch):
     monkeypatch.setenv("FLEDGE_LANG", "en")
     text = {"num_bytes": 9_000_000, "num_rows": 15_000, "machine": cpu, "steps": None}
-    (sentence,) = plan_run("pretrain", TrainConfig(budget="60s"), preset("base-88m"), **text)["notes"]
+    (sentence,) = plan_run(PLANNING, job_config("pretrain", budget="60s"), preset("base-88m"), **text)["notes"]
     assert "1m" in sentence or "60s" in sentence
     better = sentence.split("--budget ")[1].split(",")[0]
-    assert plan_run("pretrain", TrainConfig(budget=better), preset("base-88m"), **text)["notes"] == []
+    assert plan_run(PLANNING, job_config("pretrain", budget=better), preset("base-88m"), **text)["notes"] == []
 
 
 def test_a_gpus_record_predicts_what_torch_reports():
@@ -112,7 +111,7 @@ def test_a_gpus_record_predicts_what_torch_reports():
 
 
 def test_a_budget_changes_nothing_that_was_typed(cpu):
-    config = TrainConfig(budget="10m", batch_size=3, preset="cpu-6m")
+    config = job_config("pretrain", budget="10m", batch_size=3, preset="cpu-6m")
     assert {"preset", "set", "vocab_size", "batch_size"} & set(budget_settings(config, set(), TEXT, cpu)) == {
         "preset", "set", "vocab_size", "batch_size",
     }  # fmt: skip
@@ -128,14 +127,9 @@ def test_a_budget_changes_nothing_that_was_typed(cpu):
     [({"budget"}, 128), ({"steps"}, 256), ({"budget", "preset"}, 256), ({"budget", "batch_size"}, 256)],
 )
 def test_short_rows_are_for_runs_that_the_dial_shapes_alone(given, row, cpu):
-    config = TrainConfig(steps=150) if "steps" in given else TrainConfig(budget="10m")
+    config = job_config("pretrain", steps=150) if "steps" in given else job_config("pretrain", budget="10m")
     assert budget_settings(config, given, Size(21_170_000, 680), cpu)["seq_len"] == row
 
 
 def test_bytes_per_token_of_the_recorded_texts():
     assert bytes_per_token(512) == pytest.approx(2.03) and bytes_per_token(4096) == pytest.approx(3.01, rel=0.01)
-
-
-def test_constants_are_those_of_the_code_they_describe():
-    assert (predictions.VALIDATIONS, predictions.LAST) == (loop.VALIDATIONS, loop.LAST)
-    assert plan_run_module.DEFAULT_BUDGET == jobs.DEFAULT_BUDGET

@@ -8,39 +8,33 @@ import itertools
 import pytest
 
 from fledge.errors import UserError
-from fledge.jobs import JOBS
+from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
-from fledge.planning import profiles
 from fledge.planning.data import Size
 from fledge.planning.machines import SHOWN, card
-from fledge.planning.profiles import ASSUMED, JOBS, PROFILES, Job, profile_named, profile_settings, proposals
-from fledge.training.config import TrainConfig
+from fledge.planning.profiles import ASSUMED, PROFILES, profile_named, profile_settings, proposals
 
 TEXT = Size(1_600_000_000, 1100)
 
 
 def made(job, machine, given=(), size=TEXT, **settings):
-    return proposals(job, job_config(job, **settings), set(given), machine, size, measure=False)
+    return proposals(find_job(job).planning, job_config(job, **settings), set(given), machine, size, measure=False)
 
 
 @pytest.mark.parametrize("job", JOBS)
 @pytest.mark.parametrize("name", [*SHOWN, "cpu"])
 def test_every_profile_fits_its_share_and_says_why(job, name, cpu):
-    found = made(job, cpu if name == "cpu" else card(name), size=ASSUMED[JOBS[job].kind])
+    found = made(job, cpu if name == "cpu" else card(name), size=ASSUMED[find_job(job).rows])
     assert [proposal.profile for proposal in found] == list(PROFILES)
     for proposal in found:
         plan = proposal.plan
         assert plan.fits and plan.total_mb * 2**20 <= max(proposal.profile.share * plan.machine.usable, 0)
         assert set(proposal.settings) - {"preset", "set", "vocab_size"} <= set(proposal.reasons)
         assert all(proposal.reasons.values())
-        TrainConfig(**JOB_DEFAULTS[job] | proposal.settings).check()
+        job_config(job, **proposal.settings).check()
     for careful, bold in itertools.pairwise(found):
         assert careful.plan.run_seconds <= 1.001 * bold.plan.run_seconds
         assert careful.plan.config.seq_len <= bold.plan.config.seq_len
-
-
-def test_there_is_a_row_for_every_training_job():
-    assert set(JOBS) == set(JOB_DEFAULTS)
 
 
 def test_a_typed_setting_is_never_overridden():
@@ -56,17 +50,18 @@ def test_profile_settings_are_what_the_table_shows(cpu):
     config = job_config("pretrain", data=[])
     shown = made("pretrain", cpu)[1].settings
     by_name, in_chinese = (
-        profile_settings("pretrain", name, config, set(), cpu, TEXT) for name in ("standard", "标准")
+        profile_settings(find_job("pretrain").planning, name, config, set(), cpu, TEXT) for name in ("standard", "标准")
     )
     assert by_name == in_chinese == {"steps": None, "epochs": None} | shown
 
 
 def test_a_profiles_length_replaces_the_default_one(cpu):
     """Fine-tuning by a profile goes by epochs, though a run without a length has a budget."""
-    config = job_config("sft", budget="5m", preset="cpu-2m")
-    changed = dataclasses.replace(config, **profile_settings("sft", "standard", config, set(), cpu, TEXT))
+    config = job_config("sft", budget="5m")
+    facts = find_job("sft").planning
+    changed = dataclasses.replace(config, **profile_settings(facts, "standard", config, set(), cpu, TEXT))
     assert changed.budget is None and changed.epochs == 2.0
-    kept = profile_settings("sft", "standard", config, {"budget"}, cpu, TEXT)
+    kept = profile_settings(facts, "standard", config, {"budget"}, cpu, TEXT)
     assert not {"steps", "epochs", "budget"} & set(kept)
 
 
@@ -94,16 +89,16 @@ def test_a_short_text_is_not_read_all_night(cpu):
         assert proposal.plan.readings < 6
 
 
-def test_a_new_job_is_a_row(monkeypatch, cpu):
-    """A job with a frozen reference needs the memory of one more model."""
-    row = dataclasses.replace(JOBS["sft"], frozen=1)
-    fixed = {"preset": "small-34m", "batch_size": 4}
-    plain = made("sft", cpu, given=fixed, **fixed)[1].plan
-    monkeypatch.setitem(profiles.JOBS, "sft", row)
-    beside = made("sft", cpu, given=fixed, **fixed)[1].plan
+def test_a_frozen_reference_needs_the_memory_of_one_more_model(cpu):
+    facts = find_job("pretrain").planning
+    typed = {"preset": "small-34m", "batch_size": 4, "seq_len": 256, "budget": "10m"}
+
+    def planned(facts):
+        return proposals(facts, job_config("pretrain", **typed), set(typed), cpu, TEXT, measure=False)[1].plan
+
+    plain, beside = planned(facts), planned(dataclasses.replace(facts, frozen=1))
     weights = 1.6 * 4 * plain.shape.num_parameters()["total"] / 2**20
     assert beside.total_mb - plain.total_mb == pytest.approx(weights, rel=0.01)
-    assert isinstance(row, Job)
 
 
 def test_an_unknown_profile_is_refused():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from fledge.course.mine import load_mine
 from fledge.jobs.job import Material
 from fledge.jobs.runner import run_job
 from fledge.jobs.settings import job_config
@@ -29,7 +30,7 @@ STAGES = {
     "pretrain": ("pretrain", {"set": SHAPE}),
     "pretrain in fp16": ("pretrain", {"set": SHAPE, "precision": "fp16"}),
     "pretrain a mixture of experts": ("pretrain", {"set": MOE}),
-    "pretrain with MiniMind's maths": ("pretrain", {"set": SHAPE, "parity": True, "lr": 1e-3}),
+    "pretrain with MiniMind's maths": ("minimind_pretrain", {"set": SHAPE, "lr": 1e-3}),
     "sft": ("sft", {"model": "base"}),
     "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
 }
@@ -54,9 +55,10 @@ def run_stage(root: Path, stage: str, name: str, *, steps: int, resume: bool = F
     settle(root)
     job, settings = STAGES[stage]
     settings = {"seq_len": 48, "batch_size": 4, "precision": "fp32", "save_every": 3, **settings}
-    if job == "pretrain":
+    if job != "sft":
         settings["tokenizer"] = str(root / "tokenizer")
     replay = TEXTS if "replay_share" in settings else None
     rows = CHATS if job == "sft" else TEXTS * 10
     config = job_config(job, run=name, steps=steps, resume=resume, **{**settings, **changes})
-    return run_job(job, config, Material(rows, rows[:4], replay))
+    parts = load_mine(config.parts, fallback=config.parts_fallback)
+    return run_job(job, config, Material(rows, rows[:4], replay), parts=parts)

@@ -41,13 +41,13 @@ def test_muon_direction_has_singular_values_near_one_and_keeps_the_singular_vect
 
 def test_groups_hold_every_parameter_once():
     model = Transformer(ModelConfig(tie_word_embeddings=False, num_hidden_layers=2))
-    groups = {group.name: group for group in parameter_groups(model, TrainConfig())}
+    groups = {group.role: group for group in parameter_groups(model, TrainConfig(optimizer="muon").with_rates())}
     names = [name for group in groups.values() for name in group.parameters]
     assert sorted(names) == sorted(name for name, _ in model.named_parameters())
     assert groups["matrices"].rule == "muon" and groups["embedding"].rule == groups["head"].rule == "adamw"
     assert all(p.dim() == 2 for p in groups["matrices"].parameters.values())
     assert groups["vectors"].weight_decay == groups["embedding"].weight_decay == 0
-    assert {group.rule for group in parameter_groups(model, TrainConfig(optimizer="adamw"))} == {"adamw"}
+    assert {group.rule for group in parameter_groups(model, TrainConfig(optimizer="adamw").with_rates())} == {"adamw"}
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
@@ -56,7 +56,7 @@ def test_optimizer_lowers_a_loss(optimizer):
     model = Transformer(
         ModelConfig(vocab_size=20, hidden_size=32, intermediate_size=32, num_hidden_layers=1)
     ).init_weights()
-    step = Optimizer(model, TrainConfig(optimizer=optimizer, lr=0.01))
+    step = Optimizer(model, TrainConfig(optimizer=optimizer, lr=0.01).with_rates())
     ids = torch.arange(20).view(1, 20)
 
     def loss():
@@ -94,8 +94,10 @@ def test_scaler_skips_an_overflow_and_finds_its_scale_again():
 
 def test_rates_fall_with_width_and_a_tied_embedding_has_the_rate_of_a_head():
     def rates(**shape):
-        groups = parameter_groups(Transformer(ModelConfig(num_hidden_layers=1, **shape)), TrainConfig())
-        return {group.name: group.lr for group in groups}
+        groups = parameter_groups(
+            Transformer(ModelConfig(num_hidden_layers=1, **shape)), TrainConfig(optimizer="muon").with_rates()
+        )
+        return {group.role: group.lr for group in groups}
 
     narrow, wide = rates(tie_word_embeddings=False), rates(tie_word_embeddings=False, hidden_size=1024)
     assert wide["embedding"] == narrow["embedding"] / 2 and wide["matrices"] == narrow["matrices"]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from fledge.data import prepare_rows
 from fledge.errors import UserError
-from fledge.interop.parity import PaddedBatches
+from fledge.interop.padded import PaddedBatches
 from fledge.jobs.job import Material
 from fledge.jobs.runner import run_job
 from fledge.jobs.settings import job_config
@@ -72,15 +72,14 @@ def test_the_losses_are_those_of_minimind(tokenizer, tmp_path):
     settings = {"tokenizer": folder, "seq_len": T, "batch_size": BATCH, "precision": "fp32", "set": SHAPE}
     start = run_job("pretrain", job_config("pretrain", steps=1, run="start", **settings), Material(TEXTS))
     config = job_config(
-        "pretrain",
+        "minimind_pretrain",
         model="start",
-        parity=True,
         epochs=5,
         lr=LR,
         accumulation_steps=STEPS_APART,
         **{name: value for name, value in settings.items() if name not in ("set", "tokenizer")},
     )
-    run = run_job("pretrain", config, Material(TEXTS))
+    run = run_job("minimind_pretrain", config, Material(TEXTS))
     expected = minimind(load_model(start.model_dir), own, epochs=5)
     found = [line["loss"] for line in run.metrics() if "loss" in line]
     assert len(found) == len(expected) == 10
@@ -101,7 +100,7 @@ def test_padded_rows_are_whole_texts_in_order_and_resume_exactly(tokenizer):
     epoch = [next(first) for _ in range(6)]
     assert torch.equal(torch.cat([b.inputs_BT for b in epoch]), rows[order][:, :-1])
     assert [b.ends_epoch for b in epoch] == [False] * 5 + [True] and len(epoch[-1].inputs_BT) == 1
-    assert sum(b.count for b in epoch) == int((rows[:, 1:] != own.endoftext_id).sum())
+    assert sum(b.targets for b in epoch) == int((rows[:, 1:] != own.endoftext_id).sum())
     second = batches()
     second.load_state_dict(first.state_dict())
     assert torch.equal(next(first).inputs_BT, next(second).inputs_BT)
@@ -109,6 +108,6 @@ def test_padded_rows_are_whole_texts_in_order_and_resume_exactly(tokenizer):
 
 def test_parity_needs_a_length_in_steps_and_texts(tokenizer):
     _, folder = tokenizer
-    with pytest.raises(UserError, match="--parity goes by steps"):
-        config = job_config("pretrain", parity=True, budget="5s", tokenizer=folder, set=SHAPE)
-        run_job("pretrain", config, Material(TEXTS))
+    with pytest.raises(UserError, match="minimind_pretrain goes by steps"):
+        config = job_config("minimind_pretrain", budget="5s", tokenizer=folder, set=SHAPE)
+        run_job("minimind_pretrain", config, Material(TEXTS))

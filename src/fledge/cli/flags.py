@@ -149,7 +149,7 @@ def _refuse(event: _errors.ParseErrorEvent, *, prog: str, known: list[str]) -> N
         argument = event.missing_arguments[0].arg
         help = argument.field.helptext
         about = ((help() if callable(help) else help) or "").strip().rstrip(".")
-        name = argument.display_name()
+        name = argument.lowered.metavar if argument.is_positional() else argument.display_name()
         raise UserError(say(f"缺少 {name}。{see}", f"{name}{f' ({about})' if about else ''} is missing. {see}"))
     if isinstance(event, _errors.InvalidChoice):
         name, choices = event.argument.display_name(), event.choices

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fledge.errors import UserError
+from fledge.jobs.language import load_balance
 from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.model.minimind import Generation, minimind_config
 from fledge.model.transformer import Transformer
-from fledge.objectives.language import load_balance
 
 FIXED = {"dropout": 0.0, "hidden_act": "silu"}  # arguments of MiniMind's that are what they are here
 YARN = {  # what inference_rope_scaling=True means

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fledge.data.rows import Kind
 from fledge.lang import Text
 from fledge.planning.facts import Planning
 from fledge.training.config import TrainConfig
@@ -14,6 +13,7 @@ from fledge.training.config import TrainConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fledge.data.rows import Kind
     from fledge.model.transformer import Transformer
     from fledge.tokenizer import Tokenizer
     from fledge.training.objective import Objective

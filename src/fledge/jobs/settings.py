@@ -75,6 +75,5 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
 def settled(config: TrainConfig, shape: ModelConfig) -> tuple[TrainConfig, str]:
     """`config` with its optimizer and rates decided, and the reason for the optimizer in the reader's language."""
     optimizer, reason = chosen_optimizer(config, shape)
-    rates = {name: rate for name, rate in config.rates[optimizer].items() if getattr(config, name) is None}
-    decided: dict[str, Any] = {"optimizer": optimizer, **rates}
-    return dataclasses.replace(config, **decided), reason
+    decided: dict[str, Any] = {"optimizer": optimizer}
+    return dataclasses.replace(config, **decided).with_rates(), reason

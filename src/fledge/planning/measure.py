@@ -141,7 +141,7 @@ def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "aut
     model = Transformer(shape).init_weights(0).to(where)
     model.compute_dtype = devices.pick_precision(step.precision, where)
     model.checkpoint_activations = step.checkpoint
-    rule = Optimizer(model, TrainConfig(optimizer="muon" if optimizer == "muon" else "adamw"))
+    rule = Optimizer(model, TrainConfig(optimizer="muon" if optimizer == "muon" else "adamw").with_rates())
     B, T = step.batch_size, step.seq_len
     generator = torch.Generator().manual_seed(0)
     ids_BT = torch.randint(shape.vocab_size, (B, T + 1), generator=generator).to(where)

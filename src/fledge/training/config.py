@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 from fledge.errors import UserError
 from fledge.lang import Text, say
@@ -131,6 +131,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         fit_types(self, flag)
+
+    def with_rates(self) -> TrainConfig:
+        """The same with the optimizer's rates for this job where none are set; `optimizer` is decided."""
+        rates: dict[str, Any] = self.rates[self.optimizer]
+        return replace(self, **{name: rate for name, rate in rates.items() if getattr(self, name) is None})
 
     def seconds(self) -> float | None:
         """`budget` in seconds."""
