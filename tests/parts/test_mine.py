@@ -59,7 +59,7 @@ def problems(name: str, source: str, tmp_path, shape=SHAPE, dtypes=(torch.float3
 
 def test_the_table_has_every_part():
     assert set(PARTS) == {field.name for field in dataclasses.fields(Parts)}
-    assert all(text.zh and text.en for text in PARTS.values())
+    assert all(part.about.zh and part.about.en for part in PARTS.values())
 
 
 def test_states_follow_the_last_attempt_and_the_file(learner):

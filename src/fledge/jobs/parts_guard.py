@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fledge.errors import UserError
 from fledge.lang import say
 from fledge.parts.blame import blame
-from fledge.parts.learner import MyPart, PartError, fallen, identity, in_words, record, yours
+from fledge.parts.learner import MyPart, PartError, fallen, in_words, record, yours
 from fledge.parts.table import PARTS
 from fledge.training.gradients import Sums, backward
 from fledge.training.guard import Guard, infinite
@@ -39,8 +39,8 @@ class PartsGuard(Guard):
         if self.held:
             raise self.held
 
-    def identity(self) -> dict[str, Any]:
-        return identity(self.fit.parts)
+    def parts(self) -> dict[str, str]:
+        return {part.name: f"yours ({part.sha256[:8]})" for part in yours(self.fit.parts)}
 
     def call(self, action: Callable[[], T]) -> T:
         """What `action` returns; an error that comes of what a part returned, further on, is that part's."""

@@ -193,12 +193,6 @@ def record(parts: Parts) -> dict[str, Any]:
     }
 
 
-def identity(parts: Parts) -> dict[str, str]:
-    """Whose every part is, in a word: what the last bits of a run depend on."""
-    mine = {part.name: f"yours ({part.sha256[:8]})" for part in yours(parts)}
-    return {name: mine.get(name, "reference") for name in PARTS}
-
-
 def line_in(error: BaseException, file: Path) -> int:
     """The line of `file` in which an error arose, the innermost; 0 when it passed through none."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from safetensors.torch import save_file
 
@@ -59,8 +59,8 @@ class Guard:
         path = self.keep(step, batches)
         raise self.stopped(step, what, path, loss)
 
-    def identity(self) -> dict[str, Any]:
-        """What else the last bits of the run depend on."""
+    def parts(self) -> dict[str, str]:
+        """Parts that are not the reference's: the last bits of the run depend on them."""
         return {}
 
     def rescue(self, error: Exception) -> Exception:

@@ -140,13 +140,15 @@ def _maker(fit: Fit) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": str(fit.model.compute_dtype).removeprefix("torch."),
         "torch": torch.__version__,
-        **fit.guard.identity(),
+        "parts": fit.guard.parts(),
     }
 
 
 def _say_what_changed(fit: Fit, was: dict[str, Any]) -> None:
     mine = _maker(fit)
-    if other := [f"{key} {value} → {mine.get(key)}" for key, value in was.items() if value != mine.get(key)]:
+    mine, was = ({**made, **made["parts"], "parts": None} for made in (mine, was))
+    pairs = {key: (was.get(key, "reference"), mine.get(key, "reference")) for key in mine | was}
+    if other := [f"{key} {before} → {now}" for key, (before, now) in pairs.items() if before != now]:
         fit.journal.say(
             say(
                 f"有设置变了：{'、'.join(other)}；从这里起不再保证与不间断的训练逐位相同",
