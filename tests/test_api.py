@@ -151,7 +151,7 @@ def test_rows_in_memory(model):
         ({"rows": TEXTS}, "rows in memory need a tokenizer"),
         ({"rows": TEXTS, "data": ["a.txt"]}, "rows in memory, or files .*, not both"),
         ({"data": ["a.txt"], "val_rows": TEXTS}, "val_rows, replay_rows and landmarks go with rows"),
-        ({"rows": TEXTS, "stps": 3}, "Training has no setting 'stps'. Did you mean 'steps'"),
+        ({"rows": TEXTS, "stps": 3}, "The job 'pretrain' has no setting 'stps'. Did you mean 'steps'"),
         ({"rows": TEXTS, "steps": "many"}, "--steps must be a whole number, not 'many'"),
     ],
 )

@@ -28,7 +28,7 @@ def test_help_lists_it_with_its_own_setting(capsys):
 
 
 def test_its_settings_are_checked_and_have_rates_of_their_own():
-    with pytest.raises(UserError, match="--sharpness is -1.0; it must be above 0"):
+    with pytest.raises(UserError, match=r"--sharpness is -1\.0; it must be above 0"):
         job_config("echo", sharpness=-1).check()
     assert job_config("echo", optimizer="adamw").with_rates().lr == 0.001
 

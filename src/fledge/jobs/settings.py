@@ -25,7 +25,7 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
         if name not in known:
             near = suggest(name, known)
             raise UserError(
-                say(f"`{job}` 训练没有 '{name}' 这个设置。{near}", f"The job '{job}' has no setting '{name}'.{near}")
+                say(f"训练 {job} 没有 '{name}' 这个设置。{near}", f"The job '{job}' has no setting '{name}'.{near}")
             )
     return _resumed(job, kind, changes) if changes.get("resume") else kind(**changes)
 
