@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fledge.errors import UserError
+from fledge.interop.minimind.pth import Generation, minimind_config
 from fledge.lang import say
 from fledge.model.config import ModelConfig
-from fledge.model.minimind import Generation, minimind_config
 from fledge.model.transformer import Transformer
 from fledge.objectives.language import load_balance
 
