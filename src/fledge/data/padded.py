@@ -13,7 +13,7 @@ import torch
 
 from fledge.data.batches import IGNORE, Batch, same_place
 from fledge.data.dataset import Dataset
-from fledge.errors import UserError
+from fledge.errors import UserError, flag, train_command
 from fledge.lang import say
 
 SEED = 42  # fixed in MiniMind's trainers
@@ -33,8 +33,8 @@ class PaddedBatches:
         if dataset.mask is not None:
             raise UserError(
                 say(
-                    "--parity 只用于 `fledge train pretrain`：训练对话时去掉它。",
-                    "--parity is there for `fledge train pretrain`: leave it out for conversations.",
+                    f"{flag('parity')} 只用于 `{train_command('pretrain')}`：训练对话时去掉它。",
+                    f"{flag('parity')} is there for `{train_command('pretrain')}`: leave it out for conversations.",
                 )
             )
         self.dataset, self.seq_len, self.batch_size, self.pad_id = dataset, seq_len, batch_size, pad_id

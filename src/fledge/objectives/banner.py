@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fledge.data import Dataset, PackedBatches
+from fledge.errors import flag
 from fledge.lang import say
 from fledge.model.transformer import Transformer
 from fledge.parts.learner import banner as whose
@@ -46,8 +47,8 @@ def banner(
     if batches.truncated or batches.dropped:
         left_out = (
             say(
-                f"，{batches.dropped} 段没有剩下回答，不用（--seq-len）",
-                f", {batches.dropped} are left out because no answer remains (--seq-len)",
+                f"，{batches.dropped} 段没有剩下回答，不用（{flag('seq_len')}）",
+                f", {batches.dropped} are left out because no answer remains ({flag('seq_len')})",
             )
             if batches.dropped
             else ""

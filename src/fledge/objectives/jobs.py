@@ -17,7 +17,7 @@ from fledge.data import Dataset, Mixture, PackedBatches
 from fledge.data.padded import PaddedBatches
 from fledge.data.readers import check_file
 from fledge.device import pick_device, pick_precision, set_threads
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, advice, flag, suggest, train_command
 from fledge.generate import Generator, Sampling
 from fledge.lang import say
 from fledge.model.config import ModelConfig
@@ -73,15 +73,15 @@ def _run_job(
             Run.open(config.run or "")  # says which runs there are
         raise UserError(
             say(
-                f"没有训练数据：用 --data 给 `fledge train {job}` 数据文件。",
-                f"nothing to train on: give `fledge train {job}` files with --data.",
+                f"没有训练数据：用 {flag('data')} 给 `{train_command(job)}` 数据文件。",
+                f"nothing to train on: give `{train_command(job)}` files with {flag('data')}.",
             )
         )
     if job != "pretrain" and not config.model:
         raise UserError(
             say(
-                f"`fledge train {job}` 要从一个练好的模型开始：用 --model 给出（一次训练的名字，或一个模型文件夹）。",
-                f"`fledge train {job}` starts from a trained model: give it with --model (a run or a model folder).",
+                f"`{train_command(job)}` 要从一个练好的模型开始：用 {flag('model')} 给出（一次训练的名字，或一个模型文件夹）。",
+                f"`{train_command(job)}` starts from a trained model: give it with {flag('model')} (a run or a model folder).",
             )
         )
     base = find_model(config.model) if config.model else None
@@ -162,10 +162,10 @@ def _finished(run: Run, config: TrainConfig) -> bool:
     if not any(run.checkpoints_dir.glob("step-*")):
         raise UserError(
             say(
-                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 --model {run.name} 从它的模型往下练，"
-                "下次训练加上 --save-every 就会留下检查点。",
-                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with --model "
-                f"{run.name}, or keep checkpoints with --save-every next time.",
+                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 {flag('model', run.name)} 从它的模型往下练，"
+                f"下次训练加上 {flag('save_every')} 就会留下检查点。",
+                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with "
+                f"{flag('model', run.name)}, or keep checkpoints with {flag('save_every')} next time.",
             )
         )
     return False
@@ -189,8 +189,8 @@ def _num_steps(config: TrainConfig, batches: PackedBatches | PaddedBatches) -> i
         if config.budget:
             raise UserError(
                 say(
-                    "--parity 按步数训练：把 --budget 换成 --epochs 或 --steps。",
-                    "--parity goes by steps: give --epochs or --steps instead of --budget.",
+                    f"{flag('parity')} 按步数训练：把 {flag('budget')} 换成 {flag('epochs')} 或 {flag('steps')}。",
+                    f"{flag('parity')} goes by steps: give {flag('epochs')} or {flag('steps')} instead of {flag('budget')}.",
                 )
             )
         per_epoch = math.ceil(batches.batches_per_epoch / config.accumulation_steps)
@@ -212,24 +212,21 @@ def _refuse_early(config: TrainConfig, base: Path | None) -> None:
     shape = ModelConfig.load(base) if base else _new_shape(config)
     if config.seq_len > shape.max_position_embeddings:
         longest = shape.max_position_embeddings
-        other = (
-            ""
-            if base
-            else say("，或用 --set 调大 max_position_embeddings", ", or raise max_position_embeddings with --set")
-        )
+        larger = ("set", say("用 {} 调大 max_position_embeddings", "raise max_position_embeddings with {}"))
+        ways = advice(("", say("改短一些", "make it shorter")), *([] if base else [larger]))
         raise UserError(
             say(
-                f"--seq-len {config.seq_len} 超过了模型的上下文长度（{longest} 个词元）：改短一些{other}。",
-                f"--seq-len {config.seq_len} is longer than the model's context of {longest} tokens: make it shorter{other}.",
+                f"{flag('seq_len', config.seq_len)} 超过了模型的上下文长度（{longest} 个词元）：{ways}。",
+                f"{flag('seq_len', config.seq_len)} is longer than the model's context of {longest} tokens: {ways}.",
             )
         )
     if shape.model_type == "qwen3_moe" and shape.num_experts_per_tok == 1 and shape.norm_topk_prob:
         raise UserError(
             say(
                 "路由只选一个专家、又把它的权重归一化成 1，就从损失里学不到任何东西："
-                "用 --set 设 num_experts_per_tok=2，或 norm_topk_prob=false。",
+                f"用 {flag('set')} 设 num_experts_per_tok=2，或 norm_topk_prob=false。",
                 "a router that picks one expert and normalises its weight to 1 learns nothing from the loss: "
-                "set num_experts_per_tok=2 with --set, or norm_topk_prob=false.",
+                f"set num_experts_per_tok=2 with {flag('set')}, or norm_topk_prob=false.",
             )
         )
 
@@ -248,19 +245,21 @@ def _model(config: TrainConfig, base: Path | None, tokenizer: Tokenizer, parts: 
         shape = _new_shape(config, vocab_size=tokenizer.vocab_size, **ids)
         model = Transformer(shape, parts).init_weights(config.seed)
     if tokenizer.vocab_size > model.config.vocab_size:
-        whose, advice = (
-            say("--set vocab_size ", "--set vocab_size"),
-            say("从 --set 里去掉 vocab_size", "leave it out of --set"),
+        whose, mend = (
+            say(f"{flag('set')} vocab_size ", f"{flag('set')} vocab_size"),
+            say(f"从 {flag('set')} 里去掉 vocab_size", f"leave it out of {flag('set')}"),
         )
         if base:
             whose = say(f"{base} 里的模型", f"the model in {base}")
-            advice = say("去掉 --tokenizer，就用模型自带的", "leave --tokenizer out to use the model's own")
+            mend = say(
+                f"去掉 {flag('tokenizer')}，就用模型自带的", f"leave {flag('tokenizer')} out to use the model's own"
+            )
         raise UserError(
             say(
                 f"分词器有 {tokenizer.vocab_size} 个词元，{whose}只有 {model.config.vocab_size} 个："
-                f"它们不是一套；{advice}。",
+                f"它们不是一套；{mend}。",
                 f"the tokenizer has {tokenizer.vocab_size} tokens but {whose} only {model.config.vocab_size}: "
-                f"they do not belong together; {advice}.",
+                f"they do not belong together; {mend}.",
             )
         )
     return model
@@ -273,8 +272,11 @@ def _compiles(config: TrainConfig, device: torch.device) -> bool:
     if device.type != "cuda" or (config.seconds() or math.inf) < 300:
         return False
     if config.parts == "mine":
-        off = "torch.compile is off, so that your parts run line by line as you wrote them; --compile on turns it on."
-        print(say("没有用 torch.compile：你写的部件要照原样一行一行地运行；--compile on 可以打开。", off))
+        off = "torch.compile is off, so that your parts run line by line as you wrote them"
+        on = flag("compile", "on")
+        print(
+            say(f"没有用 torch.compile：你写的部件要照原样一行一行地运行；{on} 可以打开。", f"{off}; {on} turns it on.")
+        )
         return False
     import importlib.util
 

@@ -12,7 +12,7 @@ from typing import Any
 from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
 from fledge.data.padded import PaddedBatches
 from fledge.data.rows import Text
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 from fledge.parts import REFERENCE, Parts
 from fledge.planning.budget import vocabulary
@@ -44,8 +44,8 @@ def make_tokenizer(config: TrainConfig, base: Path | None, material: Material | 
     if material is not None:
         raise UserError(
             say(
-                "直接给出的数据（不是文件）需要分词器：用 --tokenizer 给出。",
-                "rows in memory need a tokenizer: give --tokenizer.",
+                f"直接给出的数据（不是文件）需要分词器：用 {flag('tokenizer')} 给出。",
+                f"rows in memory need a tokenizer: give {flag('tokenizer')}.",
             )
         )
     size = size_of("pretrain", config).num_bytes

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, flag, resume_command, suggest
 from fledge.lang import Text, say
 from fledge.records import Run
 from fledge.settings import fit_types
@@ -114,7 +114,7 @@ class TrainConfig:
     """Changes to the shape of a new model by HF field name, e.g. num_hidden_layers=6."""
 
     def __post_init__(self) -> None:
-        fit_types(self, _flag)
+        fit_types(self, flag)
 
     def seconds(self) -> float | None:
         """`budget` in seconds."""
@@ -125,8 +125,8 @@ class TrainConfig:
         if sum(x is not None for x in (self.steps, self.epochs, self.budget)) > 1:
             raise UserError(
                 say(
-                    "--steps、--epochs 和 --budget 只能给一个，不能同时给几个。",
-                    "Give one of --steps, --epochs and --budget, not several.",
+                    f"{flag('steps')}、{flag('epochs')} 和 {flag('budget')} 只能给一个，不能同时给几个。",
+                    f"Give one of {flag('steps')}, {flag('epochs')} and {flag('budget')}, not several.",
                 )
             )
         for names, right, words in RANGES:
@@ -135,15 +135,17 @@ class TrainConfig:
                 if value is not None and not right(value):
                     raise UserError(
                         say(
-                            f"{_flag(name)} 是 {value}，但应该{words}。",
-                            f"{_flag(name)} is {value}; it must be {words}.",
+                            f"{flag(name)} 是 {value}，但应该{words}。",
+                            f"{flag(name)} is {value}; it must be {words}.",
                         )
                     )
         if self.model and (self.preset or self.set):
             raise UserError(
                 say(
-                    "--preset 和 --set 决定新模型的形状，而 --model 给出的模型已有自己的形状：两者只能选一种。",
-                    "--preset and --set shape a new model, and --model names one that has its shape: give one of the two.",
+                    f"{flag('preset')} 和 {flag('set')} 决定新模型的形状，而 {flag('model')} 给出的模型已有自己的形状："
+                    "两者只能选一种。",
+                    f"{flag('preset')} and {flag('set')} shape a new model, and {flag('model')} names one that has its shape: give "
+                    "one of the two.",
                 )
             )
         self.seconds()
@@ -235,9 +237,8 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
         began = run.info["job"]
         raise UserError(
             say(
-                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {run.name} --resume` 继续，或换一个名字。",
-                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {run.name} "
-                "--resume`, or choose another name.",
+                f"训练 '{run.name}' 做的是 {began}：用 `{resume_command(began, run.name)}` 继续，或换一个名字。",
+                f"run '{run.name}' is a {began} run: go on with `{resume_command(began, run.name)}`, or choose another name.",
             )
         )
     known = {field.name for field in dataclasses.fields(TrainConfig)}
@@ -249,17 +250,13 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
         if name not in CHANGEABLE and getattr(config, name) != value:
             raise UserError(
                 say(
-                    f"训练 '{run.name}' 开始时 {_flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {_flag(name)} "
-                    "接着练，或去掉 --resume 另开一次训练。",
-                    f"run '{run.name}' was started with {_flag(name)} {value}, not {getattr(config, name)}: leave "
-                    f"{_flag(name)} out to go on, or start another run without --resume.",
+                    f"训练 '{run.name}' 开始时 {flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {flag(name)} "
+                    f"接着练，或去掉 {flag('resume')} 另开一次训练。",
+                    f"run '{run.name}' was started with {flag(name)} {value}, not {getattr(config, name)}: leave "
+                    f"{flag(name)} out to go on, or start another run without {flag('resume')}.",
                 )
             )
     return config
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def parse_duration(text: str) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from safetensors.torch import save_file
 
 from fledge.course.mine import PARTS
-from fledge.errors import UserError
+from fledge.errors import UserError, advice, resume_command
 from fledge.lang import say
 from fledge.parts.blame import blame
 from fledge.parts.learner import MyPart, PartError, fallen, in_words, record, yours
@@ -89,11 +89,11 @@ class Guard:
         same = ""
         if yours(self.fit.parts):
             same = say("；你写的部件换成参考实现也一样", ", with the reference's parts in place of yours too")
+        longer, lower = ("warmup", say("更长的 {}", "a longer {}")), ("lr", say("更低的 {}", "a lower {}"))
+        ways = advice(lower, longer, ("precision=fp32", "{}"))
         sentence = say(
-            f"第 {step} 步时{what}（这一步的数据存在 {path.as_posix()}{same}）：试试更低的 --lr、更长的 --warmup，"
-            "或 --precision fp32。",
-            f"{what} at step {step} (its batch is in {path.as_posix()}{same}): "
-            "try a lower --lr, a longer --warmup, or --precision fp32.",
+            f"第 {step} 步时{what}（这一步的数据存在 {path.as_posix()}{same}）：试试{ways}。",
+            f"{what} at step {step} (its batch is in {path.as_posix()}{same}): try {ways}.",
         )
         self._settle(named, UserError(sentence))
         self.fit.optimizer.zero_grad()
@@ -143,7 +143,7 @@ class Guard:
         mend = f"`fledge check {error.part}`" if error.part in PARTS else "`fledge parts list`"
         resume = say("原来的命令", "the same command")  # rows in memory: only the program that made them can go on
         if fit.config.data:
-            resume = f"`fledge train {fit.run.info['job']} --run {fit.run.name} --resume`"
+            resume = f"`{resume_command(fit.run.info['job'], fit.run.name)}`"
         advice = say(
             f"训练已经存在第 {fit.step} 步：改好它，用 {mend} 检查，再用 {resume} 继续"
             "（加上 --parts-fallback 则由参考实现顶替）。",

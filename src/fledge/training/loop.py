@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fledge.device import memory_mb, out_of_memory
-from fledge.errors import UserError
+from fledge.errors import UserError, advice
 from fledge.lang import say
 from fledge.model.transformer import Transformer
 from fledge.parts.learner import PartError
@@ -170,12 +170,16 @@ class Fit:
                 torch.cuda.empty_cache()
             rows = len(batches[0].inputs_BT)
             if self.splits >= rows:
+                ways = advice(
+                    ("seq_len", say("把 {} 改短", "make {} shorter")),
+                    ("checkpoint_activations", say("加上 {}", "add {}")),
+                    ("preset", say("选更小的 {}", "choose a smaller {}")),
+                )
                 raise UserError(
                     say(
-                        f"第 {self.step + 1} 步时内存不够，每次只算一行（{self.config.seq_len} 个词元）也放不下："
-                        "把 --seq-len 改短，加上 --checkpoint-activations，或选更小的 --preset。",
+                        f"第 {self.step + 1} 步时内存不够，每次只算一行（{self.config.seq_len} 个词元）也放不下：{ways}。",
                         f"memory ran out at step {self.step + 1} even with one row of {self.config.seq_len} tokens at a time: "
-                        "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset.",
+                        f"{ways}.",
                     )
                 )
             self.splits *= 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 from fledge.parts.learner import identity
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
@@ -51,7 +51,7 @@ def take_up(fit: Fit) -> None:
     if state["data"].keys() != fit.objective.batches.state_dict().keys():
         raise UserError(
             say(
-                f"训练 '{name}' 不能换别的数据继续：用 --replay 给它开始时用的那些文本。",
+                f"训练 '{name}' 不能换别的数据继续：用 {flag('replay')} 给它开始时用的那些文本。",
                 f"run '{name}' cannot resume with other data: give it the replay texts it was started with.",
             )
         )
