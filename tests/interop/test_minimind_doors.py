@@ -364,9 +364,11 @@ def test_a_tokenizer_is_trained_once_or_taken_from_the_learner(repo, script, mon
     code, said = script("pretrain", "--max_steps", "1")
     assert code == 0 and "There is no tokenizer in ../model: training one" in said
     config = json.loads((repo / "model/tokenizer_config.json").read_text(encoding="utf-8"))
-    assert config["bos_token"] == "<|im_start|>" and "trained_on" not in config
+    assert config["bos_token"] == "<|im_start|>"
     first = (repo / "model/tokenizer.json").read_bytes()
-    assert "tokenizer" not in script("pretrain", "--max_steps", "1")[1].split("run minimind")[0]
+    size = Tokenizer.load(repo / "model").vocab_size
+    said = script("pretrain", "--max_steps", "1")[1]
+    assert f"Tokenizer: ../model ({size} tokens; " in said and "Note" not in said
     assert (repo / "model/tokenizer.json").read_bytes() == first
     shutil.rmtree(repo / "model")
     words = ["--vocab_size", "290", "--data_path", "../dataset/sft_mini_512.jsonl"]
@@ -376,6 +378,83 @@ def test_a_tokenizer_is_trained_once_or_taken_from_the_learner(repo, script, mon
     code, said = script("pretrain", "--max_steps", "1")
     assert code == 0 and "Using the tokenizer that you trained: ../model_learn_tokenizer → ../model" in said
     assert Tokenizer.load(repo / "model").vocab_size <= 290
+
+
+def refuse_rows(repo, monkeypatch) -> list[str]:
+    rows = [json.dumps({"sentence": text}) for text in TEXTS]
+    (repo / "dataset/other.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    return ["--data_path", "../dataset/other.jsonl"]
+
+
+def refuse_chats(repo, monkeypatch) -> list[str]:
+    return ["--data_path", "../dataset/sft_mini_512.jsonl"]
+
+
+def refuse_most_rows(repo, monkeypatch) -> list[str]:
+    """The first rows are good, which is all that a tokenizer sees."""
+    monkeypatch.setattr("fledge.interop.minimind.tokenizer.ROWS", 10)
+    rows = [{"text": text} for text in TEXTS[:20]] + [{"sentence": text} for text in TEXTS]
+    (repo / "dataset/most.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return ["--data_path", "../dataset/most.jsonl"]
+
+
+def refuse_a_setting(repo, monkeypatch) -> list[str]:
+    return ["--batch_size", "0"]
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("refuse", [refuse_rows, refuse_chats, refuse_most_rows, refuse_a_setting])
+def test_a_refused_command_leaves_no_tokenizer_behind(refuse, learned, repo, script, monkeypatch, vocabulary):
+    monkeypatch.setattr("fledge.interop.minimind.tokenizer.VOCAB_SIZE", 320)
+    words = refuse(repo, monkeypatch)
+    shutil.rmtree(repo / "model")
+    if learned:
+        shutil.copytree(vocabulary, repo / "model_learn_tokenizer")
+    code, said = script("pretrain", *words, "--max_steps", "1")
+    assert code == 2 and not list((repo / "model").glob("*")), said
+    assert not any((repo / "runs").glob("*/run.json")) and (repo / "model_learn_tokenizer").exists() == learned
+
+
+def test_a_refused_command_keeps_the_tokenizer_that_was_there(repo, script):
+    assert script("pretrain", "--batch_size", "0")[0] == 2
+    assert (repo / "model/tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("made_of", "fits"),
+    [
+        (TEXTS, True),
+        ([f"row {n}" for n in range(3)], False),  # of a small file
+        (["a line of English and of nothing else, and another one"] * 40, False),
+    ],
+)
+def test_a_tokenizer_that_does_not_fit_is_not_used_without_a_word(made_of, fits, repo, script, monkeypatch):
+    Tokenizer.train(made_of, 6400).save(repo / "model")
+    for language, note in (("en", "Note: ../model/tokenizer.json was not made for such data"), ("zh", "切得很碎")):
+        monkeypatch.setenv("FLEDGE_LANG", language)
+        code, said = script("pretrain", "--max_steps", "1")
+        assert code == 0 and (note in said) == (not fits), said
+        assert re.search(r"\d\.\d (bytes of this data a token|字节)", said)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "some words"},
+        {"conversations": [{"role": "user", "content": "some"}, {"role": "assistant", "content": "words"}]},
+        {"conversations": [{"from": "human", "value": "some"}, {"from": "gpt", "value": "words"}]},
+        {"messages": [{"role": "user", "content": "some"}, {"role": "assistant", "content": "words"}]},
+        {"instruction": "some", "output": "words"},
+        {"prompt": "some", "chosen": "words", "rejected": "nothing"},
+        {"conversations": [{"role": "user", "content": "some words"}, {"role": "assistant", "content": ""}], "gt": ["1"]},
+    ],
+)  # fmt: skip
+def test_a_tokenizer_learns_from_every_schema(row, repo, capsys):
+    (repo / "dataset/rows.jsonl").write_text((json.dumps(row) + "\n") * 20, encoding="utf-8")
+    words = ["--vocab_size", "300", "--data_path", "../dataset/rows.jsonl"]
+    assert run("tokenizer", str(repo / "trainer/train_tokenizer.py"), words) == 0, capsys.readouterr().err
+    tokenizer = Tokenizer.load(repo / "model_learn_tokenizer")
+    assert len(tokenizer.encode("some")) == 1 and len(tokenizer.encode("words")) <= 2
 
 
 def test_texts_for_the_tokenizer_are_read_from_either_schema(repo):
