@@ -198,7 +198,7 @@ CASES = [
     ("pretrain", "--from_resume 1", begun_and_locked, "give another --save_weight"),
     ("pretrain", "--from_resume 1 --max_steps 9", begun_without_checkpoints, "--from_weight pretrain --hidden_size 32"),
     ("pretrain", "", large_tokenizer, "put MiniMind's own there"),
-    ("full_sft", "--from_weight none", nothing, "train_full_sft.py` starts from a trained model: give it with --from_weight"),
+    ("full_sft", "--from_weight none", nothing, "train_full_sft.py` starts from a trained model: give it with --from_weight NAME"),
     ("full_sft", "--parity 1", nothing, "--parity is there for `python trainer/train_pretrain.py`"),
     ("full_sft", "--data_path dataset/long.jsonl", nothing, "raise --max_seq_len"),
     ("full_sft", "--save_weight pretrain --from_resume 1", begun,

@@ -80,8 +80,8 @@ def _run_job(
     if job != "pretrain" and not config.model:
         raise UserError(
             say(
-                f"`{train_command(job)}` 要从一个练好的模型开始：用 {flag('model')} 给出（一次训练的名字，或一个模型文件夹）。",
-                f"`{train_command(job)}` starts from a trained model: give it with {flag('model')} (a run or a model folder).",
+                f"`{train_command(job)}` 要从一个练好的模型开始：加上 {flag('model', '名字')}。",
+                f"`{train_command(job)}` starts from a trained model: give it with {flag('model', 'NAME')}.",
             )
         )
     base = find_model(config.model) if config.model else None
