@@ -232,6 +232,19 @@ def test_pretrain_then_sft_then_eval(repo, script):
     )
 
 
+@pytest.mark.parametrize("locale", ["C.UTF-8", "en_US.UTF-8"])
+def test_half_a_character_does_not_end_a_talk(locale, repo):
+    (repo / "out").mkdir()
+    write_pth(Transformer(minimind_config("v2", 32, 1, vocab_size=300)).init_weights(0), repo / "out/full_sft_32.pth")
+    shutil.copy(ROOT / "eval_llm.py", repo)
+    done = subprocess.run(
+        [sys.executable, "eval_llm.py", "--hidden_size", "32", "--max_new_tokens", "4", "--device", "cpu"],
+        input=b"1\nab\xe4\xbd\nred?\n\n", cwd=repo, env=os.environ | {"LC_ALL": locale}, capture_output=True,
+    )  # fmt: skip
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0 and said.count("🤖") == 2 and "Traceback" not in said, said
+
+
 def test_from_resume_goes_on_as_if_nothing_had_happened(repo, script, monkeypatch):
     long = ("--max_steps", "6", "--save_interval", "4")
     assert script("pretrain", *long)[0] == 0

@@ -35,6 +35,8 @@ def evaluate(door: str, place: Place, argv: list[str]) -> int:
     args = values(door, _generation(place, typed), typed)
     place.enter()
     sampling = Sampling(args["max_new_tokens"], args["temperature"], top_p=args["top_p"])
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")  # half a character is no reason to stop
     lm, source = _load(place, args)
     size = lm.model.config.num_parameters()["total"] / 1e6
     print(
