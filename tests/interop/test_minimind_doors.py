@@ -18,7 +18,7 @@ import torch
 
 from fledge.data import read_rows
 from fledge.data.catalog import catalog
-from fledge.interop.minimind.arguments import parse
+from fledge.interop.minimind.arguments import parse, settings, values
 from fledge.interop.minimind.datasets import PretrainDataset, SFTDataset
 from fledge.interop.minimind.doors import run
 from fledge.interop.minimind.files import Place, choose
@@ -163,6 +163,18 @@ def test_every_argument_of_every_script_is_explained():
 def test_every_setting_that_an_argument_becomes_is_one_of_the_job_s(name):
     door = DOORS[name]
     assert {door.setting(argument) for argument in door.defaults} - {""} <= settings_of(door.job)
+
+
+def test_a_door_opens_when_its_job_is_there(monkeypatch):
+    """A setting that the job calls as MiniMind does comes by itself; what decides on files and runs is not among them."""
+    assert not DOORS["dpo"].opens and DOORS["dpo"].setting("beta") == ""
+    jobs = {"dpo": frozenset({"beta", "lr", "epochs", "seq_len", "data", "model", "run", "batch_size"})}
+    monkeypatch.setattr("fledge.interop.minimind.tables.settings_of", lambda job: jobs.get(job, frozenset()))
+    assert DOORS["dpo"].opens and not DOORS["ppo"].opens
+    args = values("dpo", "v3", {"max_seq_len": 64})
+    made = settings("dpo", args, {"max_seq_len": 64})
+    expected = {"beta": 0.15, "lr": 4e-8, "epochs": 1, "seq_len": 64, "batch_size": 4}
+    assert {name: made[name] for name in expected} == expected and not {"data", "model", "run"} & set(made)
 
 
 def test_mistakes_in_the_arguments(script):
