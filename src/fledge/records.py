@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fledge import device
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, advice, suggest
 from fledge.lang import say
 
 VERSIONED = ("fledge", "torch", "numpy", "tokenizers", "safetensors")
@@ -180,11 +180,11 @@ class Run:
         try:
             lock.acquire()
         except filelock.Timeout:
+            ways = advice(("", say("等它结束", "wait for its end")), ("run", say("换一个 {}", "give another {}")))
             raise UserError(
                 say(
-                    f"另一个进程正在跑训练 '{self.name}'：等它结束，或用另一个 --run 开始新的训练。",
-                    f"run '{self.name}' is being trained by another process: wait for its end, or begin another run with "
-                    "another --run.",
+                    f"另一个进程正在跑训练 '{self.name}'：{ways}。",
+                    f"run '{self.name}' is being trained by another process: {ways}.",
                 )
             ) from None
         except NotImplementedError:  # a file system without locks
