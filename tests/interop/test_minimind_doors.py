@@ -101,8 +101,8 @@ def interrupt_after(step: int, monkeypatch) -> None:
     """Ctrl-C in that step of the next run."""
     whole = Fit._step
 
-    def one(self, progress):
-        whole(self, progress)
+    def one(self, batches, progress):
+        whole(self, batches, progress)
         if self.step == step:
             self.stop()
 

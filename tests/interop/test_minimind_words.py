@@ -14,7 +14,7 @@ import sys
 import filelock
 import pytest
 import torch
-from fledge.objectives.language import LanguageModeling
+from fledge.jobs.language import LanguageModeling
 
 from fledge import cli
 from fledge.errors import Spelling, advice, flag, resume_command, spelled, train_command

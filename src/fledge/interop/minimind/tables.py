@@ -64,7 +64,8 @@ class Door:
 
     def setting(self, name: str) -> str:
         """The setting of the job that an argument is for; "" for none."""
-        return self.argument(name).setting or (name if name in settings_of(self.job) else "")
+        setting = self.argument(name).setting or name
+        return setting if setting in settings_of(self.job) else ""
 
     @property
     def fresh(self) -> bool:

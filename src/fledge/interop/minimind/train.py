@@ -61,7 +61,14 @@ def train(door: str, place: Place, argv: list[str]) -> int:
 
 def job_of(door: str, args: Args) -> str:
     """The job of a script; with --parity the one that computes as MiniMind does."""
-    return "minimind_pretrain" if args["parity"] and door == "pretrain" else DOORS[door].job
+    if not args["parity"]:
+        return DOORS[door].job
+    if door != "pretrain":
+        only = f"`python trainer/{file_of('pretrain')}`"
+        raise UserError(
+            say(f"--parity 只用于 {only}：这里去掉它。", f"--parity is there for {only}: leave it out here.")
+        )
+    return "minimind_pretrain"
 
 
 def _longer(run: Run, typed: Args) -> bool:
@@ -184,12 +191,7 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
         )
     if args["from_weight"] == "none":
         if not DOORS[door].fresh:
-            raise UserError(
-                say(
-                    f"{file_of(door)} 要从练好的权重开始：用 --from_weight pretrain。",
-                    f"{file_of(door)} starts from trained weights: give --from_weight pretrain.",
-                )
-            )
+            return {}  # the engine says that it needs a model
         preset, shape = new_shape(generation, args["hidden_size"], args["num_hidden_layers"])
         return {"preset": preset, "set": shape}
     folders = weight_folders(place, typed)
