@@ -47,6 +47,7 @@ NAMES = {"v2": "MiniMind v2.5", "v3": "MiniMind v3"}
 HEADS = 8  # of both generations; a v2.5 file does not show it
 ADDED_TOKENS = {"v2": 3, "v3": 36}  # in their tokenizers, which have the same size of 6400
 BUFFERS = ("freqs_cos", "freqs_sin")  # tables that old versions saved too
+WRAPPED = re.compile(r"^(?:module\.|_orig_mod\.)+")  # what DistributedDataParallel and torch.compile put before a name
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 # What a .pth may leave unsaid: the maths of the model does not change with it, or its tensors show it.
 FREE = {"max_position_embeddings", "initializer_range", "bos_token_id", "eos_token_id", "pad_token_id"}
@@ -235,7 +236,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
                 f"{path} holds no weights of a model, but a {type(content).__name__} of something else.",
             )
         )
-    return content
+    return {WRAPPED.sub("", name): tensor for name, tensor in content.items()}
 
 
 def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:

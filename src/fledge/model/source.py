@@ -49,7 +49,7 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
-        status = run.info.get("status")
+        status = run.status()
         raise UserError(
             say(
                 f"训练 '{run.name}' 还没有模型（状态是 {status}）：加 --resume 把它练完。",

@@ -6,11 +6,12 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from fledge.errors import UserError, suggest
 from fledge.lang import Text, say
-from fledge.records import Run
+from fledge.records import Run, quoted
 from fledge.settings import fit_types
 
 
@@ -19,7 +20,7 @@ class TrainConfig:
     """Settings of one training job. Rates are for a batch of about 2,000–4,000 tokens; the defaults suit 1–10M parameters."""
 
     data: list[str] = field(default_factory=list)
-    """Training files: .txt, .jsonl(.gz), .json, .parquet."""
+    """Training files: .txt, .jsonl(.gz), .json, .csv, .parquet."""
     val: list[str] = field(default_factory=list)
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
@@ -146,6 +147,14 @@ class TrainConfig:
                     "--preset and --set shape a new model, and --model names one that has its shape: give one of the two.",
                 )
             )
+        if self.vocab_size and (self.model or self.tokenizer) and not self.resume:
+            whose = "--model" if self.model else "--tokenizer"
+            raise UserError(
+                say(
+                    f"--vocab-size 是给新分词器用的，而 {whose} 已带着自己的分词器：去掉 --vocab-size。",
+                    f"--vocab-size is for a new tokenizer, and {whose} brings its own: leave --vocab-size out.",
+                )
+            )
         self.seconds()
 
 
@@ -232,12 +241,12 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
         return _new(job, changes)
     run = Run.open(changes["run"])
     if run.info["job"] != job:
-        began = run.info["job"]
+        began, name = run.info["job"], quoted(run.name)
         raise UserError(
             say(
-                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {run.name} --resume` 继续，或换一个名字。",
-                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {run.name} "
-                "--resume`, or choose another name.",
+                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {name} --resume` 继续，或换一个名字。",
+                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {name} --resume`, or choose "
+                "another name.",
             )
         )
     known = {field.name for field in dataclasses.fields(TrainConfig)}
@@ -246,7 +255,11 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
         begun |= {"steps": None, "epochs": None, "budget": None}
     config = TrainConfig(**{**begun, **changes})
     for name, value in begun.items():
-        if name not in CHANGEABLE and getattr(config, name) != value:
+        if (
+            name not in CHANGEABLE
+            and getattr(config, name) != value
+            and not _same_files(run, name, getattr(config, name))
+        ):
             raise UserError(
                 say(
                     f"训练 '{run.name}' 开始时 {_flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {_flag(name)} "
@@ -255,7 +268,30 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
                     f"{_flag(name)} out to go on, or start another run without --resume.",
                 )
             )
+    _refuse_lost_files(run, config)
     return config
+
+
+def _same_files(run: Run, name: str, paths: list[str]) -> bool:
+    """Whether a setting names files that hold what the run was started with."""
+    from fledge.data.shards import same_files
+
+    described = (run.info.get("data") or {}).get("train" if name == "data" else name) or {}
+    return name in ("data", "val", "replay") and same_files(described.get("inputs", []), paths)
+
+
+def _refuse_lost_files(run: Run, config: TrainConfig) -> None:
+    """Files that were moved: the run goes on with them when it is told where they are."""
+    for name in ("data", "val", "replay"):
+        for path in getattr(config, name):
+            if not Path(path).exists():
+                raise UserError(
+                    say(
+                        f"训练 '{run.name}' 的数据 {path} 不在原来的地方了：用 {_flag(name)} 写出它现在在哪里，内容没变就接着练。",
+                        f"{path}, which run '{run.name}' was started with, is not there any more: give its new place with "
+                        f"{_flag(name)}; the run goes on when its content is the same.",
+                    )
+                )
 
 
 def _flag(name: str) -> str:
