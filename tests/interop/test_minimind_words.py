@@ -14,7 +14,6 @@ import sys
 import filelock
 import pytest
 import torch
-from fledge.jobs.language import LanguageModeling
 
 from fledge import cli
 from fledge.errors import Spelling, advice, flag, resume_command, spelled, train_command
@@ -24,6 +23,7 @@ from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.pth import minimind_config, write_pth
 from fledge.interop.minimind.runs import weights_of
 from fledge.interop.minimind.tables import DOORS, file_of
+from fledge.jobs.language import LanguageModeling
 from fledge.model.transformer import Transformer
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer

@@ -110,7 +110,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Names exactly these examples in this order: a data cursor is only valid for the dataset it was made on."""
-        digest = hashlib.sha256(self.manifest["key"].encode())
+        digest = hashlib.sha256(self.manifest["content"].encode())
         digest.update(np.ascontiguousarray(self.starts).tobytes())
         digest.update(np.ascontiguousarray(self.ends).tobytes())
         return digest.hexdigest()[:16]

@@ -28,6 +28,14 @@ class PretrainConfig(TrainConfig):
 
     def check(self) -> None:
         super().check()
+        if self.vocab_size and (self.model or self.tokenizer) and not self.resume:
+            whose, own = flag("model" if self.model else "tokenizer"), flag("vocab_size")
+            raise UserError(
+                say(
+                    f"{own} 是给新分词器用的，而 {whose} 已带着自己的分词器：去掉 {own}。",
+                    f"{own} is for a new tokenizer, and {whose} brings its own: leave {own} out.",
+                )
+            )
         if self.model and (self.preset or self.set):
             raise UserError(
                 say(

@@ -51,7 +51,7 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
-        status, command = run.info.get("status"), resume_command(run.info["job"], run.name)
+        status, command = run.status(), resume_command(run.info["job"], run.name)
         raise UserError(
             say(
                 f"训练 '{run.name}' 还没有模型（状态是 {status}）：用 `{command}` 把它练完。",

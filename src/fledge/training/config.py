@@ -41,7 +41,7 @@ class TrainConfig:
     """Settings that every training job has. Rates are for a batch of about 2,000–4,000 tokens and 1–10M parameters."""
 
     data: list[str] = field(default_factory=list)
-    """Training files: .txt, .jsonl(.gz), .json, .parquet."""
+    """Training files: .txt, .jsonl(.gz), .json, .csv, .parquet."""
     val: list[str] = field(default_factory=list)
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
