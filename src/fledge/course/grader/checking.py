@@ -209,20 +209,46 @@ def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
     grads = got.grads if got.grads is not None else [None] * len(rights)
     dtypes = [tensor.dtype for tensor in floating(want.answer.value)]
     terms = max((tensor.numel() for tensor in floating(want.answer.value)), default=1)
-    for name, grad, right in zip(_grad_names(case, want.names), grads, rights):
-        if right is None or (grad is None and not right.any()):
+    for name, grad, right, floor in zip(_grad_names(case, want.names), grads, rights, _floors(want)):
+        if right is None:
             continue
+        length = max(case.length, terms // max(1, right.numel()))
+        coarsest = max([*dtypes, case.precision or right.dtype], key=lambda dtype: torch.finfo(dtype).eps)
+        tolerance = Tolerance(case.slack, length, coarsest, floor)
         if grad is None:
+            if _largest(right) <= tolerance.limit(0.0, right.dtype):
+                continue
             zh = f"没有梯度流到参数 `{name}`：计算图在哪里断了？（detach、no_grad、.item()、转成数字都会断）"
             en = f"no gradient reaches the argument `{name}`: where is the graph cut? (detach, no_grad, .item() or numbers cut it)"
             return Problem("WRONG_GRAD", Text(zh, en))
-        length = max(case.length, terms // max(1, right.numel()))
-        coarsest = max([*dtypes, case.precision or right.dtype], key=lambda dtype: torch.finfo(dtype).eps)
-        found = unlike(grad, right, Tolerance(case.slack, length, coarsest))
+        found = unlike(grad, right, tolerance)
         if found is not None:
             zh, en = f"对参数 `{name}` 的梯度：{found.message.zh}", f"the gradient to `{name}`: {found.message.en}"
             return Problem("UNSTABLE" if case.extreme or found.kind == "finite" else "WRONG_GRAD", Text(zh, en))
     return None
+
+
+def _floors(want: Wanted) -> list[float]:
+    """For every floating argument the size of the terms that its gradient adds up.
+
+    A gradient may be 0 because they cancel (a softmax over one score: dP - sum(P dP)); what is left are their rounding errors.
+    gradient * argument has the unit of the loss, whichever argument it is, and the flow is the largest such product that
+    is seen: cotangent * result at the exit, gradient * argument at the entries. So flow / argument is the size sought.
+    """
+    arguments = [_largest(tensor) for tensor in floating([*want.request.args, *want.request.kwargs.values()])]
+    exits = zip(want.request.cotangents or [], floating(want.answer.value))
+    flows = [_largest(cotangent) * _largest(result) for cotangent, result in exits]
+    flows += [_largest(grad) * size for grad, size in zip(want.answer.grads or [], arguments) if grad is not None]
+    flow, largest = max(flows, default=0.0), max(arguments, default=0.0)
+    return [
+        flow / (size or largest or 1.0) for size in arguments
+    ]  # zeros (the sine at position 0) have no size of their own
+
+
+def _largest(tensor: Tensor) -> float:
+    """The largest finite absolute value; 0 when there is none."""
+    finite = tensor[tensor.isfinite()].abs()
+    return finite.max().item() if finite.numel() else 0.0
 
 
 def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:
