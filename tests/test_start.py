@@ -30,13 +30,13 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
         time.sleep(60)
     if (ROOT / "broken").exists():
         raise SystemExit((ROOT / "broken").read_text())
-    with zipfile.ZipFile(pathlib.Path(wheel_directory) / "fledge-0.1-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / "fledge_llm-0.1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("fledge.pth", str(ROOT / "src"))
-        info = "fledge-0.1.dist-info/"
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: fledge\\nVersion: 0.1\\nProvides-Extra: dev\\n")
+        info = "fledge_llm-0.1.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: fledge-llm\\nVersion: 0.1\\nProvides-Extra: dev\\n")
         wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(info + "RECORD", "")
-    return "fledge-0.1-py3-none-any.whl"
+    return "fledge_llm-0.1-py3-none-any.whl"
 """
 PYPROJECT = """
 [build-system]
@@ -44,7 +44,7 @@ requires = []
 build-backend = "backend"
 backend-path = ["."]
 [project]
-name = "fledge"
+name = "fledge-llm"
 version = "0.1"
 [project.optional-dependencies]
 dev = []

@@ -29,12 +29,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from fledge import device
+from fledge import __version__, device
 from fledge.errors import UserError, advice, suggest
 from fledge.lang import say
 
 QUIET = 15 * 60  # seconds without a word after which a run whose lock says nothing is taken for killed
-VERSIONED = ("fledge", "torch", "numpy", "tokenizers", "safetensors")
+VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's own
 
 
 def runs_root() -> Path:
@@ -118,7 +118,7 @@ class Run:
             "started": started.isoformat(timespec="seconds"),
             "finished": None,
             "git_commit": git_commit(),
-            "versions": {"python": platform.python_version()}
+            "versions": {"python": platform.python_version(), "fledge": __version__}
             | {name: device.package_version(name) for name in VERSIONED},
             # A job without torch (data, world) does not pay seconds of import to describe itself.
             "machine": device.machine() if "torch" in sys.modules else device.system(),

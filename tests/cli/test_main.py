@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 import sys
 import types
 
 import pytest
 
+import fledge
 from fledge import cli
 from fledge.errors import UserError
 
@@ -41,7 +41,7 @@ def test_help_lists_every_verb(capsys):
 
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"fledge {importlib.metadata.version('fledge')}\n"
+    assert capsys.readouterr().out == f"fledge {fledge.__version__}\n"
 
 
 def test_an_unknown_verb_names_the_nearest(capsys):
