@@ -105,7 +105,6 @@ def test_the_second_file_and_the_validation_file_are_checked_too(refused, file):
     good = file("good.txt", TEXT.encode())
     assert "absent.txt" in refused("train", "pretrain", *FAST, *NEW, "--data", good, "absent.txt")
     assert "absent.txt" in refused("train", "pretrain", *FAST, *NEW, "--data", good, "--val", "absent.txt")
-    assert "absent.txt" in refused("train", "pretrain", *FAST, *NEW, "--data", good, "--replay", "absent.txt")
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("runs list --jsn", "Did you mean '--json'?"),
         ("world write x --sed 3", "Did you mean '--seed'?"),
         ("quickstart --sizes tiny", "Did you mean '--size'?"),
-        ("train pretain", "There is no training job 'pretain'; the jobs are pretrain, sft. Did you mean 'pretrain'?"),
+        ("train pretain", "There is no training job 'pretain'; the jobs are pretrain, sft, minimind_pretrain. Did you mean 'pretrain'?"),
         ("data chek a.txt", "Did you mean 'check'?"),
         ("export gguf mine", "`fledge export` knows no 'gguf'. See `fledge export --help`."),
         ("train pretrain", "give `fledge train pretrain` files with --data"),
@@ -71,12 +71,12 @@ def test_a_request_that_cannot_be(refused, file, words, said):
 @pytest.mark.parametrize(
     "recipe, said",
     [
-        ("stepz: 3", "Training has no setting 'stepz'. Did you mean 'steps'?"),
+        ("stepz: 3", "The job 'pretrain' has no setting 'stepz'. Did you mean 'steps'?"),
         ("steps: three", "--steps must be a whole number, not 'three'"),
         ("steps: [3", "is not valid YAML (line 1)"),
         ("- steps", "is not a list of `setting: value` lines"),
         ("set: [3]", "--set must be a list of `key: value` pairs, not [3]"),
-        ("optimizer: mun", "--optimizer must be one of muon, adamw, not 'mun'. Did you mean 'muon'?"),
+        ("optimizer: mun", "--optimizer must be one of auto, muon, adamw, not 'mun'. Did you mean 'muon'?"),
     ],
 )
 def test_a_recipe_that_cannot_be(refused, file, recipe, said):
