@@ -225,7 +225,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_in_the_same_weights(cats, mo
         assert main(["train", "pretrain", "--run", "whole-2", "--resume", *changed]) == 2
         assert sentence in capsys.readouterr().err
         assert (Run.open("whole-2").path / "run.json").read_bytes() == before
-    monkeypatch.setattr(loop.Fit, "_step", step)
+    monkeypatch.setattr(loop.Fit, "_draw", draw)
     assert main(said.rpartition("To go on: fledge ")[2].split()) == 0
     assert same(weights("whole"), weights("whole-2"))
     run = Run.open("whole-2")

@@ -43,7 +43,7 @@ def test_every_conversation_is_read_once_also_beside_replayed_text(base):
 def test_replayed_files_are_looked_for_before_any_work(base, tmp_path):
     chats = tmp_path / "chats.jsonl"
     chats.write_text("".join(json.dumps(row) + "\n" for row in CHATS), encoding="utf-8")
-    with pytest.raises(UserError, match="absent.txt"):
+    with pytest.raises(UserError, match=r"absent\.txt"):
         run_job("sft", job_config("sft", model=base, data=[str(chats)], replay=["absent.txt"], steps=1))
 
 
