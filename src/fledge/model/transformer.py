@@ -29,6 +29,7 @@ class Transformer(nn.Module):
 
     `compute_dtype` is the dtype of activations and matrix products; parameters keep their own (fp32 in training).
     `checkpoint_activations` recomputes each block in the backward pass: memory of one block instead of all.
+    `generation_config` is what the folder's generation_config.json holds; {} for a new model.
     """
 
     inv_freq: Tensor
@@ -39,6 +40,7 @@ class Transformer(nn.Module):
         self.parts = parts
         self.compute_dtype = torch.float32
         self.checkpoint_activations = False
+        self.generation_config: dict[str, Any] = {}
         self.model = Body(config, parts)
         self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
@@ -132,3 +134,9 @@ class Transformer(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.model.embed_tokens.weight.device
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The tokens that end an answer: those of config.json and of generation_config.json."""
+        listed = self.generation_config.get("eos_token_id")
+        return frozenset(self.config.end_ids) | ({*listed} if isinstance(listed, list) else {listed} - {None})
