@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fledge.model.config import ModelConfig
-from fledge.model.layers import Block, Linear, RMSNorm
+from fledge.model.layers import Block, Linear, MoE, RMSNorm
 from fledge.model.rope import rope_frequencies, rope_tables
 from fledge.parts import REFERENCE, Parts
 
@@ -104,7 +105,7 @@ class Transformer(nn.Module):
 
         `segments_BT` numbers the documents of packed rows: attention never crosses from one to another. `positions_BT`
         defaults to 0..T-1. `cache.update(layer, k, v) -> (k, v, mask)` holds keys and values of earlier calls; the
-        caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E].
+        caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E] (for `router_balance`).
         """
         x_BTD = self.model.embed_tokens(ids_BT).to(self.compute_dtype)
         if positions_BT is None:
@@ -117,6 +118,17 @@ class Transformer(nn.Module):
             else:
                 x_BTD = block(x_BTD, rope, mask, cache, router_logits)
         return self.model.norm(x_BTD)
+
+    def compiled_hidden(self) -> Callable[..., Tensor]:
+        """`hidden` through torch.compile, for rows of one shape.
+
+        A model whose experts run one after the other is left as it is: their shapes are others in every batch, and it would be
+        compiled again and again until torch gives up.
+        """
+        like = torch.empty(0, device=self.device, dtype=self.compute_dtype)
+        if any(isinstance(module, MoE) and not module.is_grouped(like) for module in self.modules()):
+            return self.hidden
+        return torch.compile(self.hidden, dynamic=False)
 
     def _mask(self, ids_BT: Tensor, segments_BT: Tensor | None, dtype: torch.dtype) -> Tensor | None:
         """Additive mask [B or 1, 1, T, T], or None when plain causal attention is all that is needed."""
