@@ -63,6 +63,7 @@ def test_one_product_computes_what_one_expert_after_the_other_computes(monkeypat
     [
         ("cuda", torch.bfloat16, 9, "linux", True),
         ("cuda", torch.bfloat16, 8, "linux", False),  # RTX 30: torch would read the sizes on the host
+        ("cuda", torch.bfloat16, 12, "linux", False),  # RTX 50 too
         ("cuda", torch.float32, 9, "linux", False),
         ("cuda", torch.bfloat16, 9, "win32", False),
         ("cpu", torch.bfloat16, 9, "linux", False),

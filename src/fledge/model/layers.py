@@ -113,7 +113,7 @@ class MoE(nn.Module):
         return torch.zeros_like(x_ND).index_add(0, tokens, done).view_as(x_BTD)
 
     def is_grouped(self, x: Tensor) -> bool:
-        """Whether all experts run as one product: where torch 2.13 has a kernel for that (compute capability 9, bf16, Linux).
+        """Whether all experts run as one product: torch 2.13 has a kernel for it in bf16, compute capability 9 or 10, on Linux.
 
         The host then waits for nothing and every shape is fixed, so torch.compile takes it. Elsewhere `grouped_mm` reads the
         sizes on the host three times a layer, and one after the other does so once.
@@ -121,9 +121,10 @@ class MoE(nn.Module):
         if x.device.type != "cuda" or x.dtype != torch.bfloat16 or sys.platform == "win32":
             return False
         expert = self.experts[0]
+        assert isinstance(expert, MLP)
         plain = all(type(layer) is Linear for layer in expert.children())  # not adapted or quantised
-        aligned = expert.gate_proj.weight.shape[0] % 8 == expert.gate_proj.weight.shape[1] % 8 == 0  # 16 bytes
-        return plain and aligned and torch.cuda.get_device_properties(x.device).major >= 9
+        aligned = all(size % 8 == 0 for size in expert.gate_proj.weight.shape)  # 16 bytes
+        return plain and aligned and torch.cuda.get_device_properties(x.device).major in (9, 10)
 
     def _one_by_one(self, x_MD: Tensor, experts_M: Tensor) -> Tensor:
         sizes = experts_M.bincount(minlength=len(self.experts)).tolist()
