@@ -23,8 +23,11 @@ def fit_types(settings: Any, spell: Callable[[str], str] = str) -> None:
 
 def _fit(value: Any, kind: Any, name: str) -> Any:
     origin, options = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):  # T | None
-        return None if value is None else _fit(value, options[0], name)
+    if origin in (Union, types.UnionType):  # T | None, or T | list[T] | None
+        if value is None:
+            return None
+        lists = [option for option in options if get_origin(option) is list and isinstance(value, list)]
+        return _fit(value, (lists or options)[0], name)
     if origin is Literal:
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if value not in options:

@@ -49,6 +49,8 @@ class Flags:
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    precision: str = "auto"
+    """fp32, bf16, fp16, or auto: the fastest that this machine computes well"""
     whose: Choice = field(default_factory=Choice)
 
 
@@ -57,7 +59,11 @@ def main(argv: list[str]) -> int:
     refuse_untaught(flags.model)
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    lm = load(flags.model, device=flags.device, precision=flags.precision, **vars(flags.whose))
+    if (
+        flags.sampling.num_beams == 1
+    ):  # below the flags stands what the model's own folder says; beam search samples not
+        flags = parse(Flags, argv, "fledge chat", default=replace(flags, sampling=lm.sampling))
     announce(lm)
     lm.prompt(
         [{"role": "user", "content": ""}]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fledge.errors import UserError
 from fledge.lang import say
+
+OF_A_MODEL = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # what generation_config.json may decide
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ class Sampling:
         if not ok:
             value = getattr(self, name)
             raise UserError(say(f"{name} 应该{zh}，现在却是 {value!r}。", f"{name} must be {en}, but it is {value!r}."))
+
+    @classmethod
+    def of_model(cls, generation_config: Mapping[str, Any]) -> Sampling:
+        """How the makers of a model would have it sampled: the settings of generation_config.json that have our names.
+
+        What it leaves out is as usual here. `do_sample: false` is greedy only where it is written: that is the default of
+        transformers, which most files leave out and do not mean.
+        """
+        own = {name: value for name in OF_A_MODEL if (value := generation_config.get(name)) is not None}
+        if generation_config.get("do_sample") is False:
+            own = {"temperature": 0.0, **{name: own[name] for name in ("repetition_penalty",) if name in own}}
+        return cls(**own)
 
     @property
     def filters(self) -> bool:

@@ -54,7 +54,8 @@ def loss_on_the_prompt(case: Case) -> Finding | None:
 def doubled_bos(case: Case) -> Finding | None:
     """Every row begins with the same control token twice: once by the template or the text, once by the program."""
     dataset, model = case.dataset, case.run.info.get("model") or {}
-    special = [model[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id") if model.get(name) is not None]
+    named = [model.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")]
+    special = [id for ids in named if ids is not None for id in (ids if isinstance(ids, list) else [ids])]
     if dataset is None or not special:
         return None
     starts = dataset.starts[(dataset.ends - dataset.starts) > 2][:MANY]
