@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -185,4 +184,4 @@ def cell(results: Results, arm: str, name: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return textwrap.indent(wrap(text, indent=2), "  ")
+    return "  " + wrap(text, indent=4)
