@@ -32,6 +32,7 @@ BLOCK = re.compile(r"^<!-- block: (?P<name>[\w-]+)(?: zh=(?P<hash>\w+))? -->\n",
 
 numbers: Any = load_file(HERE / "fill_numbers.py", "docs_fill_numbers")
 excerpts: Any = load_file(HERE / "excerpts.py", "docs_excerpts")
+drawings: Any = load_file(HERE / "drawings.py", "docs_drawings")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,11 @@ def filled(topic: Topic, text: str) -> str:
 
 
 def generated() -> dict[Path, str]:
-    """Every page that is made and not written, with what it should say."""
+    """Every page and drawing that is made and not written, with what it should hold."""
     from fledge.course import quiz
 
     made = {book_root() / "README.md": index("zh"), book_root() / "README.en.md": index("en")}
+    made |= drawings.all_drawings()
     for topic in topics():
         if (topic.path / "quiz.yaml").exists():
             items = quiz.load(topic)
@@ -245,7 +247,9 @@ def main(argv: list[str]) -> int:
     if flags.record:
         record(flags.record)
     wanted = generated()
-    problems = [f"{path}: recorded before it changed; run python docs/book.py --record changed" for path in stale_labs()]
+    problems = [
+        f"{path}: recorded before it changed; run python docs/book.py --record changed" for path in stale_labs()
+    ]
     for topic in topics():
         for zh, en in pages(topic):
             source, target = (path.read_text(encoding="utf-8") for path in (zh, en))
@@ -261,11 +265,12 @@ def main(argv: list[str]) -> int:
     for path, text in wanted.items():
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         if text != old and any(word in path.as_posix() for word in words):
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {path}")
         elif text != old:
             problems.append(f"{path}: out of date; run python docs/book.py --write")
-        if ">?<" in text:
+        if path.suffix == ".md" and ">?<" in text:
             problems.append(f"{path}: {text.count('>?<')} numbers that no lab has recorded")
     print("\n".join(problems))
     return int(bool(problems))

@@ -57,7 +57,8 @@ def excerpt(symbol: str, first: str | None = None, last: str | None = None) -> s
     kept = lines[node.lineno - 1 : node.end_lineno]
     if ast.get_docstring(node, clean=False) is not None:
         doc = node.body[0]
-        kept = lines[node.lineno - 1 : doc.lineno - 1] + lines[doc.end_lineno : node.end_lineno]
+        after = lines[doc.end_lineno : node.end_lineno]
+        kept = lines[node.lineno - 1 : doc.lineno - 1] + (after[1:] if after and not after[0].strip() else after)
     if first is not None:
         kept = _between(kept, first, last or first, symbol)
     return textwrap.dedent("\n".join(kept)).strip("\n")
