@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -61,9 +61,13 @@ def topics() -> tuple[Topic, ...]:
     return tuple(Topic(path.name, path.parent.name, path) for path in folders)
 
 
-def find_topic(word: str) -> Topic:
-    """The topic of that name, or of the only one that holds the word; UserError otherwise."""
-    names = [topic.name for topic in topics()]
+def find_topic(word: str, fit: Callable[[Topic], bool] = lambda topic: True) -> Topic:
+    """The topic of that name, or of the only one that holds the word; UserError otherwise.
+
+    Where several hold it, only those that `fit` what is asked for (that have a quiz, say) count.
+    """
+    found = [topic for topic in topics() if word in topic.name and fit(topic)]
+    names = [topic.name for topic in found or topics()]
     return next(topic for topic in topics() if topic.name == pick(word, names, "topic"))
 
 

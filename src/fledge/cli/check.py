@@ -76,6 +76,9 @@ def main(argv: list[str]) -> int:
                 "name the exercise to check, e.g. `fledge check rms_norm`, or use --all.",
             )
         )
+    from fledge.course.onward import next_lines
+    from fledge.course.progress import open_progress
+
     targets = started() if flags.all else [find(flags.name or "")]
     if not targets:
         raise UserError(
@@ -94,6 +97,9 @@ def main(argv: list[str]) -> int:
         print(json.dumps(shown, ensure_ascii=False, indent=1))
     elif flags.all:
         print_table(results)
+    elif results[0].passed:
+        with open_progress() as progress:
+            print("\n".join(next_lines(progress)))
     return 0 if all(result.passed for result in results) else 1
 
 

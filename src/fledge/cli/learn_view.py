@@ -11,21 +11,6 @@ if TYPE_CHECKING:
 
     from fledge.course.evidence import Evidence
     from fledge.course.paths import LearningPath, Step
-    from fledge.course.progress import Progress
-
-
-def current(progress: Progress) -> tuple[LearningPath, Evidence]:
-    """The chosen path and everything known of the learner; what commands left behind is noted on the way."""
-    from fledge.course.evidence import gather, note_traces
-    from fledge.course.paths import FIRST, all_paths
-    from fledge.course.workspace import Workspace
-
-    evidence = gather(progress, Workspace(progress.path.parent.parent))
-    paths = all_paths()
-    chosen = [event.subject for event in evidence.about("path") if event.subject in paths]
-    current = paths[chosen[-1] if chosen else FIRST]
-    note_traces(progress, evidence, current.steps)
-    return current, evidence
 
 
 def sums(path: LearningPath, evidence: Evidence) -> dict[str, Any]:
@@ -41,15 +26,6 @@ def sums(path: LearningPath, evidence: Evidence) -> dict[str, Any]:
 def row_of(step: Step, seen: str | None) -> dict[str, Any]:
     row = {"kind": step.kind, "subject": step.subject, "text": str(step.text), "command": step.command}
     return row | {"minutes": round(step.minutes, 1), "evidence": seen}
-
-
-def typed(step: Step, evidence: Evidence) -> list[str]:
-    """The commands for a step: an exercise is begun once, and then checked."""
-    if step.kind == "exercise" and (evidence.about("started", step.subject) or evidence.about("attempt", step.subject)):
-        return [f"fledge check {step.subject}"]
-    if step.kind == "exercise":
-        return [step.command, f"fledge check {step.subject}"]
-    return [step.command]
 
 
 def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:

@@ -45,9 +45,10 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from fledge.course import quiz as quizzes
+    from fledge.course.onward import next_lines
     from fledge.course.progress import open_progress
 
-    quiz = quizzes.load(book.find_topic(flags.topic))
+    quiz = quizzes.load(book.find_topic(flags.topic, quizzes.has_quiz))
     items = [quiz.item(flags.item)] if flags.item else list(quiz.items)
     given = None if flags.answers is None else _given(flags.answers, items)
     if given is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -69,13 +70,14 @@ def main(argv: list[str]) -> int:
                 break
             progress.add("quiz", f"{quiz.topic.name}/{item.id}", chosen=row["chosen"], right=row["right"])
             rows.append(row)
+        onward = [] if flags.json else next_lines(progress)
     if flags.json:
         right = sum(row["right"] for row in rows)
         print(
             json.dumps({"topic": quiz.topic.name, "right": right, "of": len(rows), "items": rows}, ensure_ascii=False)
         )
     else:
-        _close(quiz, rows, console)
+        _close(quiz, rows, onward, console)
     return 0
 
 
@@ -219,20 +221,21 @@ def _tell(quiz: Quiz, item: Item, verdict: Verdict, shown: list[int], console: C
         )
 
 
-def _close(quiz: Quiz, rows: list[dict[str, Any]], console: Console) -> None:
-    """k of n, and what to look at again."""
+def _close(quiz: Quiz, rows: list[dict[str, Any]], onward: list[str], console: Console) -> None:
+    """k of n, what to look at again, and the next step of the path."""
     if not rows:
         console.print(say("没有回答，什么都没记。", "Nothing was answered, and nothing recorded."))
         return
     wrong = [row for row in rows if not row["right"]]
     right, of = len(rows) - len(wrong), len(rows)
     console.print(say(f"\n{of} 题里答对 {right} 题。", f"\n{right} of {of} right."), style="bold")
-    if not wrong:
-        return
-    console.print(say("再看一遍：", "Look at these again:"))
+    if wrong:
+        console.print(say("再看一遍：", "Look at these again:"))
     for row in wrong:
         console.print(f"  {row['question']}")
         for lab in row["labs"]:
             console.print(f"    fledge lab run {lab}", style="cyan")
         console.print(f"    fledge quiz {quiz.topic.name} --item {row['id']}", style="cyan")
-    console.print(f"  fledge learn read {quiz.topic.name} teaching", style="cyan")
+    if wrong:
+        console.print(f"  fledge learn read {quiz.topic.name} teaching", style="cyan")
+    console.print("\n" + "\n".join(onward))
