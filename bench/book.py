@@ -33,7 +33,11 @@ def fledge(*words: str, codes: tuple[int, ...] = (0,)) -> float:
     """Seconds of one command; an exit code that is not expected ends the program."""
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "fledge", *words], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8"
+        [sys.executable, "-m", "fledge", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
     )
     seconds = time.perf_counter() - begun
     if done.returncode not in codes:
