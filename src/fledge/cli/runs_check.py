@@ -15,8 +15,8 @@ from fledge.records import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fledge.evaluate.bands import Match
-    from fledge.evaluate.check import Check
+    from fledge.diagnose.bands import BandMatch
+    from fledge.diagnose.check import RunCheck
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
 VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
@@ -48,7 +48,7 @@ class CheckFlags:
 
 def check(argv: list[str]) -> int:
     flags = parse(CheckFlags, argv, "fledge runs check")
-    from fledge.evaluate.check import check_run
+    from fledge.diagnose.check import check_run
 
     result = check_run(Run.open(flags.run))
     if flags.json:
@@ -58,17 +58,20 @@ def check(argv: list[str]) -> int:
     return int(result.verdict in ("unusual", "broken"))
 
 
-def print_check(check: Check) -> None:
+def print_check(check: RunCheck) -> None:
     """Print the check in the learner's language."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:  # a pipe has no width: cut nothing
         console.width = 10_000
-    case = check.case
-    steps = say(f"{case.curves.step}/{case.curves.planned} 步", f"step {case.curves.step} of {case.curves.planned}")
-    status = str(case.run.info.get("status"))
-    console.print(f"{case.run.name} · {case.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
+    evidence = check.evidence
+    steps = say(
+        f"{evidence.curves.step}/{evidence.curves.planned} 步",
+        f"step {evidence.curves.step} of {evidence.curves.planned}",
+    )
+    status = str(evidence.run.info.get("status"))
+    console.print(f"{evidence.run.name} · {evidence.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
     _print_findings(check, console)
     _print_landmarks(check, console)
@@ -82,36 +85,36 @@ def _word(level: str) -> str:
     return say(VERDICTS[level], level)
 
 
-def _print_findings(check: Check, console: Console) -> None:
+def _print_findings(check: RunCheck, console: Console) -> None:
     for finding in check.findings:
         console.print(f"\n  [{_word(finding.level)}] {finding.cause}", style=COLOURS[finding.level])
         console.print(f"    {say('依据', 'evidence')}: {finding.evidence}")
         console.print(f"    {say('怎么办', 'what to do')}: {finding.advice}")
 
 
-def _print_landmarks(check: Check, console: Console) -> None:
-    from fledge.evaluate.check import after_a_tenth
+def _print_landmarks(check: RunCheck, console: Console) -> None:
+    from fledge.diagnose.check import after_a_tenth
 
-    case = check.case
-    if not check.landmarks or case.end is None:
+    evidence = check.evidence
+    if not check.landmarks or evidence.end is None:
         return
     table = _table(say("路标", "landmark"), "", say("这个运行", "this run"))
     for landmark in check.landmarks:
         if landmark.unit == "bits/byte":
-            bits = case.curves.final("val_bpb")
+            bits = evidence.curves.final("val_bpb")
             here = "-" if bits is None else f"{bits:.3f} ({bits / landmark.value - 1:+.0%})"
         elif landmark.reached is not None:
             here = say(f"第 {landmark.reached} 步前越过", f"passed by step {landmark.reached}")
         else:
             here = say("没有越过", "not passed")
         table.add_row(landmark.words, f"{landmark.value:.3f} {landmark.unit}", here)
-    curve = [f"{loss:.3f}" for loss in (case.begin, after_a_tenth(case), case.end) if loss is not None]
+    curve = [f"{loss:.3f}" for loss in (evidence.begin, after_a_tenth(evidence), evidence.end) if loss is not None]
     table.add_row(say("损失：开始 → 一成 → 现在", "loss: at first → after a tenth → now"), "", " → ".join(curve))
     console.print()
     console.print(table)
 
 
-def _print_band(check: Check, match: Match, console: Console) -> None:
+def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
     info = match.band.info
     title, seeds = say(*info["title"]), len(info["seeds"])
     if not match.exact:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from fledge.evaluate.bands import Match, Point
-from fledge.evaluate.case import Case, Finding
-from fledge.evaluate.diagnose import diagnose
+from fledge.diagnose.bands import BandMatch, Point
+from fledge.diagnose.diagnoses import diagnose
+from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.lang import say
 from fledge.records import Run
 
@@ -33,21 +33,21 @@ class Landmark:
 
 
 @dataclass(frozen=True)
-class Check:
+class RunCheck:
     """The answer. `unchecked` says what could not be looked at, and why."""
 
     verdict: Verdict
     why: str
-    case: Case
+    evidence: RunEvidence
     landmarks: list[Landmark]
-    match: Match | None
+    match: BandMatch | None
     points: list[Point]
     findings: list[Finding]
     unchecked: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for --json."""
-        case, match = self.case, self.match
+        evidence, match = self.evidence, self.match
         band = None
         if match is not None:
             band = {
@@ -55,21 +55,21 @@ class Check:
                 "exact": match.exact,
                 "differences": match.differences,
                 "seeds": len(match.band.info["seeds"]),
-                "mean_sigmas": case.sigmas,
+                "mean_sigmas": evidence.sigmas,
                 "points": [asdict(point) | {"sigmas": point.sigmas} for point in self.points],
             }
         return {
-            "run": case.run.name,
-            "job": case.run.info.get("job"),
-            "status": case.run.info.get("status"),
-            "step": case.curves.step,
-            "planned_steps": case.curves.planned,
+            "run": evidence.run.name,
+            "job": evidence.run.info.get("job"),
+            "status": evidence.run.info.get("status"),
+            "step": evidence.curves.step,
+            "planned_steps": evidence.curves.planned,
             "verdict": self.verdict,
             "why": self.why,
-            "loss_at_first": case.begin,
-            "loss_after_a_tenth": after_a_tenth(case),
-            "loss": case.end,
-            "val_bpb": case.curves.final("val_bpb"),
+            "loss_at_first": evidence.begin,
+            "loss_after_a_tenth": after_a_tenth(evidence),
+            "loss": evidence.end,
+            "val_bpb": evidence.curves.final("val_bpb"),
             "landmarks": [asdict(landmark) for landmark in self.landmarks],
             "reference": band,
             "findings": [asdict(finding) for finding in self.findings],
@@ -77,32 +77,34 @@ class Check:
         }
 
 
-def check_run(run: Run) -> Check:
+def check_run(run: Run) -> RunCheck:
     """Judge a run by what it has recorded so far."""
-    case = Case(run)
-    findings = diagnose(case)
-    verdict, why = _verdict(case, findings)
-    points = _shown(case)
-    return Check(verdict, why, case, _landmarks(case), case.match, points, findings, _unchecked(case))
+    evidence = RunEvidence(run)
+    findings = diagnose(evidence)
+    verdict, why = _verdict(evidence, findings)
+    points = _shown(evidence)
+    return RunCheck(
+        verdict, why, evidence, _landmarks(evidence), evidence.match, points, findings, _unchecked(evidence)
+    )
 
 
-def _verdict(case: Case, findings: list[Finding]) -> tuple[Verdict, str]:
+def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, str]:
     levels = {finding.level for finding in findings}
     if "broken" in levels:
         return "broken", next(finding.cause for finding in findings if finding.level == "broken")
     if "unusual" in levels:
         return "unusual", next(finding.cause for finding in findings if finding.level == "unusual")
-    if not case.curves.rows:
+    if not evidence.curves.rows:
         return "cannot tell", say("这个运行没有记录训练损失。", "This run has logged no training loss.")
-    if case.curves.step < FEWEST_STEPS or len(case.loss) < 2:
+    if evidence.curves.step < FEWEST_STEPS or len(evidence.loss) < 2:
         return "cannot tell", say(
-            f"只有 {case.curves.step} 步，还看不出什么；过一会儿再看。",
-            f"After {case.curves.step} steps there is nothing to see yet; look again later.",
+            f"只有 {evidence.curves.step} 步，还看不出什么；过一会儿再看。",
+            f"After {evidence.curves.step} steps there is nothing to see yet; look again later.",
         )
-    if case.run.info.get("status") == "failed":
-        error = (case.run.info.get("results") or {}).get("error")
+    if evidence.run.info.get("status") == "failed":
+        error = (evidence.run.info.get("results") or {}).get("error")
         return "unusual", say(f"它因错误而停：{error}", f"It stopped with an error: {error}")
-    if not case.points and (not case.language or case.start is None):
+    if not evidence.points and (not evidence.language or evidence.start is None):
         return "cannot tell", say(
             "没有可比的参考，记录里也没有路标。",
             "There is no reference to compare it with, and no landmark in its record.",
@@ -110,47 +112,47 @@ def _verdict(case: Case, findings: list[Finding]) -> tuple[Verdict, str]:
     return "normal", say("没有发现问题。", "Nothing wrong was found.")
 
 
-def _landmarks(case: Case) -> list[Landmark]:
+def _landmarks(evidence: RunEvidence) -> list[Landmark]:
     found = []
-    if case.start is not None:
+    if evidence.start is not None:
         words = say("一无所知（ln V）", "knowing nothing (ln V)")
-        found.append(Landmark("start", words, case.start, "nats/token", _reached(case, case.start)))
-    if case.counts is not None:
+        found.append(Landmark("start", words, evidence.start, "nats/token", _reached(evidence, evidence.start)))
+    if evidence.counts is not None:
         for name, zh, en in (("unigram", "数单个词元", "counting tokens"), ("bigram", "数词对", "counting pairs")):
-            value = getattr(case.counts, name)
-            found.append(Landmark(name, say(zh, en), value, "nats/token", _reached(case, value)))
-    if (floor := case.landmarks.get("floor")) is not None:
+            value = getattr(evidence.counts, name)
+            found.append(Landmark(name, say(zh, en), value, "nats/token", _reached(evidence, value)))
+    if (floor := evidence.landmarks.get("floor")) is not None:
         found.append(Landmark("floor", say("下限（文本的熵）", "floor: the text's entropy"), floor, "bits/byte", None))
     return found
 
 
-def after_a_tenth(case: Case) -> float | None:
+def after_a_tenth(evidence: RunEvidence) -> float | None:
     """The loss when a tenth of the run was done: most of what a run will ever learn is learnt by then."""
-    vals = [(line["step"], line["val_loss"]) for line in case.curves.vals if line["step"] > 0]
-    curve = vals or list(zip(case.curves.ends(), case.loss))
-    return next((loss for step, loss in curve if step >= 0.1 * case.curves.planned), None)
+    vals = [(line["step"], line["val_loss"]) for line in evidence.curves.vals if line["step"] > 0]
+    curve = vals or list(zip(evidence.curves.ends(), evidence.loss))
+    return next((loss for step, loss in curve if step >= 0.1 * evidence.curves.planned), None)
 
 
-def _reached(case: Case, value: float) -> int | None:
+def _reached(evidence: RunEvidence, value: float) -> int | None:
     """By the validations, else by the averaged training loss (which holds replayed text too)."""
-    vals = [(line["step"], line["val_loss"]) for line in case.curves.vals if line["step"] > 0]
-    curve = vals or list(zip(case.curves.ends(), case.loss))
+    vals = [(line["step"], line["val_loss"]) for line in evidence.curves.vals if line["step"] > 0]
+    curve = vals or list(zip(evidence.curves.ends(), evidence.loss))
     return next((step for step, loss in curve if loss < value), None)
 
 
-def _shown(case: Case) -> list[Point]:
+def _shown(evidence: RunEvidence) -> list[Point]:
     """A few points of the training loss, and the last of every validation measure."""
-    loss = [point for point in case.points if point.measure == "loss"]
-    near = [min(loss, key=lambda p: abs(p.step - share * case.curves.planned)) for share in SHOWN] if loss else []
+    loss = [point for point in evidence.points if point.measure == "loss"]
+    near = [min(loss, key=lambda p: abs(p.step - share * evidence.curves.planned)) for share in SHOWN] if loss else []
     shown = list(dict.fromkeys(near))
     for measure in ("val_loss", "val_bpb"):
-        shown += [point for point in case.points if point.measure == measure][-1:]
+        shown += [point for point in evidence.points if point.measure == measure][-1:]
     return shown
 
 
-def _unchecked(case: Case) -> list[str]:
+def _unchecked(evidence: RunEvidence) -> list[str]:
     said = []
-    if case.language and case.dataset is None:
+    if evidence.language and evidence.dataset is None:
         said.append(
             say(
                 "准备好的数据已不在缓存里：没有看计数的路标、标签的位置和开头的控制符。",
@@ -158,13 +160,13 @@ def _unchecked(case: Case) -> list[str]:
                 "beginnings were not looked at.",
             )
         )
-    elif case.language and case.written is None:
+    elif evidence.language and evidence.written is None:
         said.append(
             say(
                 "样例太少（或没有分词器）：没有用写出的文字核对标签。",
                 "There are too few samples (or no tokenizer): the labels were not checked by what the model writes.",
             )
         )
-    if case.language and not case.curves.vals:
+    if evidence.language and not evidence.curves.vals:
         said.append(say("没有验证集：看不出过拟合。", "There is no validation: overfitting cannot be seen."))
     return said

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fledge.evaluate.case import Case, Finding
-from fledge.evaluate.diagnose.rates import FAR
+from fledge.diagnose.evidence import Finding, RunEvidence
+from fledge.diagnose.rates import FAR
 from fledge.lang import say
 
 UNIFORM = 0.06  # nats from ln V; a model that knows something is not so near to it twice
@@ -14,17 +14,17 @@ FLAT = 0.04  # of the entropy of single tokens: a plateau there is neither furth
 INSTANT = 0.15  # of the run: copying an input is learnt at once, looking ahead takes attention
 
 
-def nothing_loaded(case: Case) -> Finding | None:
+def nothing_loaded(evidence: RunEvidence) -> Finding | None:
     """It begins at ln V, as no model does that knows anything: new weights guess evenly.
 
     Twice, on different text: a model that knows something may meet ln V once (a chat template that it has never seen can
     cost more than that).
     """
-    start, losses = case.start, [row.get("loss") for row in case.curves.rows[:2]]
-    if not case.base or start is None or case.curves.first() is None or len(losses) < 2:
+    start, losses = evidence.start, [row.get("loss") for row in evidence.curves.rows[:2]]
+    if not evidence.base or start is None or evidence.curves.first() is None or len(losses) < 2:
         return None
-    validated = bool(case.curves.vals) and case.curves.vals[0]["step"] == 0
-    first, begin = losses[0], case.begin if validated else losses[1]
+    validated = bool(evidence.curves.vals) and evidence.curves.vals[0]["step"] == 0
+    first, begin = losses[0], evidence.begin if validated else losses[1]
     if first is None or begin is None or abs(first - start) > UNIFORM or abs(begin - start) > UNIFORM:
         return None
     return Finding(
@@ -41,22 +41,22 @@ def nothing_loaded(case: Case) -> Finding | None:
             f"{'validation text' if validated else 'second'}: just the ln V = {start:.3f} of knowing nothing.",
         ),
         say(
-            f"查 --model 给的是不是训练过的权重：`fledge eval {case.base}` 会给出它的损失。",
-            f"See whether --model names trained weights: `fledge eval {case.base}` shows their loss.",
+            f"查 --model 给的是不是训练过的权重：`fledge eval {evidence.base}` 会给出它的损失。",
+            f"See whether --model names trained weights: `fledge eval {evidence.base}` shows their loss.",
         ),
         {"begin": begin, "first": first, "start": start},
     )
 
 
-def sees_the_answer(case: Case) -> Finding | None:
+def sees_the_answer(evidence: RunEvidence) -> Finding | None:
     """A loss too good to be true, of a model that cannot write: in training the answer was among its inputs."""
-    if not case.language or case.end is None or not case.loss:
+    if not evidence.language or evidence.end is None or not evidence.loss:
         return None
-    best = min(case.end, case.loss[-1])
-    bits, floor = case.curves.final("val_bpb"), case.landmarks.get("floor")
+    best = min(evidence.end, evidence.loss[-1])
+    bits, floor = evidence.curves.final("val_bpb"), evidence.landmarks.get("floor")
     impossible = floor is not None and bits is not None and bits < 0.9 * floor
-    unearned = case.counts is not None and best < 0.5 * case.counts.bigram and case.strange_text
-    if not (impossible or unearned or (case.run.info["job"] == "pretrain" and best < 0.02)):
+    unearned = evidence.counts is not None and best < 0.5 * evidence.counts.bigram and evidence.strange_text
+    if not (impossible or unearned or (evidence.run.info["job"] == "pretrain" and best < 0.02)):
         return None
     words = say(f"损失只有 {best:.3f}", f"The loss is only {best:.3f}")
     if impossible:
@@ -64,8 +64,8 @@ def sees_the_answer(case: Case) -> Finding | None:
             f"；验证集每字节 {bits:.3f} 比特，低于这份文本的熵 {floor:.3f}，任何模型都做不到",
             f"; {bits:.3f} bits a byte on validation text whose entropy is {floor:.3f}, which no model can do",
         )
-    at = next((i for i, value in enumerate(case.loss) if value < 0.3), case.curves.parts)
-    copies = at < max(1, INSTANT * case.curves.parts)
+    at = next((i for i, value in enumerate(evidence.loss) if value < 0.3), evidence.curves.parts)
+    copies = at < max(1, INSTANT * evidence.curves.parts)
     return Finding(
         "sees_the_answer",
         "broken",
@@ -78,19 +78,19 @@ def sees_the_answer(case: Case) -> Finding | None:
             "模型训练时看得到答案：因果掩码漏了未来的位置，或标签错位到了过去。",
             "It sees the answer in training: the mask lets it look ahead, or the labels are shifted into the past.",
         ),
-        words + say("。", ".") + _written_words(case),
+        words + say("。", ".") + _written_words(evidence),
         _print_one(),
-        {"loss": best, "val_bpb": bits, "floor": floor, "copies": copies} | _written_numbers(case),
+        {"loss": best, "val_bpb": bits, "floor": floor, "copies": copies} | _written_numbers(evidence),
     )
 
 
-def unrelated_labels(case: Case) -> Finding | None:
+def unrelated_labels(evidence: RunEvidence) -> Finding | None:
     """A plateau at the entropy of single tokens: nothing in the inputs helps to guess the labels."""
-    counts, end = case.counts, case.end
-    if counts is None or end is None or case.curves.progress < 0.5 or len(case.loss) < 4:
+    counts, end = evidence.counts, evidence.end
+    if counts is None or end is None or evidence.curves.progress < 0.5 or len(evidence.loss) < 4:
         return None
-    fallen = case.loss[len(case.loss) // 2] - case.loss[-1]
-    far = case.rate is not None and not 1 / FAR < case.rate[2] < FAR
+    fallen = evidence.loss[len(evidence.loss) // 2] - evidence.loss[-1]
+    far = evidence.rate is not None and not 1 / FAR < evidence.rate[2] < FAR
     if far or abs(end / counts.unigram - 1) > FLAT or fallen > FLAT * counts.unigram:
         return None
     return Finding(
@@ -110,10 +110,10 @@ def unrelated_labels(case: Case) -> Finding | None:
     )
 
 
-def shifted_labels(case: Case) -> Finding | None:
+def shifted_labels(evidence: RunEvidence) -> Finding | None:
     """The curve looks like one, but what the model writes has other neighbours than the text."""
-    text = case.written
-    if text is None or case.curves.progress < EARLY or not case.strange_text:
+    text = evidence.written
+    if text is None or evidence.curves.progress < EARLY or not evidence.strange_text:
         return None
     by_one = text.skip < text.bigram - 0.5
     return Finding(
@@ -125,14 +125,14 @@ def shifted_labels(case: Case) -> Finding | None:
         )
         if by_one
         else say("标签错位：它学的不是下一个词元。", "The labels are shifted: it does not learn the next token."),
-        _written_words(case).strip(),
+        _written_words(evidence).strip(),
         _print_one(),
-        {"by_one": by_one} | _written_numbers(case),
+        {"by_one": by_one} | _written_numbers(evidence),
     )
 
 
-def _written_words(case: Case) -> str:
-    text, counts = case.written, case.counts
+def _written_words(evidence: RunEvidence) -> str:
+    text, counts = evidence.written, evidence.counts
     if text is None or counts is None:
         return ""
     return say(
@@ -143,8 +143,8 @@ def _written_words(case: Case) -> str:
     )
 
 
-def _written_numbers(case: Case) -> dict[str, Any]:
-    text, counts = case.written, case.counts
+def _written_numbers(evidence: RunEvidence) -> dict[str, Any]:
+    text, counts = evidence.written, evidence.counts
     if text is None or counts is None:
         return {}
     return {"pairs": text.pairs, "written_bigram": text.bigram, "written_skip": text.skip, "bigram": counts.bigram}

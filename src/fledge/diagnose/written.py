@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fledge.data.dataset import Dataset
+from fledge.diagnose.counting import Counts
 from fledge.errors import UserError
-from fledge.evaluate.counting import Counts
 from fledge.records import Run, runs_root
 from fledge.tokenizer import Tokenizer
 

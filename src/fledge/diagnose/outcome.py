@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 
-from fledge.evaluate.bands import WIDE
-from fledge.evaluate.case import Case, Finding
-from fledge.evaluate.diagnose.rates import rate_numbers, rate_words, where
-from fledge.evaluate.written import repeats, repetition_of_data
+from fledge.diagnose.bands import WIDE
+from fledge.diagnose.evidence import Finding, RunEvidence
+from fledge.diagnose.rates import rate_numbers, rate_words, where
+from fledge.diagnose.written import repeats, repetition_of_data
 from fledge.lang import say
 
 STEEP = 0.2  # of all the fall in the second half of the run: twice what a run of usual length has
@@ -17,46 +17,53 @@ DATA_LOOPS = 0.2  # share of the training text that repeats itself
 COLLAPSE = 1 / 3  # of the pace that the run had
 
 
-def too_few_tokens(case: Case) -> Finding | None:
+def too_few_tokens(evidence: RunEvidence) -> Finding | None:
     """It ended before it was better than a table of pairs; or, where the data are gone, in a steep fall."""
-    rows, counts = case.curves.rows, case.counts
-    parameters = ((case.run.info.get("model") or {}).get("num_parameters") or {}).get("active")
-    if not case.done or not case.language or case.end is None or not parameters or len(case.loss) < 3 or case.points:
+    rows, counts = evidence.curves.rows, evidence.counts
+    parameters = ((evidence.run.info.get("model") or {}).get("num_parameters") or {}).get("active")
+    if (
+        not evidence.done
+        or not evidence.language
+        or evidence.end is None
+        or not parameters
+        or len(evidence.loss) < 3
+        or evidence.points
+    ):
         return None
     tokens = rows[-1].get("tokens", 0)
-    per, fallen = tokens / parameters, (case.begin or case.loss[0]) - case.loss[-1]
-    late = (case.loss[(len(case.loss) - 1) // 2] - case.loss[-1]) / fallen if fallen > 0 else 0.0
-    steep = per < 1 and late > STEEP and not case.base
-    if not (steep if counts is None else case.end > counts.bigram):
+    per, fallen = tokens / parameters, (evidence.begin or evidence.loss[0]) - evidence.loss[-1]
+    late = (evidence.loss[(len(evidence.loss) - 1) // 2] - evidence.loss[-1]) / fallen if fallen > 0 else 0.0
+    steep = per < 1 and late > STEEP and not evidence.base
+    if not (steep if counts is None else evidence.end > counts.bigram):
         return None
     return Finding(
         "too_few_tokens",
         "unusual",
         say("词元太少：损失还在下降，训练就结束了。", "Too few tokens: it ended while the loss was falling."),
-        where(case)
+        where(evidence)
         + say(
             f"看过 {tokens:,} 个词元，每个参数 {per:.2f} 个；后半程完成了全部下降的 {late:.0%}。",
             f" It saw {tokens:,} tokens, {per:.2f} a parameter; the second half made {late:.0%} of the fall.",
         )
-        + rate_words(case),
+        + rate_words(evidence),
         say(
             "训练久一些（--steps 加倍）；时间不够就换更小的模型。",
             "Train longer (twice the --steps), or a smaller model if there is no time.",
         ),
-        {"tokens": tokens, "tokens_per_parameter": per, "late_share": late} | rate_numbers(case),
+        {"tokens": tokens, "tokens_per_parameter": per, "late_share": late} | rate_numbers(evidence),
     )
 
 
-def above_the_band(case: Case) -> Finding | None:
+def above_the_band(evidence: RunEvidence) -> Finding | None:
     """Far worse than the reference runs of the same job, data and shape, and nothing above says why."""
-    if case.sigmas is None or case.sigmas < WIDE:
+    if evidence.sigmas is None or evidence.sigmas < WIDE:
         return None
-    changed = ", ".join(f"{name} {mine} ({theirs})" for name, (mine, theirs) in case.changed.items())
+    changed = ", ".join(f"{name} {mine} ({theirs})" for name, (mine, theirs) in evidence.changed.items())
     return Finding(
         "above_the_band",
         "unusual",
         say("损失明显高于同样设置的参考运行。", "The loss is well above the reference runs of the same kind."),
-        say(f"平均高出 {case.sigmas:.0f} 个标准差。", f"By {case.sigmas:.0f} standard deviations on average.")
+        say(f"平均高出 {evidence.sigmas:.0f} 个标准差。", f"By {evidence.sigmas:.0f} standard deviations on average.")
         + (
             say(f"不同的设置（括号内是参考）：{changed}。", f" Other settings (the reference's): {changed}.")
             if changed
@@ -66,22 +73,22 @@ def above_the_band(case: Case) -> Finding | None:
             "用参考的设置重跑一遍；若仍偏高，问题在数据或代码的改动里。",
             "Run it once with the reference's settings; if it stays above, the cause is in the data or in changed code.",
         ),
-        {"sigmas": case.sigmas, "changed": list(case.changed)},
+        {"sigmas": evidence.sigmas, "changed": list(evidence.changed)},
     )
 
 
-def overfitting(case: Case) -> Finding | None:
+def overfitting(evidence: RunEvidence) -> Finding | None:
     """Validation rises while training falls: the model learns its data by heart."""
-    vals = case.curves.during("val_loss")
-    if len(vals) < 4 or len(case.loss) < 4:
+    vals = evidence.curves.during("val_loss")
+    if len(vals) < 4 or len(evidence.loss) < 4:
         return None
     at, best = min(vals, key=lambda pair: pair[1])
     last = vals[-1][1]
-    after = [value for value, end in zip(case.loss, case.curves.ends()) if end >= at]
+    after = [value for value, end in zip(evidence.loss, evidence.curves.ends()) if end >= at]
     if last < (1 + OVER) * best or len(after) < 2 or after[-1] > after[0]:
         return None
-    epoch = ((case.run.info.get("data") or {}).get("batches") or {}).get("tokens_per_epoch")
-    epochs = case.curves.rows[-1].get("tokens", 0) / epoch if epoch else None
+    epoch = ((evidence.run.info.get("data") or {}).get("batches") or {}).get("tokens_per_epoch")
+    epochs = evidence.curves.rows[-1].get("tokens", 0) / epoch if epoch else None
     return Finding(
         "overfitting",
         "unusual",
@@ -103,21 +110,21 @@ def overfitting(case: Case) -> Finding | None:
     )
 
 
-def repetition(case: Case) -> Finding | None:
+def repetition(evidence: RunEvidence) -> Finding | None:
     """Samples that turn in circles. A base model on real text does that when it always takes the likeliest token."""
-    found = repeats(case.samples)
-    if found is None or case.curves.progress < 0.5:
+    found = repeats(evidence.samples)
+    if found is None or evidence.curves.progress < 0.5:
         return None
     rate, worst = found
-    known = case.dataset is not None and case.tokenizer is not None
-    data = repetition_of_data(case.dataset, case.tokenizer) if known else 0.0  # type: ignore[arg-type]
+    known = evidence.dataset is not None and evidence.tokenizer is not None
+    data = repetition_of_data(evidence.dataset, evidence.tokenizer) if known else 0.0  # type: ignore[arg-type]
     if rate < (LOOPS if data < DATA_LOOPS else data):
         return None
-    usual = case.run.info["job"] == "pretrain" and "floor" not in case.landmarks and data < DATA_LOOPS
-    evidence = say(f"样例有 {rate:.0%} 在重复自己", f"{rate:.0%} of the samples repeat themselves")
+    usual = evidence.run.info["job"] == "pretrain" and "floor" not in evidence.landmarks and data < DATA_LOOPS
+    words = say(f"样例有 {rate:.0%} 在重复自己", f"{rate:.0%} of the samples repeat themselves")
     if known:
-        evidence += say(f"，训练文字是 {data:.0%}", f", {data:.0%} of the training text")
-    evidence += say(f"。例如：{_short(worst)}", f". For example: {_short(worst)}")
+        words += say(f"，训练文字是 {data:.0%}", f", {data:.0%} of the training text")
+    words += say(f"。例如：{_short(worst)}", f". For example: {_short(worst)}")
     if data >= DATA_LOOPS:
         cause = say("它学会了绕圈：训练数据本身就在重复。", "It learnt to repeat itself: the training text does.")
         todo = say(
@@ -138,18 +145,18 @@ def repetition(case: Case) -> Finding | None:
             "Its samples turn in circles: too little training, or a poor rate.",
         )
         todo = say("训练久一些，再看样例。", "Train longer, and look at the samples again.")
-    return Finding("repetition", "note" if usual else "unusual", cause, evidence, todo, {"rate": rate, "data": data})
+    return Finding("repetition", "note" if usual else "unusual", cause, words, todo, {"rate": rate, "data": data})
 
 
-def slower(case: Case) -> Finding | None:
+def slower(evidence: RunEvidence) -> Finding | None:
     """The pace of the last quarter beside that of the first half; medians, so that a pause or two do not matter."""
-    speeds = [row["tokens_per_second"] for row in case.curves.rows if row.get("tokens_per_second")]
+    speeds = [row["tokens_per_second"] for row in evidence.curves.rows if row.get("tokens_per_second")]
     if len(speeds) < 20:
         return None
     before, now = statistics.median(speeds[: len(speeds) // 2]), statistics.median(speeds[-len(speeds) // 4 :])
     if now > COLLAPSE * before:
         return None
-    memory = [row["memory_mb"] for row in case.curves.rows if row.get("memory_mb")]
+    memory = [row["memory_mb"] for row in evidence.curves.rows if row.get("memory_mb")]
     grew = (
         say(f"；内存从 {memory[0]} 到 {memory[-1]} MB", f"; memory went from {memory[0]} to {memory[-1]} MB")
         if memory

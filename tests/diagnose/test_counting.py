@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fledge.data import prepare_rows
-from fledge.evaluate.counting import PIECE, Pairs, _chosen, count
-from fledge.evaluate.written import repeats, repetition, repetition_of_data, written
+from fledge.diagnose.counting import PIECE, Pairs, _chosen, count
+from fledge.diagnose.written import repeats, repetition, repetition_of_data, written
 from fledge.tokenizer import Tokenizer
 
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 from fledge.data.dataset import Dataset
-from fledge.evaluate.bands import WIDE, Match, Point, match
-from fledge.evaluate.counting import Counts, count, prepared
-from fledge.evaluate.curves import Curves
-from fledge.evaluate.written import Written, tokenizer_of, written
+from fledge.diagnose.bands import WIDE, BandMatch, Point, match
+from fledge.diagnose.counting import Counts, count, prepared
+from fledge.diagnose.curves import Curves
+from fledge.diagnose.written import Written, tokenizer_of, written
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import JOB_DEFAULTS, TrainConfig
@@ -39,7 +39,7 @@ class Finding:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-class Case:
+class RunEvidence:
     """The facts of one run. What cannot be known (no validation, data gone, record too old) is None."""
 
     def __init__(self, run: Run) -> None:
@@ -99,7 +99,7 @@ class Case:
         return found if found is not None and found.pairs >= ENOUGH_PAIRS else None
 
     @cached_property
-    def match(self) -> Match | None:
+    def match(self) -> BandMatch | None:
         return match(self.run, self.curves)
 
     @cached_property

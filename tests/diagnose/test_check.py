@@ -9,9 +9,9 @@ import shutil
 
 import pytest
 
-from fledge.evaluate.check import check_run
+from fledge.diagnose.check import check_run
 from fledge.records import Run
-from tests.evaluate import broken_runs as broken
+from tests.diagnose import broken_runs as broken
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_a_sound_run_and_its_landmarks(lab):
     assert (check.verdict, names(check)) == ("normal", [])
     start, unigram, bigram, floor = check.landmarks
     assert start.value == pytest.approx(math.log(broken.VOCAB)) and floor.value == lab.floor
-    assert start.value > unigram.value > bigram.value > check.case.end > floor.value
+    assert start.value > unigram.value > bigram.value > check.evidence.end > floor.value
     assert start.reached <= unigram.reached < bigram.reached < 120
 
 
@@ -156,7 +156,9 @@ def test_runs_that_go_on_were_stopped_or_failed_are_judged_by_what_there_is(lab)
     assert failed.verdict == "unusual" and "the disk is full" in failed.why
     by_the_clock = lab.sound.info["config"] | {"steps": None, "budget": "1000s"}
     seconds = lab.sound.metrics()[-1]["seconds"]
-    planned = check_run(copy(lab.sound, "clock", lines=70, status="running", config=by_the_clock)).case.curves.planned
+    planned = check_run(
+        copy(lab.sound, "clock", lines=70, status="running", config=by_the_clock)
+    ).evidence.curves.planned
     assert planned > 120 * 1000 / seconds / 3  # by its pace so far, whatever the machine
     empty = copy(lab.sound, "empty", lines=0)
     assert check_run(empty).verdict == "cannot tell"
