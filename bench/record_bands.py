@@ -85,7 +85,7 @@ def run_set(name: str, seed: int, data: Path, smoke: bool) -> tuple[list[Run], s
 
 def band(name: str, runs: list[Run], recipe: str) -> dict[str, Any]:
     """The mean and the standard deviation over runs that differ in their seed only."""
-    from fledge.diagnose.written import repeats
+    from fledge.diagnose.repetition import repeats
 
     curves = [Curves(run) for run in runs]
     keys = [run_key(run, curve) for run, curve in zip(runs, curves)]

@@ -49,8 +49,10 @@ class CheckFlags:
 def check(argv: list[str]) -> int:
     flags = parse(CheckFlags, argv, "fledge runs check")
     from fledge.diagnose.check import check_run
+    from fledge.diagnose.job import job_facts
 
-    result = check_run(Run.open(flags.run))
+    run = Run.open(flags.run)
+    result = check_run(run, job_facts(run.info["job"]))
     if flags.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
     else:

@@ -1,7 +1,8 @@
-"""Is this run normal? A verdict from its record: landmarks, the reference band, and diagnoses.
+"""Is this run normal? A verdict from landmarks, the reference band, and diagnoses.
 
-Only what is recorded is read (run.json, metrics.jsonl, samples.jsonl, the prepared data while the cache has them); no
-model is loaded. Running, stopped and failed runs are judged by what there is of them.
+What is read: the record (run.json, metrics.jsonl, samples.jsonl), the prepared data while the cache has them, and the run's
+own model, or its newest checkpoint, which is asked about a little of that text. Running, stopped and failed runs are judged
+by what there is of them; where that is not enough, the verdict is that it cannot be told.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import Any, Literal
 from fledge.diagnose.bands import BandMatch, Point
 from fledge.diagnose.diagnoses import diagnose
 from fledge.diagnose.evidence import Finding, RunEvidence
+from fledge.diagnose.job import JobFacts
+from fledge.diagnose.rates import FEWEST_STEPS
 from fledge.lang import say
 from fledge.records import Run
 
 Verdict = Literal["normal", "unusual", "broken", "cannot tell"]
-FEWEST_STEPS = 10  # below that a curve says nothing
 SHOWN = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the run: points of the training loss that are shown beside the band
 
 
@@ -77,9 +79,9 @@ class RunCheck:
         }
 
 
-def check_run(run: Run) -> RunCheck:
-    """Judge a run by what it has recorded so far."""
-    evidence = RunEvidence(run)
+def check_run(run: Run, job: JobFacts) -> RunCheck:
+    """Judge a run by what it has recorded so far, knowing `job` about the work that it does."""
+    evidence = RunEvidence(run, job)
     findings = diagnose(evidence)
     verdict, why = _verdict(evidence, findings)
     points = _shown(evidence)
@@ -96,20 +98,37 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, s
         return "unusual", next(finding.cause for finding in findings if finding.level == "unusual")
     if not evidence.curves.rows:
         return "cannot tell", say("这个运行没有记录训练损失。", "This run has logged no training loss.")
-    if evidence.curves.step < FEWEST_STEPS or len(evidence.loss) < 2:
-        return "cannot tell", say(
-            f"只有 {evidence.curves.step} 步，还看不出什么；过一会儿再看。",
-            f"After {evidence.curves.step} steps there is nothing to see yet; look again later.",
-        )
-    if evidence.run.info.get("status") == "failed":
+    step = evidence.curves.step
+    if evidence.run.info.get("status") == "failed" and step >= FEWEST_STEPS:
         error = (evidence.run.info.get("results") or {}).get("error")
         return "unusual", say(f"它因错误而停：{error}", f"It stopped with an error: {error}")
-    if not evidence.points and (not evidence.language or evidence.start is None):
+    if step < FEWEST_STEPS or len(evidence.loss) < 2:
+        return "cannot tell", say(
+            f"还看不出来（{step} 步）：步数太少，曲线还说明不了什么。",
+            f"Cannot tell yet ({step} steps): too few for the curve to say anything.",
+        )
+    if not evidence.points and (not evidence.job.language or evidence.start is None):
         return "cannot tell", say(
             "没有可比的参考，记录里也没有路标。",
             "There is no reference to compare it with, and no landmark in its record.",
         )
+    if not _learnt(evidence):
+        return "cannot tell", say(
+            f"还看不出来（{step} 步）：它还没有学到数词就能学到的东西。",
+            f"Cannot tell yet ({step} steps): it has not yet learnt what counting tokens would teach it.",
+        )
     return "normal", say("没有发现问题。", "Nothing wrong was found.")
+
+
+def _learnt(evidence: RunEvidence) -> bool:
+    """Whether it has come as far as a sound run should by now: past the table of pairs when it is over, past that of single
+    tokens on the way; without either, below where it began."""
+    if evidence.points:
+        return True
+    end, counts = evidence.end, evidence.counts
+    if end is None or counts is None:
+        return end is not None and end < (evidence.begin or evidence.start or 0.0)
+    return end < (counts.bigram if evidence.done else counts.unigram)
 
 
 def _landmarks(evidence: RunEvidence) -> list[Landmark]:
@@ -151,8 +170,10 @@ def _shown(evidence: RunEvidence) -> list[Point]:
 
 
 def _unchecked(evidence: RunEvidence) -> list[str]:
-    said = []
-    if evidence.language and evidence.dataset is None:
+    said: list[str] = []
+    if not evidence.job.language:
+        return said
+    if evidence.dataset is None:
         said.append(
             say(
                 "准备好的数据已不在缓存里：没有看计数的路标、标签的位置和开头的控制符。",
@@ -160,13 +181,14 @@ def _unchecked(evidence: RunEvidence) -> list[str]:
                 "beginnings were not looked at.",
             )
         )
-    elif evidence.language and evidence.written is None:
+    elif evidence.asked is None:
         said.append(
             say(
-                "样例太少（或没有分词器）：没有用写出的文字核对标签。",
-                "There are too few samples (or no tokenizer): the labels were not checked by what the model writes.",
+                "没有用它自己的模型核对标签：还没有模型或检查点，模型太大，或文字太少。",
+                "The labels were not checked with its own model: there is no model or checkpoint yet, it is too large, or "
+                "there is too little text.",
             )
         )
-    if evidence.language and not evidence.curves.vals:
+    if not evidence.curves.vals:
         said.append(say("没有验证集：看不出过拟合。", "There is no validation: overfitting cannot be seen."))
     return said

@@ -1,32 +1,42 @@
-"""Labels that are not the next token, and weights that were not loaded: the loss is of something else than it seems."""
+"""Labels that are not the next token, and weights that were not loaded: the loss is of something else than it seems.
+
+Nothing of this can be told from a curve: small data learned by heart, a short run and a slow one look the same. It is told by
+asking the run's own model (`probe.py`), and where that cannot be done nothing is said.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fledge.diagnose.evidence import Finding, RunEvidence
+from fledge.diagnose.probe import Scored
 from fledge.diagnose.rates import FAR
 from fledge.lang import say
+from fledge.model.config import ModelConfig
 
-UNIFORM = 0.06  # nats from ln V; a model that knows something is not so near to it twice
-EARLY = 0.25  # of the run: samples of before that are no evidence
+GAP = 0.5  # nats between the recorded loss and the model's own; rounding and sampling of the text make a tenth of that
+ROUGH = 0.1  # of the loss: low precision and weights that blew up round by less
+CERTAIN = 6.0  # standard errors
+EXPLAINED = 0.25  # nats: a shift whose loss is as near as that to the recorded one is what was learnt
+UNIFORM = 0.06  # nats from the loss of new weights
+NO_LINK = 3.0  # standard errors: within them the predictions have nothing to do with the next token
 FLAT = 0.04  # of the entropy of single tokens: a plateau there is neither further away nor still falling
-INSTANT = 0.15  # of the run: copying an input is learnt at once, looking ahead takes attention
+PLATEAU_STEPS = 40  # a network that trains passes the plateau of single tokens within its first dozens of steps
 
 
 def nothing_loaded(evidence: RunEvidence) -> Finding | None:
-    """It begins at ln V, as no model does that knows anything: new weights guess evenly.
-
-    Twice, on different text: a model that knows something may meet ln V once (a chat template that it has never seen can
-    cost more than that).
-    """
-    start, losses = evidence.start, [row.get("loss") for row in evidence.curves.rows[:2]]
-    if not evidence.base or start is None or evidence.curves.first() is None or len(losses) < 2:
+    """It begins like new weights, twice, on different text, and its base model, asked about the same text, does not."""
+    seen = [row["loss"] for row in evidence.curves.rows[:2] if row.get("loss") is not None]
+    if not evidence.base or evidence.begin is None or len(seen) < 2:
         return None
-    validated = bool(evidence.curves.vals) and evidence.curves.vals[0]["step"] == 0
-    first, begin = losses[0], evidence.begin if validated else losses[1]
-    if first is None or begin is None or abs(first - start) > UNIFORM or abs(begin - start) > UNIFORM:
+    if evidence.curves.vals and evidence.curves.vals[0]["step"] == 0:
+        seen[1] = evidence.begin
+    new = _of_new_weights(evidence)
+    if new is None or any(abs(loss - new) > UNIFORM for loss in seen) or evidence.base_asked is None:
         return None
+    base = evidence.base_asked.loss[0]
+    if abs(base.mean - evidence.begin) < max(GAP, CERTAIN * base.error):
+        return None  # the base knows nothing itself, or happens to know as little of this text
     return Finding(
         "nothing_loaded",
         "broken",
@@ -35,63 +45,129 @@ def nothing_loaded(evidence: RunEvidence) -> Finding | None:
             "The weights to start from were not loaded: it began from nothing.",
         ),
         say(
-            f"一开始的损失：第一个批次 {first:.3f}，{'验证集' if validated else '第二个批次'} {begin:.3f}，"
-            f"正是一无所知时的 ln V = {start:.3f}。",
-            f"At first the loss was {first:.3f} on the first batch and {begin:.3f} on the "
-            f"{'validation text' if validated else 'second'}: just the ln V = {start:.3f} of knowing nothing.",
+            f"一开始的损失是 {seen[0]:.3f} 和 {seen[1]:.3f}，正是新权重的 {new:.3f}；"
+            f"{evidence.base} 在同样的文字上是 {base.mean:.3f}。",
+            f"At first the loss was {seen[0]:.3f} and {seen[1]:.3f}, just the {new:.3f} of new weights; on the same text "
+            f"{evidence.base} has {base.mean:.3f}.",
         ),
         say(
-            f"查 --model 给的是不是训练过的权重：`fledge eval {evidence.base}` 会给出它的损失。",
-            f"See whether --model names trained weights: `fledge eval {evidence.base}` shows their loss.",
+            "查载入权重的那一步：名字对不上的张量不该被跳过（strict=False）。",
+            "Look at how the weights are loaded: tensors whose names do not match must not be passed over (strict=False).",
         ),
-        {"begin": begin, "first": first, "start": start},
+        {"begin": evidence.begin, "first": seen[0], "new": new, "base": base.mean},
     )
 
 
-def sees_the_answer(evidence: RunEvidence) -> Finding | None:
-    """A loss too good to be true, of a model that cannot write: in training the answer was among its inputs."""
-    if not evidence.language or evidence.end is None or not evidence.loss:
+def _of_new_weights(evidence: RunEvidence) -> float | None:
+    try:
+        return ModelConfig.from_dict(evidence.run.info["model"]).initial_loss()
+    except Exception:  # a record that is too old, or of a shape that this version does not know
+        return evidence.start
+
+
+def other_labels(evidence: RunEvidence) -> Finding | None:
+    """The recorded loss is not the model's loss of the next token. Which loss it is says what was learnt instead."""
+    asked, claimed = evidence.asked, evidence.claimed
+    if asked is None or claimed is None:
         return None
-    best = min(evidence.end, evidence.loss[-1])
-    bits, floor = evidence.curves.final("val_bpb"), evidence.landmarks.get("floor")
-    impossible = floor is not None and bits is not None and bits < 0.9 * floor
-    unearned = evidence.counts is not None and best < 0.5 * evidence.counts.bigram and evidence.strange_text
-    if not (impossible or unearned or (evidence.run.info["job"] == "pretrain" and best < 0.02)):
-        return None
-    words = say(f"损失只有 {best:.3f}", f"The loss is only {best:.3f}")
-    if impossible:
-        words += say(
-            f"；验证集每字节 {bits:.3f} 比特，低于这份文本的熵 {floor:.3f}，任何模型都做不到",
-            f"; {bits:.3f} bits a byte on validation text whose entropy is {floor:.3f}, which no model can do",
+    if not asked.causal:
+        return _sees_the_answer(
+            evidence,
+            say(
+                "模型训练时看得到答案：后面的词元会改变前面的预测，因果掩码漏了。",
+                "It sees the answer in training: later tokens change the predictions before them, so the causal mask leaks.",
+            ),
+            shift=None,
         )
-    at = next((i for i, value in enumerate(evidence.loss) if value < 0.3), evidence.curves.parts)
-    copies = at < max(1, INSTANT * evidence.curves.parts)
+    honest = asked.loss[0]
+    if _distance(honest.mean, claimed) < max(GAP, ROUGH * claimed[1], CERTAIN * honest.error):
+        return None
+    shift = _explaining_shift(asked, claimed)
+    if shift is not None and shift > 0:
+        return _shifted(evidence, shift)
+    if shift is not None:
+        return _sees_the_answer(
+            evidence,
+            say(
+                "模型训练时看得到答案：标签就是当前的输入，没有错开一位。",
+                "It sees the answer in training: the label is the current input, not the next one.",
+            )
+            if shift == -1
+            else say(
+                "模型训练时看得到答案：标签错位到了过去。",
+                "It sees the answer in training: the labels are shifted into the past.",
+            ),
+            shift,
+        )
+    began_right = evidence.base or (evidence.begin or 0.0) > (evidence.start or 0.0) - GAP
+    if honest.mean > claimed[1] and began_right:
+        return _sees_the_answer(
+            evidence,
+            say(
+                "模型训练时看得到答案：因果掩码漏了未来的位置。",
+                "It sees the answer in training: the mask lets it look ahead.",
+            ),
+            shift=None,
+        )
+    return Finding(
+        "another_loss",
+        "broken",
+        say(
+            "记录的损失不是这个模型预测下一个词元的损失。",
+            "The recorded loss is not the model's loss of the next token.",
+        ),
+        _measured_words(evidence),
+        say(
+            "查损失除以什么（目标的个数，不是位置的个数），以及存下的模型是不是训练的那一个。",
+            "See what the loss is divided by (the targets, not the positions), and whether the saved model is the trained one.",
+        ),
+        _numbers(evidence),
+    )
+
+
+def _sees_the_answer(evidence: RunEvidence, cause: str, shift: int | None) -> Finding:
     return Finding(
         "sees_the_answer",
         "broken",
-        say(
-            "模型训练时看得到答案：标签就是当前的输入，没有错开一位。",
-            "It sees the answer in training: the label is the current input, not the next one.",
-        )
-        if copies
-        else say(
-            "模型训练时看得到答案：因果掩码漏了未来的位置，或标签错位到了过去。",
-            "It sees the answer in training: the mask lets it look ahead, or the labels are shifted into the past.",
-        ),
-        words + say("。", ".") + _written_words(evidence),
+        cause,
+        _measured_words(evidence, shift),
         _print_one(),
-        {"loss": best, "val_bpb": bits, "floor": floor, "copies": copies} | _written_numbers(evidence),
+        _numbers(evidence) | {"shift": shift},
+    )
+
+
+def _shifted(evidence: RunEvidence, shift: int) -> Finding:
+    return Finding(
+        "labels_shifted",
+        "broken",
+        say(
+            "标签多错开了一位：它学的是再下一个词元。",
+            "The labels are shifted once too often: it learns the token after the next one.",
+        )
+        if shift == 1
+        else say(
+            f"标签多错开了 {shift} 位：它学的不是下一个词元。",
+            f"The labels are shifted {shift} places too far: it does not learn the next token.",
+        ),
+        _measured_words(evidence, shift),
+        _print_one(),
+        _numbers(evidence) | {"shift": shift},
     )
 
 
 def unrelated_labels(evidence: RunEvidence) -> Finding | None:
-    """A plateau at the entropy of single tokens: nothing in the inputs helps to guess the labels."""
-    counts, end = evidence.counts, evidence.end
-    if counts is None or end is None or evidence.curves.progress < 0.5 or len(evidence.loss) < 4:
+    """A plateau at the entropy of single tokens, and predictions that have nothing to do with the next token.
+
+    A slow run stands on that plateau too; but what little it has learnt of its inputs helps it, and that can be measured.
+    """
+    counts, end, asked, loss = evidence.counts, evidence.end, evidence.asked, evidence.loss
+    if counts is None or end is None or asked is None or evidence.curves.progress < 0.5 or len(loss) < 4:
         return None
-    fallen = evidence.loss[len(evidence.loss) // 2] - evidence.loss[-1]
+    fallen = loss[len(loss) // 2] - loss[-1]
     far = evidence.rate is not None and not 1 / FAR < evidence.rate[2] < FAR
-    if far or abs(end / counts.unigram - 1) > FLAT or fallen > FLAT * counts.unigram:
+    told = counts.bigram < (1 - 2 * FLAT) * counts.unigram and evidence.curves.step >= PLATEAU_STEPS and not far
+    flat = abs(end / counts.unigram - 1) < FLAT and fallen < FLAT * counts.unigram
+    if evidence.base or not (told and flat) or asked.links[0].sigmas > NO_LINK:
         return None
     return Finding(
         "labels_shifted",
@@ -101,53 +177,57 @@ def unrelated_labels(evidence: RunEvidence) -> Finding | None:
             "The labels do not belong to the inputs: it learnt how frequent every token is, and no more.",
         ),
         say(
-            f"损失停在 {end:.2f}；只数单个词元是 {counts.unigram:.2f}，数词对是 {counts.bigram:.2f}。",
-            f"The loss stays at {end:.2f}; counting single tokens gives {counts.unigram:.2f}, counting pairs "
-            f"{counts.bigram:.2f}.",
+            f"损失停在 {end:.2f}，只数单个词元就有 {counts.unigram:.2f}（数词对是 {counts.bigram:.2f}）；"
+            f"它对下一个词元的预测换到别的位置也一样好（差 {asked.links[0].mean:.3f} nat）。",
+            f"The loss stays at {end:.2f}, where counting single tokens gives {counts.unigram:.2f} and counting pairs "
+            f"{counts.bigram:.2f}; its predictions of the next token are as good at any other position (they differ by "
+            f"{asked.links[0].mean:.3f} nats).",
         ),
         _print_one(),
-        {"loss": end, "unigram": counts.unigram, "bigram": counts.bigram},
+        {"loss": end, "unigram": counts.unigram, "bigram": counts.bigram, "link": asked.links[0].mean},
     )
 
 
-def shifted_labels(evidence: RunEvidence) -> Finding | None:
-    """The curve looks like one, but what the model writes has other neighbours than the text."""
-    text = evidence.written
-    if text is None or evidence.curves.progress < EARLY or not evidence.strange_text:
-        return None
-    by_one = text.skip < text.bigram - 0.5
-    return Finding(
-        "labels_shifted",
-        "broken",
-        say(
-            "标签多错开了一位：它学的是再下一个词元。",
-            "The labels are shifted once too often: it learns the token after the next one.",
+def _distance(loss: float, claimed: tuple[float, float]) -> float:
+    return max(claimed[0] - loss, loss - claimed[1], 0.0)
+
+
+def _explaining_shift(asked: Scored, claimed: tuple[float, float]) -> int | None:
+    """The shift whose loss is the recorded one."""
+    off = {shift: _distance(loss.mean, claimed) for shift, loss in asked.loss.items() if shift}
+    shift = min(off, key=lambda shift: off[shift])
+    near = max(EXPLAINED, 4 * asked.loss[shift].error)
+    return shift if off[shift] < min(near, _distance(asked.loss[0].mean, claimed) / 2) else None
+
+
+def _measured_words(evidence: RunEvidence, shift: int | None = None) -> str:
+    asked, claimed = evidence.asked, evidence.claimed
+    assert asked is not None and claimed is not None
+    recorded, own = claimed[1], asked.loss[0].mean
+    if shift is None:
+        return say(
+            f"记录的损失是 {recorded:.2f}；拿它自己的模型在同样的文字上预测下一个词元，是 {own:.2f}。",
+            f"The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, has {own:.2f}.",
         )
-        if by_one
-        else say("标签错位：它学的不是下一个词元。", "The labels are shifted: it does not learn the next token."),
-        _written_words(evidence).strip(),
-        _print_one(),
-        {"by_one": by_one} | _written_numbers(evidence),
-    )
-
-
-def _written_words(evidence: RunEvidence) -> str:
-    text, counts = evidence.written, evidence.counts
-    if text is None or counts is None:
-        return ""
+    learnt = asked.loss[shift].mean
     return say(
-        f"它写出的 {text.pairs} 个词元对，按数据的词对表平均 {text.bigram:.1f} nat，按隔一个词元的表 {text.skip:.1f}；"
-        f"真正的文字按词对表是 {counts.bigram:.1f}。",
-        f" The {text.pairs} pairs of tokens that it wrote cost {text.bigram:.1f} nats each by the data's table of neighbours and "
-        f"{text.skip:.1f} by the one of tokens two apart; real text costs {counts.bigram:.1f} by the first.",
+        f"记录的损失是 {recorded:.2f}；拿它自己的模型在同样的文字上预测下一个词元，是 {own:.2f}，"
+        f"预测偏 {shift:+d} 位的词元，却正是 {learnt:.2f}。",
+        f"The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, has {own:.2f}, and "
+        f"predicting the token {shift:+d} places from it just {learnt:.2f}.",
     )
 
 
-def _written_numbers(evidence: RunEvidence) -> dict[str, Any]:
-    text, counts = evidence.written, evidence.counts
-    if text is None or counts is None:
-        return {}
-    return {"pairs": text.pairs, "written_bigram": text.bigram, "written_skip": text.skip, "bigram": counts.bigram}
+def _numbers(evidence: RunEvidence) -> dict[str, Any]:
+    asked, claimed = evidence.asked, evidence.claimed
+    assert asked is not None and claimed is not None
+    return {
+        "recorded": claimed[1],
+        "measured": asked.loss[0].mean,
+        "error": asked.loss[0].error,
+        "by_shift": {str(shift): loss.mean for shift, loss in asked.loss.items()},
+        "targets": asked.targets,
+    }
 
 
 def _print_one() -> str:

@@ -1,8 +1,11 @@
-"""Learning rates far from the right one: a run that blows up, and one that hardly moves."""
+"""Learning rates far from the right one, and losses that climb, stand still or are no numbers.
+
+A rate is blamed only when the record shows that it is far from the usual one: a curve alone knows too many causes, and of a
+run of a few steps it shows nothing yet.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fledge.diagnose.evidence import Finding, RunEvidence
@@ -11,21 +14,25 @@ from fledge.lang import say
 FAR = 30.0  # times the usual rate: beyond any sensible choice
 WORTH_SAYING = 3.0  # times the usual rate
 RISE = 0.5  # nats above the start: no averaged loss climbs so far by chance
-SPIKE = 2.0  # nats above ln V in a single step, from scratch; a chat's first batches can differ by that much
-FAR_START = 0.5  # nats from ln V; small random weights of any usual kind begin nearer
+FALL = 0.3  # nats that were gained: less can be lost again without meaning anything
+CLEAR = 6.0  # standard errors of the mean over a part of the run
+FAR_START = 0.5  # nats from the loss of new weights; small random weights of any usual kind begin nearer
 BARELY = 0.10  # share of the way from ln V to 0
-EARLY = 0.25  # of the run: before that, little progress means little
+EARLY = 0.25  # of the run: before that, a curve may still do anything
+FEWEST_STEPS = 10  # below that a curve says nothing
+MOVING_STEPS = 40  # by then a usual rate has moved any loss from ln V
+LEARNING_STEPS = 200  # by then a tenth of a usual rate has, too
 
 
 def not_a_number(evidence: RunEvidence) -> Finding | None:
-    """The loop stops at a loss that is no number; other programs' loops go on."""
-    error = str((evidence.run.info.get("results") or {}).get("error", ""))
+    """The loop stops at a loss that is no number, and the record says so; other programs' loops go on."""
+    kind = (evidence.run.info.get("results") or {}).get("error_kind")
     last = [row.get("loss") for row in evidence.curves.rows[-3:]]
-    if not re.search(r"became (nan|-?inf)", error) and (len(last) < 3 or any(loss is not None for loss in last)):
+    if kind != "not_a_number" and (len(last) < 3 or any(loss is not None for loss in last)):
         return None
     finite = [row for row in evidence.curves.rows if row.get("loss") is not None]
     losses, norms = (
-        ", ".join(f"{row[key]:.3g}" for row in finite[-5:] if row.get(key)) for key in ("loss", "grad_norm")
+        ", ".join(f"{row[key]:.3g}" for row in finite[-5:] if row.get(key)) or "-" for key in ("loss", "grad_norm")
     )
     step = (finite[-1]["step"] if finite else 0) + 1
     return Finding(
@@ -49,7 +56,7 @@ def not_a_number(evidence: RunEvidence) -> Finding | None:
 def bad_start(evidence: RunEvidence) -> Finding | None:
     """New weights that do not guess evenly: the loss of a run from nothing begins at ln V (a tied head: where the record
     says)."""
-    if evidence.base or not evidence.language or evidence.start is None or evidence.begin is None:
+    if evidence.base or not evidence.job.language or evidence.start is None or evidence.begin is None:
         return None
     if evidence.begin - evidence.landmarks.get("begin", evidence.start) < FAR_START:
         return None
@@ -73,55 +80,74 @@ def bad_start(evidence: RunEvidence) -> Finding | None:
 
 
 def diverged(evidence: RunEvidence) -> Finding | None:
-    """The loss climbed above where it began, or fell and came back."""
-    early = [
-        row["loss"]
-        for row in evidence.curves.rows[: len(evidence.curves.rows) // 20 + 1]
-        if row.get("loss") is not None
-    ]
-    if not early or len(evidence.loss) < 2:
+    """It ended above where it began, or lost most of what it had gained, by far more than its noise."""
+    curves, loss = evidence.curves, evidence.loss
+    losses = [row["loss"] for row in curves.rows if row.get("loss") is not None]
+    if curves.step < FEWEST_STEPS or len(loss) < 2 or not losses:
         return None
-    begin = max(evidence.start or 0.0, *early[:1]) if not evidence.base else max(evidence.start or 0.0, *early)
-    low, now = min(evidence.loss), evidence.loss[-1]
-    spike = max(row["loss"] for row in evidence.curves.rows if row.get("loss") is not None)
-    climbed = max(evidence.loss[1:]) > begin + RISE or (spike > begin + SPIKE and not evidence.base)
-    if not climbed and now < low + 0.5 * (begin - low):
+    if not evidence.done and curves.progress < EARLY:
         return None
+    clear = CLEAR * curves.noise()
+    begin, low, now, top = max(evidence.start or 0.0, losses[0]), min(loss), loss[-1], max(losses)
+    above = now > begin + max(RISE, clear)
+    fell_back = now > low + max(FALL, clear) and now > low + 0.5 * (begin - low)
+    if not (above or fell_back or _worse_than_its_base(evidence, clear)):
+        return None
+    too_high = _above(evidence, WORTH_SAYING)
     return Finding(
-        "lr_too_high",
+        "lr_too_high" if too_high else "diverged",
         "broken",
-        say("训练发散了：学习率太高。", "The run diverged: the learning rate is too high."),
+        say("训练发散了：学习率太高。", "The run diverged: the learning rate is too high.")
+        if too_high
+        else say("训练发散了：学到的又丢了。", "The run diverged: what it had learnt is lost again."),
         say(
-            f"损失从 {begin:.2f} 开始，最低 {low:.2f}，最高 {spike:.2f}，现在 {now:.2f}。",
-            f"The loss began at {begin:.2f}, was {low:.2f} at its lowest and {spike:.2f} at its highest, and is {now:.2f}.",
+            f"损失从 {losses[0]:.2f} 开始，最低 {low:.2f}，最高 {top:.2f}，现在 {now:.2f}。",
+            f"The loss began at {losses[0]:.2f}, was {low:.2f} at its lowest and {top:.2f} at its highest, and is {now:.2f}.",
         )
         + rate_words(evidence),
         _lower(evidence),
-        {"begin": begin, "lowest": low, "highest": spike, "now": now} | rate_numbers(evidence),
+        {"begin": losses[0], "lowest": low, "highest": top, "now": now} | rate_numbers(evidence),
     )
 
 
+def _worse_than_its_base(evidence: RunEvidence, clear: float) -> bool:
+    """Fine-tuning after which the model is worse on both texts than the one that it began with."""
+    loss, vals = evidence.loss, evidence.curves.vals
+    if not evidence.base or evidence.begin is None or len(vals) < 2:
+        return False
+    return loss[-1] > loss[0] + max(FALL, clear) and vals[-1]["val_loss"] > evidence.begin + FALL
+
+
 def rate_too_high(evidence: RunEvidence) -> Finding | None:
-    """It did not diverge (Muon and norms forgive much), but the rate is beyond any sensible choice."""
-    if not _above(evidence, FAR):
+    """It did not diverge (Muon and norms forgive much), but the rate is beyond any sensible choice, or the loss rose above
+    its start for a while and the rate is well above the usual."""
+    curves, loss = evidence.curves, evidence.loss
+    begin = max(evidence.start or 0.0, evidence.begin or 0.0)
+    jumped = max(loss[1:], default=0.0) > begin + max(RISE, CLEAR * curves.noise())
+    if not (_above(evidence, FAR) or (jumped and _above(evidence, WORTH_SAYING))):
         return None
+    shows = evidence.behind and not evidence.base and curves.step >= MOVING_STEPS and _above(evidence, FAR)
+    words = where(evidence) + rate_words(evidence)
+    if jumped:
+        words += say(f"中途它升到 {max(loss):.2f}。", f" On its way it rose to {max(loss):.2f}.")
     return Finding(
         "lr_too_high",
-        "broken" if evidence.behind else "unusual",
+        "broken" if shows else "unusual",
         say("学习率太高。", "The learning rate is too high."),
-        where(evidence) + rate_words(evidence),
+        words,
         _lower(evidence),
-        rate_numbers(evidence),
+        {"highest": max(loss, default=None)} | rate_numbers(evidence),
     )
 
 
 def rate_too_low(evidence: RunEvidence) -> Finding | None:
-    """It hardly moves; or only what has its own rate does (embedding and head), and the blocks stay as they were."""
-    if not evidence.language or evidence.start is None or evidence.end is None or evidence.curves.progress < EARLY:
+    """A rate far below the usual one, and a model that hardly moved from nothing; or only what has its own rate moved
+    (embedding and head), and the blocks stayed as they were."""
+    low = evidence.rate is not None and evidence.rate[2] < 1 / FAR
+    if not low or evidence.base or evidence.end is None or evidence.curves.step < MOVING_STEPS:
         return None
-    stuck = evidence.end > (1 - BARELY) * evidence.start and not evidence.base
-    low = evidence.rate is not None and evidence.rate[2] < 1 / FAR and evidence.behind
-    if not (stuck or low):
+    stuck = _stuck(evidence)
+    if not (stuck or evidence.behind):
         return None
     return Finding(
         "lr_too_low",
@@ -141,15 +167,43 @@ def rate_too_low(evidence: RunEvidence) -> Finding | None:
     )
 
 
+def not_learning(evidence: RunEvidence) -> Finding | None:
+    """It stands where it began although its rate is usual, its steps are many, and there is something to learn."""
+    counts = evidence.counts
+    if evidence.base or counts is None or evidence.curves.step < LEARNING_STEPS or not _stuck(evidence):
+        return None
+    if counts.unigram > (1 - 2 * BARELY) * (evidence.start or 0.0):
+        return None  # the text is nearly as even as knowing nothing
+    return Finding(
+        "not_learning",
+        "broken",
+        say("模型什么也没学到，而学习率是正常的。", "It learns nothing, and its learning rate is a usual one."),
+        where(evidence) + rate_words(evidence),
+        say(
+            "查梯度是不是到了参数、优化器是不是在更新它们：比较第一个和最后一个检查点的权重。",
+            "See whether gradients reach the weights and the optimizer changes them: compare the first checkpoint with the last.",
+        ),
+        {"loss": evidence.end, "unigram": counts.unigram},
+    )
+
+
+def _stuck(evidence: RunEvidence) -> bool:
+    return evidence.start is not None and evidence.end is not None and evidence.end > (1 - BARELY) * evidence.start
+
+
 def rate_words(evidence: RunEvidence) -> str:
     """The rate beside the usual one, where the two are far from each other."""
     if evidence.rate is None or 1 / WORTH_SAYING < evidence.rate[2] < WORTH_SAYING:
         return ""
-    name, value, ratio, _ = evidence.rate
-    zh, en = (f"{ratio:.3g} 倍", f"{ratio:.3g} times") if ratio > 1 else (f"1/{1 / ratio:.3g}", f"1/{1 / ratio:.3g} of")
+    name, value, ratio, usual = evidence.rate
+    if ratio > 1:
+        return say(
+            f"{name} = {value:g}，是常用值 {usual:g} 的 {ratio:.3g} 倍。",
+            f" {name} = {value:g} is {ratio:.3g} times the usual {usual:g}.",
+        )
     return say(
-        f"{name} = {value:g}，是常用值 {_usual(evidence)} 的 {zh}。",
-        f" {name} = {value:g} is {en} the usual {_usual(evidence)}.",
+        f"{name} = {value:g}，是常用值 {usual:g} 的 1/{1 / ratio:.3g}。",
+        f" {name} = {value:g} is 1/{1 / ratio:.3g} of the usual {usual:g}.",
     )
 
 
@@ -159,15 +213,16 @@ def rate_numbers(evidence: RunEvidence) -> dict[str, Any]:
 
 def where(evidence: RunEvidence) -> str:
     """The loss between its landmarks."""
-    words = say(f"损失 {evidence.end:.2f}", f"The loss is {evidence.end:.2f}")
-    if evidence.start is not None:
-        words += say(f"，起点 ln V = {evidence.start:.2f}", f"; ln V is {evidence.start:.2f}")
-    if evidence.counts is not None:
-        words += say(
-            f"，只数单个词元是 {evidence.counts.unigram:.2f}，数词对是 {evidence.counts.bigram:.2f}",
-            f", counting single tokens gives {evidence.counts.unigram:.2f}, counting pairs {evidence.counts.bigram:.2f}",
+    end, start, counts = evidence.end, evidence.start, evidence.counts
+    if counts is not None and start is not None:
+        return say(
+            f"损失 {end:.2f}，起点 ln V = {start:.2f}，只数单个词元是 {counts.unigram:.2f}，数词对是 {counts.bigram:.2f}。",
+            f"The loss is {end:.2f}; ln V is {start:.2f}, counting single tokens gives {counts.unigram:.2f}, counting pairs "
+            f"{counts.bigram:.2f}.",
         )
-    return words + say("。", ".")
+    if start is not None:
+        return say(f"损失 {end:.2f}，起点 ln V = {start:.2f}。", f"The loss is {end:.2f}; ln V is {start:.2f}.")
+    return say(f"损失 {end:.2f}。", f"The loss is {end:.2f}.")
 
 
 def _above(evidence: RunEvidence, times: float) -> bool:
@@ -189,5 +244,6 @@ def _lower(evidence: RunEvidence) -> str:
             f"Lower {_flag(evidence)}: the usual value is {_usual(evidence)}.",
         )
     return say(
-        "把学习率降到三分之一，或把 --warmup 加倍。", "Take a third of the learning rate, or twice the --warmup."
+        "把学习率降到三分之一，或把 --warmup 加倍；若仍如此，看看损失升高处的数据。",
+        "Take a third of the learning rate, or twice the --warmup; if that does not help, look at the data where it climbs.",
     )

@@ -9,24 +9,24 @@ from fledge.lang import say
 
 ALL = 0.98  # of what could be a target: no conversation has prompts as short as that
 MOST = 0.5  # of the examples
-MANY = 2_000  # examples that are looked at
+MANY = 2_000  # examples that are looked at, and positions below which a share says little
 
 
 def loss_on_the_prompt(evidence: RunEvidence) -> Finding | None:
     """Fine-tuning that also learns to write the questions.
 
-    The prepared data tell it for certain: the head of the template, that comes first, is then a target. Without them
-    the record does: nearly every token counts.
+    The prepared data tell it for certain: the head of the template, that comes first, is then a target. Without them the
+    record does: every single token counts; or nearly all that the loop read were targets, and far fewer are in the data.
     """
-    if evidence.run.info.get("job") != "sft" or not evidence.data.get("tokens"):
+    if not evidence.job.prompts or not evidence.data.get("tokens"):
         return None
-    share = evidence.data["targets"] / max(1, evidence.data["tokens"] - evidence.data["examples"])
+    possible = max(1, evidence.data["tokens"] - evidence.data["examples"])
+    share = evidence.data["targets"] / possible
     dataset, logged = evidence.dataset, _logged_share(evidence)
     if dataset is not None and dataset.mask is not None:
-        at_once = float(np.mean(dataset.mask[dataset.starts[:MANY] + 1]))
-        wrong = at_once > MOST
+        wrong = float(np.mean(dataset.mask[dataset.starts[:MANY] + 1])) > MOST
     else:
-        wrong = share > ALL
+        wrong = evidence.data["targets"] >= possible
     replay = evidence.config.get("replay_share") or 0.0
     if logged is not None and logged > max(ALL, share + replay + 0.1):
         share, wrong = logged, True
@@ -82,6 +82,8 @@ def doubled_bos(evidence: RunEvidence) -> Finding | None:
 
 
 def _logged_share(evidence: RunEvidence) -> float | None:
-    """The share of positions that were targets, where the loop logged it."""
+    """The share of positions that were targets, where the loop logged it and read many."""
     rows = [row for row in evidence.curves.rows if row.get("targets") is not None and row.get("tokens")]
-    return sum(row["targets"] for row in rows) / rows[-1]["tokens"] if rows else None
+    if not rows or rows[-1]["tokens"] < MANY:
+        return None
+    return sum(row["targets"] for row in rows) / rows[-1]["tokens"]

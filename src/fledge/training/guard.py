@@ -95,7 +95,9 @@ class Guard:
             f"{what} at step {step} (its batch is in {path.as_posix()}{same}): "
             "try a lower --lr, a longer --warmup, or --precision fp32.",
         )
-        self._settle(named, UserError(sentence))
+        error = UserError(sentence)
+        error.kind = "not_a_number"
+        self._settle(named, error)
         self.fit.optimizer.zero_grad()
 
     def _settle(self, named: PartError | None, error: Exception) -> None:

@@ -261,10 +261,11 @@ def fit(
             raise KeyboardInterrupt(run.name, state.whole) from None
         except PartError as error:
             rescued = state.guard.rescue(error)
-            run.finish("failed", step=state.step, error=str(rescued))
+            run.finish("failed", step=state.step, error=str(rescued), error_kind="part")
             raise rescued from error
         except BaseException as error:
-            run.finish("failed", step=state.step, error=str(error))
+            kind = getattr(error, "kind", None) or type(error).__name__
+            run.finish("failed", step=state.step, error=str(error), error_kind=kind)
             raise
     objective.model.eval()
     results = {

@@ -1,0 +1,27 @@
+"""What a job tells the diagnosis about itself; nothing else here knows one job from another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """language: its loss is -log p of the next token. prompts: its rows have parts that are no targets (questions).
+    usual_rates: the rates that suit it, optimizer -> setting -> rate."""
+
+    language: bool = False
+    prompts: bool = False
+    usual_rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def job_facts(job: str) -> JobFacts:
+    """The facts of a job by its name; of one that trains nothing (data, world) there is nothing to know."""
+    from fledge.training.config import ADAMW_RATES, JOB_DEFAULTS, TrainConfig
+
+    if job not in JOB_DEFAULTS:
+        return JobFacts()
+    names = ("lr", "embed_lr", "head_lr", "norm_lr")
+    muon = {name: JOB_DEFAULTS[job].get(name, getattr(TrainConfig, name)) for name in names}
+    return JobFacts(language=True, prompts=job == "sft", usual_rates={"muon": muon, "adamw": {"lr": ADAMW_RATES[job]}})
