@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ VOCAB = 512
 
 
 class Lab:
-    """The tiny world's text and conversations (or, for pretraining, `rows` of other text), a tokenizer, and runs on them by
-    name, each made once."""
+    """The tiny world's text and conversations (or, for pretraining, `rows` of other text), a tokenizer (that saw `also`, too),
+    and runs on them by name, each made once."""
 
-    def __init__(self, folder: Path, seed: int = 0, rows: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, seed: int = 0, rows: list[str] | None = None, also: Sequence[str] = ()) -> None:
         world = World.build("tiny", seed)
         held_out = list(documents(world, 150, split="validation"))
         self.texts = rows[30:] if rows else [document.text for document in documents(world, num_bytes=150_000)]
@@ -47,7 +47,7 @@ class Lab:
         self.chats = list(conversations(world, 1500))
         chats = ["\n".join(message["content"] for message in row["conversations"]) for row in self.chats[:500]]
         self.tokenizer = str(folder / "tokenizer")
-        Tokenizer.train(self.texts + chats, VOCAB).save(self.tokenizer)
+        Tokenizer.train([*self.texts, *chats, *also], VOCAB).save(self.tokenizer)
         self.sound = self.pretrain("sound", seed=seed)
 
     def pretrain(self, name: str, **changes: Any) -> Run:

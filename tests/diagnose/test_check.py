@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
+from unittest import mock
 
 import pytest
 
 from fledge.diagnose.check import check_run
 from fledge.diagnose.job import job_facts
+from fledge.objectives.language import LanguageModeling
 from fledge.records import Run
 from tests.diagnose import broken_runs as broken
 
@@ -52,6 +55,64 @@ def test_a_broken_run_is_found_and_its_cause_is_named(lab, name):
     (finding,) = [finding for finding in check.findings if finding.name == way.finding]
     assert way.words in finding.cause and finding.evidence and finding.advice
     assert check.why == finding.cause
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_nan_is_found_in_the_record_of_either_language(lab, monkeypatch, language):
+    monkeypatch.setenv("FLEDGE_LANG", language)
+    run = lab.broken(broken.WAYS["NaN"], f"NaN-{language}")
+    assert run.info["results"]["error_kind"] == "not_a_number"
+    for reader in ("zh", "en"):
+        monkeypatch.setenv("FLEDGE_LANG", reader)
+        check = judge(run)
+        assert (
+            names(check) == ["nan"] and "NaN" in check.why and bool(re.search("[一-鿿]", check.why)) == (reader == "zh")
+        )
+
+
+@pytest.mark.slow
+def test_labels_are_blamed_only_where_the_model_can_be_asked(lab):
+    run = lab.broken(broken.WAYS["labels one place too far"], "shifted", save_every=60)
+    assert names(judge(run)) == ["labels_shifted"]
+    going_on = copy(run, "shifted-going-on", status="running")
+    shutil.rmtree(going_on.model_dir)
+    check = judge(going_on)
+    assert names(check) == ["labels_shifted"] and check.findings[0].numbers["shift"] == 1  # its checkpoint was asked
+    shutil.rmtree(going_on.checkpoints_dir)
+    check = judge(going_on)
+    assert check.verdict != "broken" and "not checked with its own model" in check.unchecked[-1]
+
+
+@pytest.mark.slow
+def test_code_that_still_looks_ahead_is_found_by_its_own_predictions(lab):
+    with broken.no_causal_mask():
+        check = judge(lab.pretrain("looks-ahead", steps=30))
+    assert names(check) == ["sees_the_answer"] and "causal mask leaks" in check.findings[0].cause
+
+
+@pytest.mark.slow
+def test_a_base_that_knows_nothing_is_no_load_that_failed(lab):
+    """It begins like new weights; whether they were loaded, only the base can tell, as it was then."""
+    way = broken.WAYS["nothing loaded"]
+    lab.pretrain("ignorant", steps=1, lr=1e-9, embed_lr=1e-9, head_lr=1e-9, norm_lr=1e-9)
+    assert "nothing_loaded" not in names(judge(lab.broken(way, "from-nothing", model="ignorant")))
+    run = lab.broken(way, "not-loaded")
+    assert names(judge(run)) == ["nothing_loaded"]
+    earlier = copy(run, "changed-since", started="2020-01-01T00:00:00+00:00")
+    assert "nothing_loaded" not in names(judge(earlier))
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_divided_by_too_much_is_not_called_an_answer_seen(lab):
+    validate = LanguageModeling.validate
+
+    def halved(self, *args, **kwargs):
+        return {name: value / 2 for name, value in validate(self, *args, **kwargs).items()}
+
+    with mock.patch.object(LanguageModeling, "validate", halved):
+        check = judge(lab.pretrain("halved", steps=60))
+    assert names(check)[0] == "another_loss" and check.verdict == "broken"
 
 
 @pytest.mark.slow

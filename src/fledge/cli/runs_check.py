@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from fledge.diagnose.check import RunCheck
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
-VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
+VERDICTS = {
+    "normal": Text("正常", "normal"),
+    "unusual": Text("异常", "unusual"),
+    "broken": Text("有错", "broken"),
+    "cannot tell": Text("看不出", "cannot tell"),
+    "note": Text("说明", "note"),
+}
 STATUSES = {  # of a run, as run.json says them
     "running": Text("进行中", "running"),
     "done": Text("完成", "done"),
@@ -28,16 +34,22 @@ STATUSES = {  # of a run, as run.json says them
     "killed?": Text("被中断？", "killed?"),
 }
 DIFFERENCES = {
-    "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
-    "steps": "步数", "replay_share": "重放比例",
-}  # fmt: skip
+    "data": Text("数据", "data"),
+    "shape": Text("模型形状", "shape"),
+    "vocab_size": Text("词表", "vocabulary"),
+    "seq_len": Text("行长", "row length"),
+    "tokens_per_step": Text("每步词元数", "tokens a step"),
+    "steps": Text("步数", "steps"),
+    "replay_share": Text("重放比例", "replay share"),
+}
 
 
 @dataclass
-class CheckFlags:
+class RunsCheckFlags:
     """Is my run normal? Compare it with landmarks and reference runs, and name the likely cause when it is not.
 
-    Exit code 0: nothing wrong was found; 1: something is.
+    Its own model, or newest checkpoint, is asked about a little of its text: that takes some seconds. Exit code 0: nothing
+    wrong was found, or it cannot be told; 1: something is.
     """
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -47,7 +59,7 @@ class CheckFlags:
 
 
 def check(argv: list[str]) -> int:
-    flags = parse(CheckFlags, argv, "fledge runs check")
+    flags = parse(RunsCheckFlags, argv, "fledge runs check")
     from fledge.diagnose.check import check_run
     from fledge.diagnose.job import job_facts
 
@@ -84,7 +96,7 @@ def print_check(check: RunCheck) -> None:
 
 
 def _word(level: str) -> str:
-    return say(VERDICTS[level], level)
+    return str(VERDICTS[level])
 
 
 def _print_findings(check: RunCheck, console: Console) -> None:
@@ -118,9 +130,9 @@ def _print_landmarks(check: RunCheck, console: Console) -> None:
 
 def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
     info = match.band.info
-    title, seeds = say(*info["title"]), len(info["seeds"])
+    title, seeds = Text(*info["title"]), len(info["seeds"])
     if not match.exact:
-        differ = say("、", ", ").join(say(DIFFERENCES[name], name) for name in match.differences)
+        differ = say("、", ", ").join(str(DIFFERENCES[name]) for name in match.differences)
         console.print(
             say(
                 f"最接近的参考是“{title}”（{seeds} 个种子），但{differ}不同，所以不拿它来评判；它的终点："

@@ -14,7 +14,7 @@ from fledge.diagnose.bands import BandMatch, Point
 from fledge.diagnose.diagnoses import diagnose
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.job import JobFacts
-from fledge.diagnose.rates import FEWEST_STEPS
+from fledge.diagnose.rates import FALL, FEWEST_STEPS
 from fledge.lang import say
 from fledge.records import Run
 
@@ -71,6 +71,7 @@ class RunCheck:
             "loss_at_first": evidence.begin,
             "loss_after_a_tenth": after_a_tenth(evidence),
             "loss": evidence.end,
+            "own_loss": evidence.asked.loss[0].mean if evidence.asked else None,
             "val_bpb": evidence.curves.final("val_bpb"),
             "landmarks": [asdict(landmark) for landmark in self.landmarks],
             "reference": band,
@@ -99,7 +100,7 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, s
     if not evidence.curves.rows:
         return "cannot tell", say("这个运行没有记录训练损失。", "This run has logged no training loss.")
     step = evidence.curves.step
-    if evidence.run.info.get("status") == "failed" and step >= FEWEST_STEPS:
+    if evidence.run.info.get("status") == "failed":
         error = (evidence.run.info.get("results") or {}).get("error")
         return "unusual", say(f"它因错误而停：{error}", f"It stopped with an error: {error}")
     if step < FEWEST_STEPS or len(evidence.loss) < 2:
@@ -114,20 +115,20 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, s
         )
     if not _learnt(evidence):
         return "cannot tell", say(
-            f"还看不出来（{step} 步）：它还没有学到数词就能学到的东西。",
-            f"Cannot tell yet ({step} steps): it has not yet learnt what counting tokens would teach it.",
+            f"还看不出来（{step} 步）：它学到的还太少，说明不了什么。",
+            f"Cannot tell yet ({step} steps): it has learnt too little to be judged.",
         )
     return "normal", say("没有发现问题。", "Nothing wrong was found.")
 
 
 def _learnt(evidence: RunEvidence) -> bool:
     """Whether it has come as far as a sound run should by now: past the table of pairs when it is over, past that of single
-    tokens on the way; without either, below where it began."""
+    tokens on the way; without either, well below where it began."""
     if evidence.points:
         return True
     end, counts = evidence.end, evidence.counts
     if end is None or counts is None:
-        return end is not None and end < (evidence.begin or evidence.start or 0.0)
+        return end is not None and end < (evidence.begin or evidence.start or 0.0) - FALL
     return end < (counts.bigram if evidence.done else counts.unigram)
 
 
@@ -136,10 +137,13 @@ def _landmarks(evidence: RunEvidence) -> list[Landmark]:
     if evidence.start is not None:
         words = say("一无所知（ln V）", "knowing nothing (ln V)")
         found.append(Landmark("start", words, evidence.start, "nats/token", _reached(evidence, evidence.start)))
-    if evidence.counts is not None:
-        for name, zh, en in (("unigram", "数单个词元", "counting tokens"), ("bigram", "数词对", "counting pairs")):
-            value = getattr(evidence.counts, name)
-            found.append(Landmark(name, say(zh, en), value, "nats/token", _reached(evidence, value)))
+    if (counts := evidence.counts) is not None:
+        tables = (
+            ("unigram", say("数单个词元", "counting tokens"), counts.unigram),
+            ("bigram", say("数词对", "counting pairs"), counts.bigram),
+        )
+        for name, words, value in tables:
+            found.append(Landmark(name, words, value, "nats/token", _reached(evidence, value)))
     if (floor := evidence.landmarks.get("floor")) is not None:
         found.append(Landmark("floor", say("下限（文本的熵）", "floor: the text's entropy"), floor, "bits/byte", None))
     return found

@@ -129,14 +129,15 @@ class RunEvidence:
     @cached_property
     def rate(self) -> tuple[str, float, float, float] | None:
         """The learning rate that is furthest from the usual: (setting, value, how many times the usual, the usual)."""
-        usual = self.job.usual_rates.get(self.config.get("optimizer") or "muon", {})
+        usual = dict(self.job.usual_rates.get(self.config.get("optimizer") or "muon", {}))
         if (self.run.info.get("model") or {}).get("tie_word_embeddings"):
-            usual = {name: rate for name, rate in usual.items() if name != "embed_lr"}  # it learns at the head's rate
-        off = {name: max(self.config[name], 1e-12) / rate for name, rate in usual.items() if name in self.config}
-        if not off:
-            return None
-        name = max(off, key=lambda name: max(off[name], 1 / off[name]))
-        return name, self.config[name], off[name], usual[name]
+            usual.pop("embed_lr", None)  # it learns at the head's rate
+        found = []
+        for name, (lowest, highest) in usual.items():
+            if (value := self.config.get(name)) is not None:
+                nearest = min(max(value, lowest), highest)
+                found.append((name, value, max(value, 1e-12) / nearest, nearest))
+        return max(found, key=lambda rate: max(rate[2], 1 / rate[2]), default=None)
 
     @cached_property
     def asked(self) -> Scored | None:
@@ -144,6 +145,13 @@ class RunEvidence:
         if not self.job.language or self._model is None or self._text is None or self.claimed is None:
             return None
         return score(self._model[0], self._text, self.config["seq_len"])
+
+    @cached_property
+    def asked_of_training(self) -> Scored | None:
+        """The run's own model, asked about text that it was trained on."""
+        if not self.job.language or self._model is None or self.dataset is None:
+            return None
+        return score(self._model[0], self.dataset, self.config["seq_len"])
 
     @cached_property
     def base_asked(self) -> Scored | None:

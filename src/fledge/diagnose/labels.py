@@ -6,11 +6,12 @@ asking the run's own model (`probe.py`), and where that cannot be done nothing i
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.probe import Scored
-from fledge.diagnose.rates import FAR
+from fledge.diagnose.rates import FAR, WORTH_SAYING
 from fledge.lang import say
 from fledge.model.config import ModelConfig
 
@@ -19,9 +20,11 @@ ROUGH = 0.1  # of the loss: low precision and weights that blew up round by less
 CERTAIN = 6.0  # standard errors
 EXPLAINED = 0.25  # nats: a shift whose loss is as near as that to the recorded one is what was learnt
 UNIFORM = 0.06  # nats from the loss of new weights
-NO_LINK = 3.0  # standard errors: within them the predictions have nothing to do with the next token
+SHARE = 0.25  # of what a model believes to know about the next token: a sound one knows more than that of it
+LITTLE = 0.01  # nats: a network that has learnt from its inputs for a hundred steps knows more of the next token
+LEAD = 2.0  # standard errors that what it knows lies above 0
 FLAT = 0.04  # of the entropy of single tokens: a plateau there is neither further away nor still falling
-PLATEAU_STEPS = 40  # a network that trains passes the plateau of single tokens within its first dozens of steps
+PLATEAU_STEPS = 100  # at a usual rate a network has left the plateau of single tokens by then
 
 
 def nothing_loaded(evidence: RunEvidence) -> Finding | None:
@@ -156,18 +159,21 @@ def _shifted(evidence: RunEvidence, shift: int) -> Finding:
 
 
 def unrelated_labels(evidence: RunEvidence) -> Finding | None:
-    """A plateau at the entropy of single tokens, and predictions that have nothing to do with the next token.
+    """A long plateau at the entropy of single tokens, at a usual rate, of a model that knows nothing more of the next token
+    than of any other near it.
 
     A slow run stands on that plateau too; but what little it has learnt of its inputs helps it, and that can be measured.
     """
-    counts, end, asked, loss = evidence.counts, evidence.end, evidence.asked, evidence.loss
-    if counts is None or end is None or asked is None or evidence.curves.progress < 0.5 or len(loss) < 4:
+    counts, end, loss, curves = evidence.counts, evidence.end, evidence.loss, evidence.curves
+    if evidence.base or counts is None or end is None or curves.step < PLATEAU_STEPS or curves.progress < 0.5:
         return None
-    fallen = loss[len(loss) // 2] - loss[-1]
-    far = evidence.rate is not None and not 1 / FAR < evidence.rate[2] < FAR
-    told = counts.bigram < (1 - 2 * FLAT) * counts.unigram and evidence.curves.step >= PLATEAU_STEPS and not far
-    flat = abs(end / counts.unigram - 1) < FLAT and fallen < FLAT * counts.unigram
-    if evidence.base or not (told and flat) or asked.links[0].sigmas > NO_LINK:
+    slow = evidence.rate is None or not 1 / WORTH_SAYING < evidence.rate[2] < FAR
+    at_it = all(abs(value / counts.unigram - 1) < FLAT for value in (end, loss[-1]))
+    flat = loss[len(loss) // 2] - loss[-1] < FLAT * counts.unigram
+    if slow or not (at_it and flat) or counts.bigram > (1 - 2 * FLAT) * counts.unigram:
+        return None
+    asked = evidence.asked_of_training
+    if asked is None or asked.lead.mean - LEAD * asked.lead.error > max(LITTLE, SHARE * asked.belief):
         return None
     return Finding(
         "labels_shifted",
@@ -177,14 +183,15 @@ def unrelated_labels(evidence: RunEvidence) -> Finding | None:
             "The labels do not belong to the inputs: it learnt how frequent every token is, and no more.",
         ),
         say(
-            f"损失停在 {end:.2f}，只数单个词元就有 {counts.unigram:.2f}（数词对是 {counts.bigram:.2f}）；"
-            f"它对下一个词元的预测换到别的位置也一样好（差 {asked.links[0].mean:.3f} nat）。",
+            f"损失停在 {end:.2f}，只数单个词元就有 {counts.unigram:.2f}，数词对是 {counts.bigram:.2f}；"
+            f"{curves.step} 步之后，它对下一个词元的了解只比对旁边的词元多 {asked.lead.mean:.3f} nat。",
             f"The loss stays at {end:.2f}, where counting single tokens gives {counts.unigram:.2f} and counting pairs "
-            f"{counts.bigram:.2f}; its predictions of the next token are as good at any other position (they differ by "
-            f"{asked.links[0].mean:.3f} nats).",
+            f"{counts.bigram:.2f}; after {curves.step} steps it knows the next token only {asked.lead.mean:.3f} nats better than "
+            "those around it.",
         ),
         _print_one(),
-        {"loss": end, "unigram": counts.unigram, "bigram": counts.bigram, "link": asked.links[0].mean},
+        {"loss": end, "unigram": counts.unigram, "bigram": counts.bigram}
+        | {"belief": asked.belief, "lead": asked.lead.mean, "error": asked.lead.error},
     )
 
 
@@ -194,8 +201,10 @@ def _distance(loss: float, claimed: tuple[float, float]) -> float:
 
 def _explaining_shift(asked: Scored, claimed: tuple[float, float]) -> int | None:
     """The shift whose loss is the recorded one."""
-    off = {shift: _distance(loss.mean, claimed) for shift, loss in asked.loss.items() if shift}
-    shift = min(off, key=lambda shift: off[shift])
+    off = {s: _distance(loss.mean, claimed) for s, loss in asked.loss.items() if s and math.isfinite(loss.mean)}
+    shift = min(off, key=lambda shift: off[shift], default=None)
+    if shift is None:
+        return None
     near = max(EXPLAINED, 4 * asked.loss[shift].error)
     return shift if off[shift] < min(near, _distance(asked.loss[0].mean, claimed) / 2) else None
 
@@ -225,7 +234,7 @@ def _numbers(evidence: RunEvidence) -> dict[str, Any]:
         "recorded": claimed[1],
         "measured": asked.loss[0].mean,
         "error": asked.loss[0].error,
-        "by_shift": {str(shift): loss.mean for shift, loss in asked.loss.items()},
+        "by_shift": {str(shift): loss.mean for shift, loss in asked.loss.items() if math.isfinite(loss.mean)},
         "targets": asked.targets,
     }
 

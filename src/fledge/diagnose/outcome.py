@@ -33,7 +33,7 @@ def too_few_tokens(evidence: RunEvidence) -> Finding | None:
     per, fallen = tokens / parameters, (evidence.begin or loss[0]) - loss[-1]
     late = (loss[(len(loss) - 1) // 2] - loss[-1]) / fallen if fallen > 0 else 0.0
     steep = per < 1 and late > STEEP and not evidence.base
-    if not (steep if counts is None else evidence.end > counts.bigram):
+    if not (steep if counts is None else min(evidence.end, loss[-1]) > counts.bigram):
         return None
     return Finding(
         "too_few_tokens",

@@ -7,6 +7,8 @@ the neighbours says which token was learnt instead.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ if TYPE_CHECKING:  # torch is loaded when there is something to measure
     from fledge.model.transformer import Transformer
 
 SHIFTS = (-3, -2, -1, 0, 1, 2)  # places from the next token: -1 is the input itself, 1 the token after the next
-TOKENS = 4096  # that are read: some seconds with 100M parameters on two cores
+MOST_TOKENS = 32_768  # that are read
+WORK = 4e11  # parameters times tokens: some seconds on two cores
 MOST_PARAMETERS = 300e6  # of a model that is loaded only to be asked
 LEAST_TARGETS = 64  # of fewer the error of a mean is itself a guess
 BLOCKS = 16  # that the targets are cut into, in their order: the means of neighbouring rows are not independent
@@ -38,25 +41,24 @@ class Measured:
     mean: float
     error: float
 
-    @property
-    def sigmas(self) -> float:
-        """The distance from 0; of a mean that does not vary at all, 0."""
-        return self.mean / self.error if self.error > 0 else 0.0
-
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model makes of a text, by the shift of the token that is asked for.
+    """What a model makes of a text.
 
     Attributes:
-        loss: -log p of that token, nats. links: by how many nats it is likelier here than at the other positions of the
-            text: 0 when the prediction does not depend on what was read, or has nothing to do with that token.
+        loss: shift -> -log p of the token there, nats.
+        belief: by how many nats its predictions vary with what it read: what it believes to know.
+        lead: how far it knows the next token better than any other near it (but the input itself): by how many nats that
+            token is likelier at its own place than elsewhere, less the same of the best other. Of a model that learns the
+            next token it is a good part of its belief, however little that is.
         causal: whether what comes later leaves the predictions before it as they are.
     """
 
     targets: int
     loss: dict[int, Measured]
-    links: dict[int, Measured]
+    belief: float
+    lead: Measured
     causal: bool
 
 
@@ -64,43 +66,51 @@ def score(model: Transformer, dataset: Dataset, seq_len: int) -> Scored | None:
     """Run the model on windows of the data, as validation cuts them; None when they hold too few targets, or other tokens."""
     import torch
 
-    rows = list(_rows(dataset, seq_len))
-    if sum(map(len, (row.labels for row in rows))) < LEAST_TARGETS:
+    parameters = model.config.num_parameters()["active"]
+    rows = list(_rows(dataset, seq_len, min(MOST_TOKENS, int(WORK / parameters))))
+    targets = sum(int((row.labels[:, SHIFTS.index(0)] >= 0).sum()) for row in rows)
+    if targets < LEAST_TARGETS:
         return None
     if max(max(row.ids.max(), row.labels.max(initial=0)) for row in rows) >= model.config.vocab_size:
         return None
     with torch.no_grad():
         hidden_ND = torch.cat(_hidden(model, rows))
         labels_NS = torch.from_numpy(np.concatenate([row.labels for row in rows]))
-        log_p_NS, usual_V = _log_p(model, hidden_ND, labels_NS)
+        log_p_NS, usual_V, belief = _log_p(model, hidden_ND, labels_NS)
         causal = _causal(model, max(rows, key=lambda row: len(row.ids)))
-    there = (labels_NS >= 0).numpy()
-    usual_NS = usual_V[labels_NS.clamp(min=0)]
-    loss = {s: _measured(-log_p_NS[:, i][there[:, i]]) for i, s in enumerate(SHIFTS)}
-    links = {s: _measured((log_p_NS - usual_NS)[:, i][there[:, i]]) for i, s in enumerate(SHIFTS)}
-    return Scored(len(labels_NS), loss, links, causal)
+    there_NS = labels_NS >= 0
+    loss = {s: _measured(-log_p_NS[:, i][there_NS[:, i]]) for i, s in enumerate(SHIFTS)}
+    likelier_NS = (log_p_NS - usual_V[labels_NS.clamp(min=0)]) * there_NS
+    means_S = likelier_NS.sum(0) / there_NS.sum(0).clamp(min=1)
+    best = max((i for i, s in enumerate(SHIFTS) if s not in (0, -1)), key=lambda i: float(means_S[i]))
+    here = SHIFTS.index(0)
+    lead = _measured((likelier_NS[:, here] - likelier_NS[:, best])[there_NS[:, here] & there_NS[:, best]])
+    return Scored(targets, loss, belief, lead, causal)
 
 
 @dataclass(frozen=True)
 class _Row:
     ids: np.ndarray  # [n], what is read
-    keep: np.ndarray  # bool [n], where a target follows
-    labels: np.ndarray  # [targets, shifts]; -1 outside of the text
+    keep: np.ndarray  # bool [n], where a target is near
+    labels: np.ndarray  # [kept, shifts]; -1: no target there
 
 
-def _rows(dataset: Dataset, seq_len: int) -> Iterator[_Row]:
-    """Some TOKENS of the windows that validation reads, drawn evenly, in their order."""
+def _rows(dataset: Dataset, seq_len: int, tokens: int) -> Iterator[_Row]:
+    """Some `tokens` of the windows that validation reads, drawn evenly, in their order."""
     table = stretches(dataset.ends - dataset.starts - 1, seq_len, cut=True)
     order = np.random.default_rng(0).permutation(len(table))
-    few = int(np.searchsorted(np.cumsum(table[order, 2]), TOKENS)) + 1
+    few = int(np.searchsorted(np.cumsum(table[order, 2]), tokens)) + 1
     for document, begin, size in table[np.sort(order[:few])].tolist():
         first, last = int(dataset.starts[document]), int(dataset.ends[document])
         at = np.arange(first + begin + 1, first + begin + size + 1)  # places of the tokens to predict
-        keep = np.ones(size, bool) if dataset.mask is None else np.array(dataset.mask[at])
-        around = at[keep, None] + np.array(SHIFTS)
-        inside = (around >= first) & (around < last)
-        labels = np.where(inside, dataset.tokens[np.where(inside, around, first)].astype(np.int64), -1)
-        yield _Row(np.asarray(dataset.tokens[at - 1]).astype(np.int64), keep, labels)
+        around = at[:, None] + np.array(SHIFTS)
+        around = np.where((around > first) & (around < last), around, first)  # the first token of a text is no target
+        target = around > first
+        if dataset.mask is not None:
+            target &= np.asarray(dataset.mask[around])
+        labels = np.where(target, dataset.tokens[around].astype(np.int64), -1)
+        keep = np.asarray(target.any(1))
+        yield _Row(np.asarray(dataset.tokens[at - 1]).astype(np.int64), keep, labels[keep])
 
 
 def _hidden(model: Transformer, rows: list[_Row]) -> list[Any]:
@@ -132,16 +142,23 @@ def _causal(model: Transformer, row: _Row) -> bool:
     return bool((one - two).norm() < 0.01 * one.norm())  # rounding is a thousand times less
 
 
-def _log_p(model: Transformer, hidden_ND: Any, labels_NS: Any) -> tuple[Any, Any]:
-    """log p of every label, [N, S], and the mean log p of every token over all positions, [V]."""
+def _log_p(model: Transformer, hidden_ND: Any, labels_NS: Any) -> tuple[Any, Any, float]:
+    """log p of every label, [N, S]; the mean log p of every token over all positions, [V]; and how far the predictions of a
+    position lie from that mean, in nats: the mean of sum p (log p - mean log p)."""
     import torch
 
-    total_V, found = torch.zeros(model.config.vocab_size, dtype=torch.float64), []
+    log_total_V, total_V = torch.zeros(2, model.config.vocab_size, dtype=torch.float64)
+    found, own = [], 0.0
     for part_ND, part_NS in zip(hidden_ND.split(CHUNK), labels_NS.split(CHUNK)):
         log_p_NV = model.head(part_ND).float().log_softmax(-1).double()
-        total_V += log_p_NV.sum(0)
+        p_NV = log_p_NV.exp()
+        log_total_V += log_p_NV.sum(0)
+        total_V += p_NV.sum(0)
+        own += (p_NV * log_p_NV).sum().item()
         found.append(log_p_NV.gather(1, part_NS.clamp(min=0)))
-    return torch.cat(found), total_V / len(hidden_ND)
+    n = len(hidden_ND)
+    usual_V = log_total_V / n
+    return torch.cat(found), usual_V, own / n - float((total_V / n) @ usual_V)
 
 
 def _measured(values_N: Any) -> Measured:
@@ -176,7 +193,11 @@ def _load_checkpoint(run: Run) -> tuple[Transformer, int] | None:
     from fledge.model.transformer import Transformer
     from fledge.training.checkpoint import load_checkpoint
 
-    if not any(run.checkpoints_dir.glob("step-*")) or (found := load_checkpoint(run.checkpoints_dir)) is None:
+    if not any(run.checkpoints_dir.glob("step-*")):
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):  # what it says of damaged ones is no part of the answer
+        found = load_checkpoint(run.checkpoints_dir)
+    if found is None:
         return None
     tensors, state = found
     model = Transformer(ModelConfig.from_dict(run.info["model"]))

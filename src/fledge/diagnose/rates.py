@@ -91,7 +91,11 @@ def diverged(evidence: RunEvidence) -> Finding | None:
     begin, low, now, top = max(evidence.start or 0.0, losses[0]), min(loss), loss[-1], max(losses)
     above = now > begin + max(RISE, clear)
     fell_back = now > low + max(FALL, clear) and now > low + 0.5 * (begin - low)
-    if not (above or fell_back or _worse_than_its_base(evidence, clear)):
+    vals = [line["val_loss"] for line in curves.vals]
+    contradicted = (
+        bool(vals) and vals[-1] < min(vals) + FALL
+    )  # its last rows may be harder: validation is always the same
+    if contradicted or not (above or fell_back or _worse_than_its_base(evidence, clear)):
         return None
     too_high = _above(evidence, WORTH_SAYING)
     return Finding(
