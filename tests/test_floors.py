@@ -15,14 +15,22 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
     {"lang", "errors", "complaints", "settings", "records", "trackers", "device", "world", "book", "drawing", "proofs"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
-    {"training", "data", "planning", "generate"},
+    {"training", "data", "planning", "diagnose", "generate"},
     {"jobs", "evaluate", "serve"},
     {"api"},
     {"cli", "interop", "studio"},
 ]
 FLOOR = {area: number for number, areas in enumerate(FLOORS, 1) for area in areas}
 # On the third floor only these ways; generate stands alone.
-SAME_FLOOR = {3: {("training", "data"), ("planning", "training"), ("planning", "data")}}
+SAME_FLOOR = {
+    3: {
+        ("training", "data"),
+        ("planning", "training"),
+        ("planning", "data"),
+        ("diagnose", "training"),
+        ("diagnose", "data"),
+    }
+}
 
 
 def imports(path: Path) -> list[tuple[int, str]]:

@@ -22,8 +22,23 @@ SEEDS = range(verdict.ENOUGH_SEEDS)  # of the null run and the sabotages, which 
 SPREADS = 10.0
 """How many standard errors two means of the same thing may lie apart. With three seeds each, the estimate of the error
 has four degrees of freedom, and chance alone passes 10 of them once in 1,800 comparisons."""
-ROUNDING = 0.02  # and this share of the value on top: what another processor's rounding may do to a number without spread
-ASIDE = {"__init__", "api", "book", "cli", "complaints", "course", "device", "drawing", "errors", "lang", "proofs", "records"}
+ROUNDING = (
+    0.02  # and this share of the value on top: what another processor's rounding may do to a number without spread
+)
+ASIDE = {
+    "__init__",
+    "api",
+    "book",
+    "cli",
+    "complaints",
+    "course",
+    "device",
+    "drawing",
+    "errors",
+    "lang",
+    "proofs",
+    "records",
+}
 ASIDE_OF_LAB = {"__init__", "figure", "grid", "predict", "proof", "script", "show", "spec"}
 
 
@@ -86,7 +101,9 @@ def problems(lab: Lab, kept: dict[str, Any]) -> list[str]:
         found.append(f"arms that differ by their seeds alone lie {proof['null_apart']:.0f} standard errors apart")
     for sabotage, broken in zip(lab.sabotages, proof["sabotages"], strict=True):
         found += [
-            f"'{name}' survives the sabotage '{sabotage.about.en}'" for name, word in broken.items() if word == SUPPORTED
+            f"'{name}' survives the sabotage '{sabotage.about.en}'"
+            for name, word in broken.items()
+            if word == SUPPORTED
         ]
     return found
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from fledge.evaluate.case import Case, Finding
+from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.lang import say
 
 ALL = 0.98  # of what could be a target: no conversation has prompts as short as that
 MOST = 0.5  # of the examples
-MANY = 2_000  # examples that are looked at
+MANY = 2_000  # examples that are looked at, and positions below which a share says little
 
 
-def loss_on_the_prompt(case: Case) -> Finding | None:
+def loss_on_the_prompt(evidence: RunEvidence) -> Finding | None:
     """Fine-tuning that also learns to write the questions.
 
-    The prepared data tell it for certain: the head of the template, that comes first, is then a target. Without them
-    the record does: nearly every token counts.
+    The prepared data tell it for certain: the head of the template, that comes first, is then a target. Without them the
+    record does: every single token counts; or nearly all that the loop read were targets, and far fewer are in the data.
     """
-    if case.run.info.get("job") != "sft" or not case.data.get("tokens"):
+    if not evidence.job.prompts or not evidence.data.get("tokens"):
         return None
-    share = case.data["targets"] / max(1, case.data["tokens"] - case.data["examples"])
-    dataset, logged = case.dataset, _logged_share(case)
+    possible = max(1, evidence.data["tokens"] - evidence.data["examples"])
+    share = evidence.data["targets"] / possible
+    dataset, logged = evidence.dataset, _logged_share(evidence)
     if dataset is not None and dataset.mask is not None:
-        at_once = float(np.mean(dataset.mask[dataset.starts[:MANY] + 1]))
-        wrong = at_once > MOST
+        wrong = float(np.mean(dataset.mask[dataset.starts[:MANY] + 1])) > MOST
     else:
-        wrong = share > ALL
-    replay = case.config.get("replay_share") or 0.0
+        wrong = evidence.data["targets"] >= possible
+    replay = evidence.config.get("replay_share") or 0.0
     if logged is not None and logged > max(ALL, share + replay + 0.1):
         share, wrong = logged, True
     if not wrong:
@@ -51,9 +51,9 @@ def loss_on_the_prompt(case: Case) -> Finding | None:
     )
 
 
-def doubled_bos(case: Case) -> Finding | None:
+def doubled_bos(evidence: RunEvidence) -> Finding | None:
     """Every row begins with the same control token twice: once by the template or the text, once by the program."""
-    dataset, model = case.dataset, case.run.info.get("model") or {}
+    dataset, model = evidence.dataset, evidence.run.info.get("model") or {}
     named = [model.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")]
     special = [id for ids in named if ids is not None for id in (ids if isinstance(ids, list) else [ids])]
     if dataset is None or not special:
@@ -82,7 +82,9 @@ def doubled_bos(case: Case) -> Finding | None:
     )
 
 
-def _logged_share(case: Case) -> float | None:
-    """The share of positions that were targets, where the loop logged it."""
-    rows = [row for row in case.curves.rows if row.get("targets") is not None and row.get("tokens")]
-    return sum(row["targets"] for row in rows) / rows[-1]["tokens"] if rows else None
+def _logged_share(evidence: RunEvidence) -> float | None:
+    """The share of positions that were targets, where the loop logged it and read many."""
+    rows = [row for row in evidence.curves.rows if row.get("targets") is not None and row.get("tokens")]
+    if not rows or rows[-1]["tokens"] < MANY:
+        return None
+    return sum(row["targets"] for row in rows) / rows[-1]["tokens"]

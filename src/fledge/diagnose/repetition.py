@@ -1,12 +1,7 @@
-"""What the samples of a run say: does the text that the model writes go with the data, and does it turn in circles?
-
-The loss is what a model claims; its samples are what it can do. A model that saw the answers in training, or learnt to
-predict the token after next, has a loss like any other and writes pairs of tokens that its data does not have.
-"""
+"""Does the text that a run writes turn in circles, and does the text that it learnt from?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +9,12 @@ import numpy as np
 
 from fledge.data.dataset import Dataset
 from fledge.errors import UserError
-from fledge.evaluate.counting import Counts
 from fledge.records import Run, runs_root
 from fledge.tokenizer import Tokenizer
 
 GRAM = 12  # bytes: four Chinese characters, or two English words
 LEAST = 3 * GRAM  # bytes of a sample that can show a repetition
 RECENT = 3  # validations whose samples count for repetition
-
-
-@dataclass(frozen=True)
-class Written:
-    """Mean -log p, in nats, of the pairs of neighbours that the model wrote, by the data's table of neighbours (`bigram`)
-    and by its table of tokens two apart (`skip`)."""
-
-    pairs: int
-    bigram: float
-    skip: float
 
 
 def tokenizer_of(run: Run) -> Tokenizer | None:
@@ -46,28 +30,6 @@ def tokenizer_of(run: Run) -> Tokenizer | None:
             except (UserError, OSError, ValueError):
                 return None
     return None
-
-
-def written(samples: list[dict[str, Any]], tokenizer: Tokenizer, counts: Counts) -> Written | None:
-    """Measure the samples of the second half of the run; None when they hold no pair."""
-    last = max((sample.get("step", 0) for sample in samples), default=0)
-    before: list[int] = []
-    token: list[int] = []
-    for sample in samples:
-        if sample.get("step", 0) <= last / 2:
-            continue
-        prompt, text = sample.get("prompt", ""), sample.get("text", "").split("\ufffd")  # half characters spell nothing
-        texts = [prompt + text[0], *text[1:]] if not prompt.endswith("\ufffd") else text
-        for number, piece in enumerate(texts):
-            ids = tokenizer.encode(piece)
-            if number == 0 and len(texts[0]) > len(text[0]):
-                ids = ids[max(0, len(tokenizer.encode(prompt)) - 1) :]
-            before += ids[:-1]
-            token += ids[1:]
-    if not token or max(*before, *token) >= counts.pairs.vocab_size:
-        return None
-    pair = np.array(before), np.array(token)
-    return Written(len(token), float(counts.pairs.nll(*pair).mean()), float(counts.skips.nll(*pair).mean()))
 
 
 def repetition(text: str) -> float:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from fledge.evaluate import bands
-from fledge.evaluate.bands import Band
-from fledge.evaluate.check import check_run
-from fledge.evaluate.curves import Curves
-from fledge.evaluate.diagnose.outcome import LOOPS
+from fledge.diagnose import bands
+from fledge.diagnose.bands import Band
+from fledge.diagnose.check import check_run
+from fledge.diagnose.curves import Curves
+from fledge.diagnose.outcome import LOOPS
+from fledge.jobs import find_job
 from fledge.records import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = sorted(bands.FOLDER.glob("*.json"))
+
+
+def judge(run: Run):
+    return check_run(run, find_job(run.info["job"]).facts())
 
 
 def record(seed: int, *, shift: float = 0.0, tokens: int = 90_000, **config) -> Run:
@@ -70,23 +75,23 @@ def band(monkeypatch) -> Band:
 
 
 def test_a_run_of_another_seed_lies_in_the_band(band):
-    check = check_run(record(7))
+    check = judge(record(7))
     assert check.match is not None and check.match.exact
-    assert abs(check.case.sigmas) < 2 and check.verdict == "normal"
+    assert abs(check.evidence.sigmas) < 2 and check.verdict == "normal"
     assert {point.measure for point in check.points} == {"loss", "val_loss", "val_bpb"}
     assert [point.step for point in check.points if point.measure == "loss"] == [10, 25, 50, 75, 100]
 
 
 def test_a_run_far_above_the_band_is_unusual_and_its_other_settings_are_named(band):
-    check = check_run(record(7, shift=0.8, grad_clip=9.0))
+    check = judge(record(7, shift=0.8, grad_clip=9.0))
     (finding,) = check.findings
     assert (check.verdict, finding.name) == ("unusual", "above_the_band")
-    assert check.case.sigmas > bands.WIDE and "grad_clip 9.0 (0.01)" in finding.evidence
+    assert check.evidence.sigmas > bands.WIDE and "grad_clip 9.0 (0.01)" in finding.evidence
 
 
 def test_a_better_run_is_no_fault(band):
-    check = check_run(record(7, shift=-0.5))
-    assert check.case.sigmas < -bands.WIDE and check.verdict == "normal"
+    check = judge(record(7, shift=-0.5))
+    assert check.evidence.sigmas < -bands.WIDE and check.verdict == "normal"
 
 
 def test_half_a_run_is_compared_with_half_of_the_band(band):
@@ -94,7 +99,7 @@ def test_half_a_run_is_compared_with_half_of_the_band(band):
     run.update(status="running")
     lines = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (run.path / "metrics.jsonl").write_text("".join(lines[:52]), encoding="utf-8")
-    points = check_run(Run(run.path)).case.points
+    points = judge(Run(run.path)).evidence.points
     assert max(point.step for point in points) in range(40, 51) and all(abs(point.sigmas) < 4 for point in points)
 
 
@@ -103,9 +108,9 @@ def test_half_a_run_is_compared_with_half_of_the_band(band):
     [({"steps": 50}, "steps"), ({"batch_size": 4}, "tokens_per_step"), ({"tokens": 200_000}, "data")],
 )
 def test_what_differs_is_named_and_nothing_is_judged_by_it(band, change, difference):
-    check = check_run(record(7, shift=0.8, **change))
+    check = judge(record(7, shift=0.8, **change))
     assert check.match.differences == [difference]
-    assert check.case.sigmas is None and not check.points and check.verdict == "normal"
+    assert check.evidence.sigmas is None and not check.points and check.verdict == "normal"
 
 
 def test_the_recording_program_refuses_seeds_that_did_something_else(band):

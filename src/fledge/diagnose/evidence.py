@@ -1,24 +1,27 @@
-"""A run laid open for diagnosis: everything that its record and its data say, each read once."""
+"""A run laid open for diagnosis: everything that its record, its data and its own model say, each read once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.data.dataset import Dataset
-from fledge.evaluate.bands import WIDE, Match, Point, match
-from fledge.evaluate.counting import Counts, count, prepared
-from fledge.evaluate.curves import Curves
-from fledge.evaluate.written import Written, tokenizer_of, written
-from fledge.jobs import JOBS, find_job
+from fledge.diagnose.bands import WIDE, BandMatch, Point, match
+from fledge.diagnose.counting import Counts, count
+from fledge.diagnose.curves import Curves
+from fledge.diagnose.job import JobFacts
+from fledge.diagnose.prepared import prepared
+from fledge.diagnose.probe import Scored, load_base, load_end, score
+from fledge.diagnose.repetition import tokenizer_of
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 
-BEHIND = 1.6  # samples that are so many times as surprising as the text itself are not of this text …
-SURPRISE = 1.5  # … and by so many nats a token
-ENOUGH_PAIRS = 30
+if TYPE_CHECKING:
+    from fledge.model.transformer import Transformer
+
 NEAR_PAIRS = 0.95  # of the table's loss: a network that is no better has hardly begun to use the context
+SETTLED = 20  # steps after which the mean of the last training losses stands for the model at the end
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,16 @@ class Finding:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-class Case:
+class RunEvidence:
     """The facts of one run. What cannot be known (no validation, data gone, record too old) is None."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, job: JobFacts) -> None:
+        self.run, self.job = run, job
         self.config: dict[str, Any] = run.info.get("config") or {}
         self.data: dict[str, Any] = (run.info.get("data") or {}).get("train") or {}
         self.landmarks: dict[str, Any] = run.info.get("landmarks") or {}
         self.curves = Curves(run)
         self.loss = self.curves.means("loss")
-        job = run.info.get("job")
-        self.job = find_job(job) if job in JOBS else None
-        self.language = self.job is not None and self.job.language
         self.done = run.info.get("status") == "done"
 
     @property
@@ -73,14 +73,21 @@ class Case:
         """The model that the run started from, if it did."""
         return self.config.get("model")
 
+    @property
+    def epochs(self) -> float | None:
+        """How many times the data were read."""
+        epoch = ((self.run.info.get("data") or {}).get("batches") or {}).get("tokens_per_epoch")
+        return self.curves.rows[-1].get("tokens", 0) / epoch if epoch and self.curves.rows else None
+
     @cached_property
     def dataset(self) -> Dataset | None:
-        return prepared(self.run)
+        return prepared(self.run, "train")
 
     @cached_property
     def counts(self) -> Counts | None:
         vocab_size = (self.run.info.get("model") or {}).get("vocab_size")
-        return count(self.dataset, vocab_size) if self.language and self.dataset is not None and vocab_size else None
+        known = self.job.language and self.dataset is not None and vocab_size
+        return count(self.dataset, vocab_size) if known else None  # type: ignore[arg-type]
 
     @cached_property
     def tokenizer(self) -> Tokenizer | None:
@@ -91,14 +98,7 @@ class Case:
         return self.run.samples()
 
     @cached_property
-    def written(self) -> Written | None:
-        if self.counts is None or self.tokenizer is None:
-            return None
-        found = written(self.samples, self.tokenizer, self.counts)
-        return found if found is not None and found.pairs >= ENOUGH_PAIRS else None
-
-    @cached_property
-    def match(self) -> Match | None:
+    def match(self) -> BandMatch | None:
         return match(self.run, self.curves)
 
     @cached_property
@@ -126,24 +126,61 @@ class Case:
             return self.sigmas > WIDE
         return self.counts is not None and self.end is not None and self.end > NEAR_PAIRS * self.counts.bigram
 
-    @property
-    def strange_text(self) -> bool:
-        """Whether the samples hold pairs of tokens that the data does not: no loss of theirs can be believed."""
-        text, counts = self.written, self.counts
-        return (
-            text is not None
-            and counts is not None
-            and text.bigram > max(BEHIND * counts.bigram, counts.bigram + SURPRISE)
-        )
-
     @cached_property
     def rate(self) -> tuple[str, float, float, float] | None:
         """The learning rate that is furthest from the usual: (setting, value, how many times the usual, the usual)."""
-        if self.job is None or not self.language or "lr" not in self.config:
-            return None
-        usual = dict(self.job.config.rates[self.config.get("optimizer", "muon")])
+        usual = dict(self.job.usual_rates.get(self.config.get("optimizer") or "muon", {}))
         if (self.run.info.get("model") or {}).get("tie_word_embeddings"):
-            usual.pop("embed_lr", None)
-        off = {name: max(self.config[name], 1e-12) / rate for name, rate in usual.items() if name in self.config}
-        name = max(off, key=lambda name: max(off[name], 1 / off[name]))
-        return name, self.config[name], off[name], usual[name]
+            usual.pop("embed_lr", None)  # it learns at the head's rate
+        found = []
+        for name, (lowest, highest) in usual.items():
+            if (value := self.config.get(name)) is not None:
+                nearest = min(max(value, lowest), highest)
+                found.append((name, value, max(value, 1e-12) / nearest, nearest))
+        return max(found, key=lambda rate: max(rate[2], 1 / rate[2]), default=None)
+
+    @cached_property
+    def asked(self) -> Scored | None:
+        """The run's own model, asked about the text that `claimed` is about."""
+        if not self.job.language or self._model is None or self._text is None or self.claimed is None:
+            return None
+        return score(self._model[0], self._text, self.config["seq_len"])
+
+    @cached_property
+    def asked_of_training(self) -> Scored | None:
+        """The run's own model, asked about text that it was trained on."""
+        if not self.job.language or self._model is None or self.dataset is None:
+            return None
+        return score(self._model[0], self.dataset, self.config["seq_len"])
+
+    @cached_property
+    def base_asked(self) -> Scored | None:
+        """The model that the run started from, asked about the same text."""
+        if not self.job.language or not self.base or self._text is None or (base := load_base(self.run)) is None:
+            return None
+        return score(base, self._text, self.config["seq_len"])
+
+    @cached_property
+    def claimed(self) -> tuple[float, float] | None:
+        """The loss that the record claims for that text and that model, as (lowest, highest): of the validation after its
+        last step; of those around a checkpoint; without validation, of the last part of training."""
+        if self._model is None:
+            return None
+        step = self._model[1]
+        if self.curves.vals:
+            before = [line for line in self.curves.vals if 0 < line["step"] <= step][-1:]
+            after = [line for line in self.curves.vals if line["step"] >= step][:1]
+            losses = [line["val_loss"] for line in before + after]
+            return (min(losses), max(losses)) if before else None
+        mixed = (self.run.info.get("data") or {}).get("replay")
+        if mixed or step != self.curves.step or step < SETTLED or not self.loss:
+            return None
+        return self.loss[-1], self.loss[-1]
+
+    @cached_property
+    def _text(self) -> Dataset | None:
+        return prepared(self.run, "val") if self.curves.vals else self.dataset
+
+    @cached_property
+    def _model(self) -> tuple[Transformer, int] | None:
+        return load_end(self.run)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,24 +35,25 @@ VOCAB = 512
 
 
 class Lab:
-    """The tiny world's text and conversations, a tokenizer, and runs on them by name, each made once."""
+    """The tiny world's text and conversations (or, for pretraining, `rows` of other text), a tokenizer (that saw `also`, too),
+    and runs on them by name, each made once."""
 
-    def __init__(self, folder: Path) -> None:
-        world = World.build("tiny", 0)
-        self.texts = [document.text for document in documents(world, num_bytes=150_000)]
+    def __init__(self, folder: Path, seed: int = 0, rows: list[str] | None = None, also: Sequence[str] = ()) -> None:
+        world = World.build("tiny", seed)
         held_out = list(documents(world, 150, split="validation"))
-        self.val = [document.text for document in held_out]
-        self.floor = floor(held_out).total.floor
+        self.texts = rows[30:] if rows else [document.text for document in documents(world, num_bytes=150_000)]
+        self.val = rows[:30] if rows else [document.text for document in held_out]
+        self.landmarks = {} if rows else {"floor": floor(held_out).total.floor}
         self.chats = list(conversations(world, 1500))
         chats = ["\n".join(message["content"] for message in row["conversations"]) for row in self.chats[:500]]
         self.tokenizer = str(folder / "tokenizer")
-        Tokenizer.train(self.texts + chats, VOCAB).save(self.tokenizer)
-        self.sound = self.pretrain("sound")
+        Tokenizer.train([*self.texts, *chats, *also], VOCAB).save(self.tokenizer)
+        self.sound = self.pretrain("sound", seed=seed)
 
     def pretrain(self, name: str, **changes: Any) -> Run:
         """120 steps on 90,000 tokens: a third of the way beyond the table of pairs, in three seconds."""
         settings: dict[str, Any] = {
-            "rows": self.texts, "val_rows": self.val, "landmarks": {"floor": self.floor}, "tokenizer": self.tokenizer,
+            "rows": self.texts, "val_rows": self.val, "landmarks": self.landmarks, "tokenizer": self.tokenizer,
             "preset": "cpu-2m", "set": SHAPE, "steps": 120, "seq_len": 64, "batch_size": 12,
         }  # fmt: skip
         return self.run("pretrain", name, settings | changes)
@@ -68,6 +69,31 @@ class Lab:
         with contextlib.suppress(UserError):  # the loop stops at NaN; its record stays
             train(job, run=name, **{"val_tokens": 3000, "precision": "fp32"} | settings)
         return Run.open(name)
+
+    def broken(self, way: Way, name: str, **changes: Any) -> Run:
+        """A run that is broken in that way, with `changes` of its settings beside."""
+        settings = way.changes | changes
+        if way.prepares:  # prepared anew: the cache knows the sound rows
+            rows = self.texts if way.job == "pretrain" else self.chats
+            settings |= {"rows": rows[70:], "val_rows": rows[:70]}
+        with way.breaks():
+            return (self.pretrain if way.job == "pretrain" else self.sft)(name, **settings)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a run is broken (a context to train it in, or changed settings), the finding that is right, and words of it.
+
+    steps_fixed: another length would break it otherwise; prepares: it is the preparing of the data that is broken.
+    """
+
+    breaks: Callable[[], Any]
+    job: str
+    changes: dict[str, Any]
+    finding: str
+    words: str
+    steps_fixed: bool = False
+    prepares: bool = False
 
 
 def targets(change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -160,24 +186,36 @@ def doubled_bos() -> Any:
 
 
 @contextlib.contextmanager
-def each_loss(change: Callable[[int, Loss], Loss]) -> Iterator[None]:
-    """`change(number of the call, loss)` on every training loss."""
+def nan_after(step: int) -> Iterator[None]:
+    """The training loss is NaN from that step on."""
     compute, calls = LanguageModeling.loss, iter(range(10**9))
 
     def broken(self: LanguageModeling, batch: batches.Batch) -> Loss:
-        return change(next(calls), compute(self, batch))
+        loss = compute(self, batch)
+        return Loss(loss.sum * float("nan"), loss.count) if next(calls) >= step else loss
 
     with mock.patch.object(LanguageModeling, "loss", broken):
         yield
 
 
-def nan_after(step: int) -> Any:
-    return each_loss(lambda call, loss: Loss(loss.sum * float("nan"), loss.count) if call >= step else loss)
-
-
-def slow_after(step: int, seconds: float) -> Any:
-    def change(call: int, loss: Loss) -> Loss:
-        time.sleep(seconds if call >= step else 0)
-        return loss
-
-    return each_loss(change)
+MUON = {"lr": 2.5, "embed_lr": 30.0, "head_lr": 1.0, "norm_lr": 0.4}
+WEAK = {name: rate / 10_000 for name, rate in MUON.items()}
+NOTHING = contextlib.nullcontext
+WAYS = {
+    "every rate 100 times too high": Way(NOTHING, "pretrain", MUON, "lr_too_high", "too high"),
+    "only --lr 100 times too high": Way(NOTHING, "pretrain", {"lr": 2.5}, "lr_too_high", "too high"),
+    "AdamW at Muon's rate times 40": Way(NOTHING, "pretrain", {"optimizer": "adamw", "lr": 1.0}, "lr_too_high", "too high"),
+    "every rate 100 times too low": Way(NOTHING, "pretrain", WEAK, "lr_too_low", "hardly moves"),
+    "only --lr 100 times too low": Way(NOTHING, "pretrain", {"lr": 2.5e-4}, "lr_too_low", "body"),
+    "labels one place too far": Way(lambda: shifted(1), "pretrain", {}, "labels_shifted", "after the next"),
+    "labels are the inputs": Way(lambda: shifted(-1), "pretrain", {}, "sees_the_answer", "current input"),
+    "labels from the past": Way(lambda: shifted(-2), "pretrain", {}, "sees_the_answer", "sees the answer"),
+    "no causal mask": Way(no_causal_mask, "pretrain", {}, "sees_the_answer", "look ahead"),
+    "labels of other rows": Way(shuffled, "pretrain", {}, "labels_shifted", "do not belong"),
+    "too few tokens": Way(NOTHING, "pretrain", {"steps": 25}, "too_few_tokens", "falling", steps_fixed=True),
+    "NaN": Way(lambda: nan_after(15), "pretrain", {"steps": 30}, "nan", "NaN", steps_fixed=True),
+    "nothing loaded": Way(weights_not_loaded, "sft", {"steps": 30}, "nothing_loaded", "not loaded", steps_fixed=True),
+    "large initial weights": Way(large_weights, "pretrain", {}, "bad_start", "too large"),
+    "prompts count": Way(prompts_count, "sft", {}, "loss_on_the_prompt", "prompts", prepares=True),
+    "BOS twice": Way(doubled_bos, "pretrain", {}, "doubled_bos", "twice", prepares=True),
+}  # fmt: skip

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fledge.evaluate.curves import Curves
+from fledge.diagnose.curves import Curves
 from fledge.records import Run
 
 FOLDER = Path(__file__).parent / "reference"
@@ -92,7 +92,7 @@ class Band:
 
 
 @dataclass
-class Match:
+class BandMatch:
     """The band nearest to a run, and what the two do not have in common."""
 
     band: Band
@@ -109,12 +109,12 @@ def bands() -> tuple[Band, ...]:
     return tuple(Band(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(FOLDER.glob("*.json")))
 
 
-def match(run: Run, curves: Curves) -> Match | None:
+def match(run: Run, curves: Curves) -> BandMatch | None:
     """The band of the same job with the fewest differences; None when none has the run's data or its shape, or when the
     record is too old."""
     key = run_key(run, curves)
     found = [
-        Match(band, band.differences(key)) for band in bands() if key and band.info["key"]["job"] == run.info["job"]
+        BandMatch(band, band.differences(key)) for band in bands() if key and band.info["key"]["job"] == run.info["job"]
     ]
     near = [match for match in found if not {"data", "shape"} <= set(match.differences)]
     return min(near, key=lambda match: ("data" in match.differences, len(match.differences)), default=None)

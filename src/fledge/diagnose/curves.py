@@ -5,7 +5,9 @@ A single step's loss is noise; the mean over a twentieth of the run is a point t
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,6 +51,16 @@ class Curves:
     def ends(self) -> list[int]:
         """The last step of every part."""
         return [-(-(part + 1) * self.planned // self.parts) for part in range(self.parts)]
+
+    def noise(self, key: str = "loss") -> float:
+        """The standard error of the mean over one part, from the differences of neighbouring steps: a trend hardly enters
+        there. Infinite when there are too few steps to know it."""
+        values = [value for row in self.rows if (value := _number(row.get(key))) is not None]
+        if len(values) < STEPS_PER_PART:
+            return math.inf
+        # The median of |x - y| of two normal numbers is 0.954 of their standard deviation.
+        one = statistics.median(abs(b - a) for a, b in itertools.pairwise(values)) / 0.954
+        return one / math.sqrt(max(1.0, self.planned / self.parts))
 
     def first(self, key: str = "loss") -> float | None:
         """The value of the first step."""

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fledge.data.dataset import Dataset
-from fledge.data.shards import cache_root
-from fledge.errors import UserError
-from fledge.records import Run
 
 MOST_TOKENS = 1_000_000  # of a larger dataset, pieces from all over it
 PIECE = 10_000
@@ -45,27 +42,10 @@ class Pairs:
 @dataclass(frozen=True)
 class Counts:
     """Held-out loss, in nats per target, of guessing the next token from how often each occurs (`unigram`) and from the
-    token before it (`bigram`); `pairs` is that table, `skips` the one of tokens that are two apart."""
+    token before it (`bigram`)."""
 
     unigram: float
     bigram: float
-    pairs: Pairs
-    skips: Pairs
-
-
-def prepared(run: Run) -> Dataset | None:
-    """The prepared data that the run trains on, when the cache still has it.
-
-    Where a part of it was split off for validation, what comes back is all of it.
-    """
-    key = ((run.info.get("data") or {}).get("train") or {}).get("key")
-    if not key:
-        return None
-    try:
-        dataset = Dataset.open(cache_root() / "data" / key[:16])
-        return dataset if dataset.manifest.get("key") == key else None
-    except (UserError, OSError, ValueError, KeyError):
-        return None
 
 
 def count(dataset: Dataset, vocab_size: int) -> Counts | None:
@@ -75,17 +55,14 @@ def count(dataset: Dataset, vocab_size: int) -> Counts | None:
     place = place[~first if dataset.mask is None else np.asarray(dataset.mask[place]) & ~first]
     if len(place) < MIN_TARGETS:
         return None
-    token, before, two_before = (dataset.tokens[place - back].astype(np.int64) for back in (0, 1, 2))
+    token, before = (dataset.tokens[place - back].astype(np.int64) for back in (0, 1))
     if max(token.max(), before.max()) >= vocab_size:
         return None
     held = place // STRETCH % EVERY == EVERY - 1
-    inside = ~_among(place - 1, dataset.starts)  # two before it is still the same text
     pairs = Pairs(before[~held], token[~held], vocab_size)
     return Counts(
         unigram=float(-np.log(pairs.single[token[held]]).mean()),
         bigram=float(pairs.nll(before[held], token[held]).mean()),
-        pairs=pairs,
-        skips=Pairs(two_before[inside], token[inside], vocab_size),
     )
 
 
