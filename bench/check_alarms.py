@@ -37,10 +37,10 @@ LABELS = {"labels one place too far", "labels are the inputs", "labels from the 
 def judge(run: Run, number: int) -> RunCheck:
     """The check, in Chinese and in English by turns."""
     from fledge.diagnose.check import check_run
-    from fledge.diagnose.job import job_facts
+    from fledge.jobs import find_job
 
     os.environ["FLEDGE_LANG"] = ("en", "zh")[number % 2]
-    return check_run(run, job_facts(run.info["job"]))
+    return check_run(run, find_job(run.info["job"]).facts())
 
 
 def blew_up(check: RunCheck) -> bool:

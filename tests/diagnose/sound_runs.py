@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.data import read_rows
-from fledge.interop.minimind import run_script
+from fledge.interop.minimind.doors import run as run_script
 from fledge.jobs.settings import job_config
 from fledge.records import Run, list_runs
 from tests.diagnose.broken_runs import SHAPE, Lab
