@@ -155,7 +155,22 @@ class TrainConfig:
                     f"--vocab-size is for a new tokenizer, and {whose} brings its own: leave --vocab-size out.",
                 )
             )
+        if self.resume and Run.exists(self.run or ""):
+            self._refuse_lost_files()
         self.seconds()
+
+    def _refuse_lost_files(self) -> None:
+        """Files that were moved: the run goes on with them when it is told where they are."""
+        for name in ("data", "val", "replay"):
+            for path in getattr(self, name):
+                if not Path(path).exists():
+                    raise UserError(
+                        say(
+                            f"训练 '{self.run}' 的数据 {path} 不在这里：用 {_flag(name)} 写出它现在在哪里，内容没变就接着练。",
+                            f"{path}, which run '{self.run}' needs, is not there: give its new place with {_flag(name)}; the run "
+                            "goes on when its content is the same.",
+                        )
+                    )
 
 
 RANGES: list[tuple[tuple[str, ...], Callable[[float], bool], Text]] = [
@@ -268,7 +283,6 @@ def _resumed(job: str, changes: dict[str, Any]) -> TrainConfig:
                     f"{_flag(name)} out to go on, or start another run without --resume.",
                 )
             )
-    _refuse_lost_files(run, config)
     return config
 
 
@@ -278,20 +292,6 @@ def _same_files(run: Run, name: str, paths: list[str]) -> bool:
 
     described = (run.info.get("data") or {}).get("train" if name == "data" else name) or {}
     return name in ("data", "val", "replay") and same_files(described.get("inputs", []), paths)
-
-
-def _refuse_lost_files(run: Run, config: TrainConfig) -> None:
-    """Files that were moved: the run goes on with them when it is told where they are."""
-    for name in ("data", "val", "replay"):
-        for path in getattr(config, name):
-            if not Path(path).exists():
-                raise UserError(
-                    say(
-                        f"训练 '{run.name}' 的数据 {path} 不在原来的地方了：用 {_flag(name)} 写出它现在在哪里，内容没变就接着练。",
-                        f"{path}, which run '{run.name}' was started with, is not there any more: give its new place with "
-                        f"{_flag(name)}; the run goes on when its content is the same.",
-                    )
-                )
 
 
 def _flag(name: str) -> str:
