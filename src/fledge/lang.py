@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import locale
@@ -43,15 +44,17 @@ class Text:
 def use_utf8() -> None:
     """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page; nor any terminal
     on half a character, typed by cutting a text or printed in a file name that is not UTF-8."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    for stream in (sys.stdin, sys.stdout):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
+            known = codecs.lookup(stream.encoding or "ascii").name
+            foreign = known == "ascii" or (known != "utf-8" and stream is not sys.stdin)
             with contextlib.suppress(io.UnsupportedOperation):  # somebody read from it before
-                stream.reconfigure(errors="replace")
+                stream.reconfigure(encoding="utf-8" if foreign else None, errors="replace")
 
 
 def readable(text: str) -> str:
-    """The text with U+FFFD for half surrogate pairs: Python keeps as them what was no character on the command line."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """The text with U+FFFD for what was no character where it was typed (Python keeps it as half surrogate pairs)."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # bytes of a command line
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # halves of a UTF-16 console
