@@ -125,19 +125,23 @@ def _exercises(report: Report, evidence: Evidence) -> None:
     rows = [
         _head("练习/尝试/通过/提示/看过答案/自己写的测试", "exercise/attempts/passed/hints/solution first/own tests")
     ]
-    passed = 0
+    passed = by_calling = 0
     for name in names:
         found = evidence.exercise(name)
         assert found
         passed += found.passed_at is not None
+        by_calling += bool(found.calls)
         how = say(f"第 {found.passed_at} 次", f"at attempt {found.passed_at}") if found.passed_at else "-"
+        if found.calls:
+            called = "`, `".join(found.calls)
+            how += say(f"，调用了 `{called}`", f", by calling `{called}`")
         tests = "-"
         if found.reverse:
             tests = say("抓住错误 ", "caught ") + f"{found.reverse.get('killed')}/{found.reverse.get('of')}"
         opened = say("是", "yes") if found.solution_first else "-"
         rows.append([name, str(found.attempts), how, str(found.hints or "-"), opened, tests])
     _add_table(report, say("练习", "Exercises"), rows)
-    report.numbers["exercises"] = {"passed": passed, "tried": len(names)}
+    report.numbers["exercises"] = {"passed": passed, "by_calling": by_calling, "tried": len(names)}
 
 
 def _labs(report: Report, evidence: Evidence) -> None:
