@@ -60,7 +60,7 @@ class MiniMind:
         """Weights to start from, drawn as transformers draws them for MiniMind: N(0, 0.02), norms 1."""
         import torch
 
-        from fledge.model.minimind import minimind_config, write_pth
+        from fledge.interop.minimind.pth import minimind_config, write_pth
         from fledge.model.transformer import Transformer
 
         model = Transformer(minimind_config(self.generation, hidden_size, num_hidden_layers))

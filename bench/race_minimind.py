@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> None:
     chosen.accumulation_steps = chosen.accumulation_steps or (8 if cuda and not chosen.smoke else 1)
 
     from fledge.device import set_threads
-    from fledge.model.minimind import minimind_config
+    from fledge.interop.minimind.pth import minimind_config
     from fledge.tokenizer import Tokenizer
 
     threads = set_threads()

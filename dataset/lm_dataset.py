@@ -1,9 +1,9 @@
-"""MiniMind's datasets under their names: a row as (input_ids, labels). The logic is in fledge/interop/minimind_datasets.py."""
+"""MiniMind's datasets under their names: a row as (input_ids, labels). The logic is in fledge/interop/minimind/datasets.py."""
 
 import sys
 
 try:
-    from fledge.interop.minimind_datasets import PretrainDataset, SFTDataset
+    from fledge.interop.minimind.datasets import PretrainDataset, SFTDataset
 except ModuleNotFoundError:
     sys.exit(
         "这个 Python 里没有装好 Fledge：在项目根目录运行 python start.py，再激活 .venv；或运行 pip install -r requirements.txt\n"

@@ -178,13 +178,15 @@ def index(lang: str) -> str:
 def gate_all() -> None:
     """Grade every grader and write modules/graders.json."""
     from fledge.course.exercise import exercises
-    from fledge.course.grader.gate import gate
+    from fledge.course.grader.gate import gate, proof_files
+    from fledge.proofs import content_hash
     from fledge.records import dumps, write_atomic
 
     found = {}
     for exercise in exercises():
         result = gate(exercise)
-        found[exercise.name] = {name: getattr(result, name) for name in ("killed", "mistakes", "accepted", "variants")}
+        counts = {name: getattr(result, name) for name in ("killed", "mistakes", "accepted", "variants")}
+        found[exercise.name] = counts | {"hash": content_hash(proof_files(exercise))}
         print(f"{exercise.name}: {found[exercise.name]}", *result.problems, flush=True)
     write_atomic(book_root() / "graders.json", dumps(found, indent=1) + "\n")
 

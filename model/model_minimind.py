@@ -5,7 +5,7 @@ mixture of experts), rope.py (RoPE, YaRN), transformer.py; their arithmetic is i
 import sys
 
 try:
-    from fledge.interop.minimind_model import MiniMindConfig, MiniMindForCausalLM
+    from fledge.interop.minimind.model import MiniMindConfig, MiniMindForCausalLM
 except ModuleNotFoundError:
     sys.exit(
         "这个 Python 里没有装好 Fledge：在项目根目录运行 python start.py，再激活 .venv；或运行 pip install -r requirements.txt\n"

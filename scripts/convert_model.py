@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from fledge.interop.minimind_convert import run_convert
+    from fledge.interop.minimind.doors import run
 except ModuleNotFoundError:
     sys.exit(
         "这个 Python 里没有装好 Fledge：在项目根目录运行 python start.py，再激活 .venv；或运行 pip install -r requirements.txt\n"
@@ -12,4 +12,4 @@ except ModuleNotFoundError:
     )
 
 if __name__ == "__main__":
-    sys.exit(run_convert())
+    sys.exit(run("convert_model", __file__))

@@ -12,6 +12,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side: one thread each, 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--all", action="store_true", help="run every proof again, also of what has not changed")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout (../shared/data)."""

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, flag, suggest
 from fledge.lang import say
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def pick_device(name: str = "auto") -> torch.device:
         )
         raise UserError(
             say(
-                f"设备 'cuda' 不能用：{why}；改用 --device cpu，再看 `fledge doctor` 怎么说。",
-                f"device 'cuda' is not available: {why}; use --device cpu, and see what `fledge doctor` says.",
+                f"设备 'cuda' 不能用：{why}；改用 {flag('device', 'cpu')}，再看 `fledge doctor` 怎么说。",
+                f"device 'cuda' is not available: {why}; use {flag('device', 'cpu')}, and see what `fledge doctor` says.",
             )
         )
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
@@ -62,8 +62,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UserError(
             say(
-                "设备 'mps' 不能用：它需要一台 Apple 芯片的 Mac；改用 --device cpu。",
-                "device 'mps' is not available: it needs a Mac with Apple silicon; use --device cpu.",
+                f"设备 'mps' 不能用：它需要一台 Apple 芯片的 Mac；改用 {flag('device', 'cpu')}。",
+                f"device 'mps' is not available: it needs a Mac with Apple silicon; use {flag('device', 'cpu')}.",
             )
         )
     return torch.device(f"{kind}:{index}" if index else kind)

@@ -1,9 +1,15 @@
-"""What a user did wrong, in one sentence: what, where, what to do."""
+"""What a user did wrong, in one sentence: what, where, what to do, in the words of the command that was typed.
+
+A sentence names settings, and the front door that was opened spells them: `flag("lr")` is `--lr` for `fledge train`, and
+`--learning_rate` in a door that calls it so. A setting that a door cannot change is spelled "", and `advice` leaves it out.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 
 from fledge.lang import say
 
@@ -32,3 +38,70 @@ def suggest(word: str, options: Iterable[str]) -> str:
     ]  # --temp: an abbreviation
     near = begun or difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     return say(f"是不是想写 '{near[0]}'？", f" Did you mean '{near[0]}'?") if near else ""
+
+
+class Spelling:
+    """How a front door spells what a sentence tells its user to type. This one is `fledge`'s own."""
+
+    def flag(self, setting: str, value: object = None) -> str:
+        """The argument for a setting, with its value when one is given; "" when this door cannot change the setting."""
+        name = f"--{setting.replace('_', '-')}"
+        return name if value is None or value is True else f"{name} {_word(value)}"
+
+    def train(self, job: str) -> str:
+        """The command that trains a job."""
+        return f"fledge train {job}"
+
+    def resume(self, job: str, run: str) -> str:
+        """The command that goes on with a run."""
+        return f"fledge train {job} --run {_word(run)} --resume"
+
+
+def _word(value: object) -> str:
+    """A value as it is typed: quoted when it has spaces, in the way that every shell reads."""
+    return f'"{value}"' if " " in str(value) else str(value)
+
+
+_OWN = Spelling()
+_spelling: ContextVar[Spelling] = ContextVar("spelling")
+
+
+@contextlib.contextmanager
+def spelled(spelling: Spelling) -> Iterator[None]:
+    """Inside, sentences are spelled so."""
+    token = _spelling.set(spelling)
+    try:
+        yield
+    finally:
+        _spelling.reset(token)
+
+
+def flag(setting: str, value: object = None) -> str:
+    """`--seq-len`, or with a value `--device cpu`, as the door that was opened spells it; "" when it cannot change it."""
+    return _spelling.get(_OWN).flag(setting, value)
+
+
+def train_command(job: str) -> str:
+    """What the user of this door types to train a job."""
+    return _spelling.get(_OWN).train(job)
+
+
+def resume_command(job: str, run: str) -> str:
+    """What the user of this door types to go on with a run."""
+    return _spelling.get(_OWN).resume(job, run)
+
+
+def advice(*ways: tuple[str, str]) -> str:
+    """The ways out that this door has, as one list: "a lower --lr, a longer --warmup or --precision fp32".
+
+    A way is (setting, phrase) with `{}` in the phrase where the flag goes, e.g. ("lr", "a lower {}"); the setting may carry a
+    value ("precision=fp32"), or be "" when no flag is needed.
+    """
+    found = []
+    for setting, phrase in ways:
+        name, _, value = setting.partition("=")
+        word = flag(name, value or None) if name else ""
+        if word or not name:
+            found.append(phrase.replace("{}", word))
+    head, last = found[:-1], found[-1:]
+    return say("、", ", ").join(head) + (say("，或者 ", " or ") if head else "") + "".join(last)

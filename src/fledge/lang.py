@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import locale
 import os
 import sys
@@ -39,7 +41,17 @@ class Text:
 
 
 def use_utf8() -> None:
-    """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page."""
+    """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page; nor any terminal
+    on half a character, typed by cutting a text or printed in a file name that is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure") and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    for stream in (sys.stdin, sys.stdout):
+        if hasattr(stream, "reconfigure"):
+            with contextlib.suppress(io.UnsupportedOperation):  # somebody read from it before
+                stream.reconfigure(errors="replace")
+
+
+def readable(text: str) -> str:
+    """The text with U+FFFD for half surrogate pairs: Python keeps as them what was no character on the command line."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

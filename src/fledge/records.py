@@ -19,7 +19,9 @@ import json
 import math
 import os
 import platform
+import re
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,9 +30,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fledge import __version__, device
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, advice, suggest
 from fledge.lang import say
 
+QUIET = 15 * 60  # seconds without a word after which a run whose lock says nothing is taken for killed
 VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's own
 
 
@@ -176,15 +179,15 @@ class Run:
         """Let nobody else train this run meanwhile; UserError when somebody does. A killed process holds nothing."""
         import filelock
 
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        lock = filelock.FileLock(self.path / ".lock", timeout=1)  # `status` of another process may hold it for a moment
         try:
             lock.acquire()
         except filelock.Timeout:
+            ways = advice(("", say("等它结束", "wait for its end")), ("run", say("换一个 {}", "give another {}")))
             raise UserError(
                 say(
-                    f"另一个进程正在跑训练 '{self.name}'：等它结束，或用另一个 --run 开始新的训练。",
-                    f"run '{self.name}' is being trained by another process: wait for its end, or begin another run with "
-                    "another --run.",
+                    f"另一个进程正在跑训练 '{self.name}'：{ways}。",
+                    f"run '{self.name}' is being trained by another process: {ways}.",
                 )
             ) from None
         except NotImplementedError:  # a file system without locks
@@ -193,6 +196,27 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def status(self) -> str:
+        """`status` of run.json; but "killed" of a run that says "running" while no process trains it."""
+        status = str(self.info.get("status", "?"))
+        return "killed" if status == "running" and not self._is_trained() else status
+
+    def _is_trained(self) -> bool:
+        """Whether a process holds the lock. Where there is none (not yet, or the file system has no locks), whether anything was
+        written in the last quarter of an hour."""
+        import filelock
+
+        if (self.path / ".lock").exists():
+            try:
+                filelock.FileLock(self.path / ".lock", timeout=0).acquire().lock.release()
+                return False
+            except filelock.Timeout:
+                return True
+            except (NotImplementedError, OSError):  # or a folder that may only be read
+                pass
+        files = [file for name in ("run.json", "metrics.jsonl") if (file := self.path / name).exists()]
+        return time.time() - max(file.stat().st_mtime for file in files) < QUIET
 
     def update(self, /, **fields: Any) -> None:
         """Merge `fields` into run.json; a dict merges into the dict that is there, one level deep."""
@@ -272,6 +296,11 @@ def write_atomic(path: Path, text: str) -> None:
             time.sleep(0.05)
 
 
+def quoted(word: str) -> str:
+    """A word as it has to be typed: a name with blanks in quotes."""
+    return subprocess.list2cmdline([word]) if sys.platform == "win32" else shlex.quote(word)
+
+
 def command_line() -> str:
     """The command as it was typed, its absolute paths relative to the working directory."""
     program = Path(sys.argv[0])
@@ -281,7 +310,7 @@ def command_line() -> str:
         head = f"python {_relative(str(program))}"
     else:
         head = program.stem if program.suffix == ".exe" else program.name
-    return " ".join([head, *(shlex.quote(_relative(word)) for word in sys.argv[1:])])
+    return " ".join([head, *(quoted(_relative(word)) for word in sys.argv[1:])])
 
 
 def git_commit() -> str | None:
@@ -331,7 +360,9 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    """JSON that UTF-8 can hold: a byte of a file name that is no UTF-8 (Python keeps it as half a surrogate pair) is escaped."""
+    text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
+from fledge.course.grader.checking import Case, difference, wanted
 from fledge.course.grader.compare import Tolerance, unlike
 from fledge.course.grader.wire import NotPortable, decode, encode
+from fledge.lang import Text
 
 TIGHT = Tolerance(16, 1)
 INF, NAN = math.inf, math.nan
@@ -131,3 +134,40 @@ def test_huge_results_do_not_travel():
 def test_rubbish_is_a_value_error(body):
     with pytest.raises(ValueError):
         decode(body)
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"), [(1e-17, None), (5e-8, None), (-3e-7, None), (1e-4, "WRONG_GRAD"), (NAN, "UNSTABLE")]
+)
+def test_a_gradient_of_0_has_a_floor(noise, expected):
+    """Over one score softmax gives 1 whatever the score: the gradient is 0, and rounding differs from processor to processor."""
+    score, value = torch.tensor([[2.5]]), torch.tensor([[3.0]])
+    case = Case("one_score", (score, value), grad=True, length=2, about=Text("一个分数", "one score"))
+    want = wanted(case, lambda score, value: (score.double().softmax(-1) * value).float(), "mix", 1)
+    grads = want.answer.grads
+    assert grads is not None and grads[0] is not None and grads[0].abs() < 1e-12
+    problem = difference(case, want, dataclasses.replace(want.answer, grads=[torch.full((1, 1), noise), grads[1]]))
+    assert (problem and problem.outcome) == expected
+    assert difference(case, want, dataclasses.replace(want.answer, grads=[None, grads[1]])) is None
+    problem = difference(case, want, dataclasses.replace(want.answer, grads=[grads[0], None]))
+    assert problem is not None and "no gradient reaches" in problem.message.en
+
+
+def test_the_floor_is_that_of_the_argument():
+    """A small argument has large gradients, and so large errors; an argument of zeros is measured with the others' size."""
+
+    def weighted(x, y, z):
+        return ((x * 0).double().exp() * y.double() + z).float()
+
+    def case(x: float, y: float) -> Case:
+        args = (torch.tensor([x]), torch.tensor([y]), torch.zeros(1))
+        return Case("case", args, grad=True, about=Text("甲", "a"))
+
+    def verdict(case: Case, error: float):
+        want = wanted(case, weighted, "weighted", 1)
+        grads = [torch.tensor([error]), *(want.answer.grads or [])[1:]]
+        return difference(case, want, dataclasses.replace(want.answer, grads=grads))
+
+    assert verdict(case(1e-3, 1.0), 1e-4) is None and verdict(case(1.0, 1.0), 1e-4) is not None
+    assert verdict(case(1.0, 1e3), 1e-4) is None and verdict(case(0.0, 1.0), 1e-4) is not None
+    assert verdict(case(0.0, 1.0), 1e-8) is None

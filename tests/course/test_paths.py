@@ -15,7 +15,7 @@ from fledge.course.formula import plain
 from fledge.course.paths import LearningPath, Stage, Step, all_paths, find_path, missing
 from fledge.course.progress import open_progress
 from fledge.errors import UserError
-from fledge.interop import minimind_flags
+from fledge.interop.minimind.arguments import parse as parse_door
 from fledge.lang import Text
 from tests.conftest import ROOT
 
@@ -119,7 +119,7 @@ def test_a_command_is_understood(command, monkeypatch):
     if words[0] == "python":
         script = ROOT / words[1]
         assert script.is_file()
-        assert minimind_flags.parse(script.stem.removeprefix("train_"), words[2:])
+        assert parse_door(script.stem.removeprefix("train_"), words[2:])
         return
     parse = flags.parse
 

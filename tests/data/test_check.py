@@ -9,6 +9,8 @@ import pytest
 
 from fledge.cli import main
 from fledge.data.check import check
+from fledge.data.clean import Options, clean
+from fledge.data.readers import read_rows
 from fledge.data.shards import prepare
 from fledge.tokenizer import Tokenizer
 from tests.data.conftest import chat
@@ -74,6 +76,55 @@ def test_pairs_show_both_sides(write, capsys):
 def test_nothing_readable_is_one_sentence(write, capsys, content):
     code, _, err = run(capsys, write("a.jsonl", content))
     assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
+
+
+def files(write):
+    """(kind, file, rows that can be read, rows that cannot): what training takes, with what it mends."""
+    story = "Once upon a time there was a cat.\n<|endoftext|>\n"
+    blanks = [{"prompt": "q", "completion": " "}, chat("", "a"), {"instruction": "", "output": "x"}]
+    pairs = [{"prompt": f"{n}?", "completion": str(n)} for n in range(4)]
+    return [
+        ("text", write("strings.jsonl", [json.dumps(f"text {n}") for n in range(4)]), 4, 0),
+        ("text", write("strings.json", json.dumps([f"text {n}" for n in range(4)])), 4, 0),
+        ("text", write("stories.txt", "".join(story.replace("cat", f"cat {n}") for n in range(4))), 4, 0),
+        ("text", write("wrapped.json", json.dumps({"data": [{"content": f"text {n}"} for n in range(4)]}, indent=1)), 4, 0),
+        ("text", write("table.csv", "text,id\n" + "".join(f"text {n},{n}\n" for n in range(4)) + "odd\n"), 4, 1),
+        ("text", write("cafe.txt", "le café et la crème " * 9, "cp1252"), 1, 0),
+        ("text", write("damaged.jsonl", b'{"text": "one"}\n{"text": "tw\0o"}\n{"text": "\xff\xfe"}\n'), 2, 1),
+        ("chat", write("pairs.json", "\n".join(json.dumps(pair, indent=2) for pair in pairs)), 4, 0),
+        ("chat", write("pairs.jsonl.txt", pairs), 4, 0),
+        ("chat", write("blank.jsonl", [*pairs, *blanks]), 4, 3),
+    ]  # fmt: skip
+
+
+def test_check_and_clean_read_what_training_reads(write, tmp_path):
+    tokenizer = Tokenizer.train([LONG], 300)
+    for kind, path, good, bad in files(write):
+        said: list[str] = []
+        dataset = prepare(path, tokenizer, kind=kind, notify=said.append)
+        assert (len(dataset), dataset.manifest["quarantined"]) == (good, bad), path
+        found = check(path, tokenizer)
+        assert (found.kind, found.good, len(found.bad)) == (kind, good, bad), path
+        assert found.notes == dataset.manifest["notes"] == said[: len(found.notes)]
+        report = clean(
+            [path], tmp_path / "out" / f"{path.name}.jsonl", Options(exact=False, near=False, language=False)
+        )
+        assert (report.rows_in, report.stage("read").dropped, report.notes) == (good + bad, bad, found.notes)
+        assert report.rows_out == good, path
+        again = list(read_rows(tmp_path / "out" / f"{path.name}.jsonl", kind))
+        assert len(again) == good and type(again[0]) is type(next(read_rows(path, kind)))
+
+
+def test_what_was_mended_is_said(write, capsys, monkeypatch, tmp_path):
+    path = write("cafe.txt", "".join(f"le café {n} et la crème\n" for n in range(9)), "cp1252")
+    said = "9 lines of cafe.txt are not UTF-8 and are read as Windows-1252 (the first is line 1)"
+    assert said in run(capsys, path)[1] and said in json.loads(run(capsys, path, "--json")[1])["notes"]
+    assert main(["data", "clean", str(path), "--out", str(tmp_path / "o.jsonl"), "--no-repetition"]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert main(["tokenizer", "train", "--data", str(path), "--vocab-size", "280", "--out", str(tmp_path / "t")]) == 0
+    assert said in capsys.readouterr().out
+    monkeypatch.setenv("FLEDGE_LANG", "zh")
+    assert "cafe.txt 有 9 行不是 UTF-8，按 Windows-1252 来读（第一处在第 1 行）" in run(capsys, path)[1]
 
 
 def test_missing_file_and_given_tokenizer(write, capsys, tmp_path):

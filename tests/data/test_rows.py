@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from fledge.data.rows import BadRow, Chat, Judged, Preference, Task, Text, parse
+from fledge.data.rows import Chat, Judged, Preference, Task, Text, parse, parse_any, texts_of
+from fledge.data.turns import BadRow
 
 USER, ANSWER = {"role": "user", "content": "你好"}, {"role": "assistant", "content": "Hello!"}
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -21,6 +22,13 @@ CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b
         {"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "Hello!"}]},
         {"instruction": "你好", "input": "", "output": "Hello!"},
         {"question": "你好", "answer": "Hello!"},
+        {"instruction": "", "input": "你好", "output": "Hello!"},
+        {"instruction": "你好", "context": "", "response": "Hello!", "category": "open_qa"},
+        {"prompt": "你好", "completion": "Hello!"},
+        {"prompt": [USER], "completion": [ANSWER]},
+        {"prompt": "你好", "response": "Hello!"},
+        {"query": "你好", "response": "Hello!"},
+        {"input": "你好", "output": "Hello!"},
         {"messages": [USER, ANSWER], "label": True},
         {
             "messages": [
@@ -29,7 +37,22 @@ CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b
             ]
         },
     ],
-    ids=["minimind", "openai", "sharegpt", "alpaca", "question", "kto", "aliases"],
+    ids=[
+        "minimind",
+        "openai",
+        "sharegpt",
+        "alpaca",
+        "question",
+        "input-only",
+        "dolly",
+        "completion",
+        "trl",
+        "response",
+        "query",
+        "pair",
+        "kto",
+        "aliases",
+    ],
 )
 def test_chat_schemas_agree(raw):
     assert parse(raw, "chat") == Chat([USER, ANSWER])
@@ -112,6 +135,29 @@ def test_judged_rows_keep_their_label_and_bad_answers_are_not_imitated():
         parse(raw, "chat")
 
 
+def test_texts_may_be_called_content_or_be_plain_strings():
+    assert parse({"content": "abc", "title": "t"}, "text") == parse("abc", "text") == Text("abc")
+
+
+def test_a_turn_of_thought_and_a_tool_call_says_something():
+    call = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    assert parse({"messages": [USER, call]}, "chat").messages[1]["tool_calls"] == [CALL]
+
+
+def test_a_row_is_read_as_what_its_schema_is_for():
+    rows = {
+        Text: {"content": "abc"}, Chat: {"prompt": "a", "completion": "b"}, Judged: {"messages": [USER, ANSWER], "label": False},
+        Task: {"conversations": [USER, ANSWER], "gt": "1"}, Preference: {"prompt": "a", "chosen": "b", "rejected": "c"},
+    }  # fmt: skip
+    assert [type(parse_any(raw)) for raw in rows.values()] == list(rows)
+    placeholder = {"role": "assistant", "content": ""}
+    assert type(parse_any({"conversations": [USER, placeholder]})) is Task, "for the model to answer"
+    texts = [texts_of(parse_any(raw)) for raw in rows.values()]
+    assert texts == [["abc"], ["a", "b"], ["你好", "Hello!"], ["你好"], ["a", "b", "a", "c"]]
+    with pytest.raises(BadRow, match="'completion' is missing or empty"):
+        parse_any({"prompt": "q", "completion": " "})
+
+
 def test_text_spans_are_kept():
     assert parse({"text": "abc", "spans": [[0, 1, "name", 2.5]]}, "text") == Text("abc", ((0, 1, "name"),))
 
@@ -124,7 +170,42 @@ def test_text_spans_are_kept():
         ("chat", {"conversations": [{"content": "x"}]}, "Message 1 has no role"),
         ("chat", {"conversations": [{"role": "user"}, ANSWER]}, r"Message 1 \(role user\) has no content"),
         ("chat", {"conversations": [USER]}, "no assistant turn"),
-        ("chat", {"conversations": [USER, {"role": "assistant", "content": ""}]}, "every assistant turn is empty"),
+        ("chat", {"conversations": [USER, {"role": "assistant", "content": ""}]}, "the answer in message 2 is blank"),
+        (
+            "chat",
+            {"conversations": [USER, {"role": "assistant", "content": "  \n"}]},
+            "the answer in message 2 is blank",
+        ),
+        ("chat", {"messages": [USER, ANSWER, USER, {**ANSWER, "content": ""}]}, "the answer in message 4 is blank"),
+        ("chat", {"messages": [USER, {**ANSWER, "content": " "}, USER, ANSWER]}, "the answer in message 2 is blank"),
+        ("chat", {"messages": [{**USER, "content": " "}, ANSWER]}, "the question in message 1 is blank"),
+        ("chat", {"messages": [USER, {**ANSWER, "content": "", "reasoning_content": "hm"}]}, "message 2 is blank"),
+        ("judged", {"messages": [USER, {**ANSWER, "content": " "}], "label": True}, "the answer in message 2 is blank"),
+        ("task", {"conversations": [{**USER, "content": ""}, ANSWER], "gt": "1"}, "the question in message 1 is blank"),
+        ("chat", {"instruction": "", "input": "", "output": "y"}, "'instruction' is missing or empty"),
+        ("chat", {"instruction": None, "output": "y"}, "'instruction' is missing or empty"),
+        ("chat", {"instruction": " ", "context": "", "response": "y"}, "'instruction' is missing or empty"),
+        ("chat", {"instruction": "x", "context": "c", "response": " "}, "'response' is missing or empty"),
+        ("chat", {"question": " ", "answer": "y"}, "'question' is missing or empty"),
+        ("chat", {"question": "x"}, "'answer' is missing or empty"),
+        ("chat", {"prompt": "x"}, "'completion' is missing or empty"),
+        (
+            "chat",
+            {"prompt": "x", "completion": 3},
+            "'completion' must be a list of messages or a string, it is a number",
+        ),
+        ("chat", USER, "this is one message of a conversation: put all messages of one into a list"),
+        ("chat", {"from": "human", "value": "hi"}, "this is one message of a conversation"),
+        (
+            "chat",
+            {"sentence": "x", "label": 1},
+            r"no known schema has these keys: sentence, label \(known: [a-z, ]+\)\.$",
+        ),
+        ("text", {}, "this row has no keys"),
+        ("text", {"content": 3}, "'content' must be a string, it is a number"),
+        ("text", {"content": ""}, "'content' is empty"),
+        ("text", {"txet": "abc"}, r"Did you mean 'text'\?"),
+        ("text", {"Text": "abc"}, r"Did you mean 'text'\?"),
         ("chat", {"conversations": [USER, ANSWER], "gt": ["1"]}, "'gt' is a task"),
         ("chat", {"conversations": []}, "'conversations' must be a list of messages"),
         ("chat", {"conversations": ["hello"]}, "Message 1 must be an object"),
@@ -139,6 +220,12 @@ def test_text_spans_are_kept():
         ("text", {"text": "abc", "spans": [[0, 9, "x"]]}, "'spans' must be"),
         ("text", {"conversations": [USER, ANSWER]}, "is chat data, and text rows are needed"),
         ("preference", {"chosen": [USER, ANSWER]}, "'rejected' is missing"),
+        ("preference", {"prompt": "x", "chosen": " ", "rejected": "b"}, "'chosen' is missing"),
+        (
+            "preference",
+            {"prompt": "x", "chosen": "a", "rejected": [{**ANSWER, "content": ""}]},
+            "'rejected' is missing",
+        ),
         ("preference", {"chosen": [USER, ANSWER], "rejected": [USER, ANSWER]}, "nothing to learn"),
         ("preference", {"chosen": "a", "rejected": "b"}, "no prompt"),
         ("preference", {"chosen": [USER, USER], "rejected": [USER, ANSWER]}, "differ first in an assistant turn"),

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 
 from fledge.errors import UserError
-from fledge.interop.minimind_convert import run_convert
-from fledge.interop.minimind_model import MiniMindConfig, MiniMindForCausalLM
+from fledge.interop.minimind.doors import run
+from fledge.interop.minimind.model import MiniMindConfig, MiniMindForCausalLM
+from fledge.interop.minimind.pth import write_pth
 from fledge.model.folder import load_model
-from fledge.model.minimind import write_pth
 from fledge.model.presets import preset
 from fledge.model.transformer import Transformer
 from tests.conftest import ROOT
-from tests.model.test_minimind import VOCAB, clone, random_model  # noqa: F401 (clone is a fixture)
+from tests.interop.test_minimind_pth import VOCAB, clone, random_model  # noqa: F401 (clone is a fixture)
 
 DOORS = ["model/model_minimind.py", "scripts/convert_model.py"]
 
@@ -50,6 +50,10 @@ def test_inference_rope_scaling_is_its_yarn():
     assert model.rope_factor == 1.0
 
 
+def convert(words: list[str]) -> int:
+    return run("convert_model", str(ROOT / "scripts/convert_model.py"), words)
+
+
 @pytest.mark.parametrize("use_moe", [False, True])
 def test_it_is_called_as_minimind_is(use_moe):
     model = MiniMindForCausalLM(MiniMindConfig(64, 2, use_moe, vocab_size=VOCAB))
@@ -78,20 +82,20 @@ def test_a_pth_loads_into_it_strictly(tmp_path):
 def test_convert_both_ways(clone, capsys):  # noqa: F811
     model = random_model(MiniMindConfig(64, 2, vocab_size=VOCAB))
     write_pth(model, "out/full_sft_64.pth")
-    assert run_convert(["out/full_sft_64.pth", "hf"]) == 0
+    assert convert(["out/full_sft_64.pth", "hf"]) == 0
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in (clone / "hf").iterdir()}
     assert torch.equal(load_model("hf").lm_head.weight, model.lm_head.weight)
-    assert run_convert(["hf", "out/back_64.pth"]) == 0
+    assert convert(["hf", "out/back_64.pth"]) == 0
     written, again = (torch.load(f"out/{name}_64.pth", weights_only=True) for name in ("full_sft", "back"))
     assert written.keys() == again.keys() and all(torch.equal(written[name], again[name]) for name in written)
-    assert run_convert(["--help"]) == 0
+    assert convert(["--help"]) == 0
     for words, said in {
         ("hf",): "OUT (the folder, or the .pth, to write; it must be new) is missing",
         ("hf", "out/back_64.pth"): "'out/back_64.pth' is there already",
         ("out/full_sft_512.pth", "new"): "in 'out' there are back_64.pth, full_sft_64.pth",
     }.items():
         capsys.readouterr()
-        assert run_convert(list(words)) == 2
+        assert convert(list(words)) == 2
         assert said in capsys.readouterr().err
     assert not (clone / "new").exists()
 

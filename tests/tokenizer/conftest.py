@@ -25,6 +25,24 @@ def make_corpus(sentences: int, seed: int) -> list[str]:
     return texts
 
 
+UNBROKEN = {  # texts that no rule for splitting words ever breaks
+    "chinese": "".join(chr(code) for code in range(0x4E00, 0x4E00 + 2000)),
+    "letters": "etaoinshrdlu",
+    "dna": "ACGT",
+    "one letter": "a",
+    "blanks": " ",
+    "line ends": "\n",
+    "signs": "=",
+}
+
+
+def unbroken(name: str, size: int) -> str:
+    """About `size` bytes; of many characters the first are the common ones, as in a language."""
+    letters = UNBROKEN[name]
+    weights = [1 / rank for rank in range(1, len(letters) + 1)]
+    return "".join(random.Random(0).choices(letters, weights, k=size // len(letters[0].encode())))
+
+
 @pytest.fixture(scope="session")
 def corpus() -> list[str]:
     return make_corpus(400, seed=1)

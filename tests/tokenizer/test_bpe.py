@@ -10,6 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from fledge.tokenizer import Tokenizer
 from fledge.tokenizer.bpe import BPE, BYTE_TO_CHAR, merge_pair, split_words
 from fledge.tokenizer.tokenizer import ADDED_TOKENS, SPECIAL_TOKENS
+from tests.tokenizer.conftest import UNBROKEN, unbroken
 
 SPECIALS = [*SPECIAL_TOKENS, *ADDED_TOKENS]
 
@@ -45,6 +46,15 @@ def test_same_merges_in_the_same_order_as_the_fast_trainer(corpus, vocab_size):
 def test_ties_are_decided_alike(tiny_corpora):
     for texts in tiny_corpora:
         assert BPE.train(texts, 400, SPECIALS).merges == merges_of(Tokenizer.train(texts, 400))
+
+
+@pytest.mark.parametrize("name", UNBROKEN)
+def test_text_without_breaks_gives_the_same_merges_as_the_fast_trainer(name):
+    text = unbroken(name, 3000)
+    ours, fast = BPE.train([text], 330, SPECIALS), Tokenizer.train([text], 330)
+    assert ours.merges == merges_of(fast) and ours.merges
+    assert ours.encode(text) == fast.encode(text), "encoding cuts no word"
+    assert fast.decode(fast.encode(text)) == text
 
 
 def test_pairs_that_occur_once_are_not_merged():

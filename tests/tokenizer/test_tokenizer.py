@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from fledge.errors import UserError
 from fledge.tokenizer import Tokenizer
+from tests.tokenizer.conftest import UNBROKEN, unbroken
 
 
 def random_text(draw: random.Random) -> str:
@@ -79,6 +81,25 @@ def test_save_and_load_keep_everything(tokenizer, corpus, tmp_path):
 
 def test_training_is_deterministic(corpus):
     assert Tokenizer.train(corpus, 400).core.to_str() == Tokenizer.train(iter(corpus), 400).core.to_str()
+
+
+def seconds(work) -> float:
+    """Of all processors together: other programs on the machine do not count."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("name", UNBROKEN)
+def test_text_without_breaks_takes_no_longer_than_text_with_them(name):
+    """Cutting nothing took 10 times as long at this size already, and 100 times at ten times the size."""
+    text = unbroken(name, 100_000)
+    words = re.sub(r".{6}", lambda found: found[0] + "1", text, flags=re.DOTALL)[: len(text)]  # a digit is a word
+    bound = 0.3 + 3 * seconds(lambda: Tokenizer.train([words], 2000))
+    assert seconds(lambda: Tokenizer.train([text], 2000)) < bound
+    tokenizer = Tokenizer.train([words], 2000)
+    bound = 0.3 + 3 * seconds(lambda: tokenizer.encode(words))
+    assert seconds(lambda: tokenizer.encode(text)) < bound
 
 
 def test_mistakes_get_one_sentence(tokenizer, corpus, tmp_path):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from fledge.data import prepare_rows
 from fledge.errors import UserError
-from fledge.interop.padded import PaddedBatches
+from fledge.interop.minimind.padded import PaddedBatches
 from fledge.jobs.job import Material
 from fledge.jobs.runner import run_job
 from fledge.jobs.settings import job_config

@@ -145,8 +145,8 @@ def outside(error: Exception) -> str:
         )
     if out_of_memory(error):
         return say(
-            "内存不够：请换小一点的模型，或者减小 --batch-size、--seq-len。",
-            "there is not enough memory: use a smaller model, --batch-size or --seq-len.",
+            "内存不够：请换小一点的模型、短一点的文本，或者一次少算几行。",
+            "there is not enough memory: use a smaller model, shorter texts, or fewer rows at a time.",
         )
     return ""
 

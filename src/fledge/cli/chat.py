@@ -14,7 +14,8 @@ from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError, suggest
 from fledge.generate.sampling import Sampling
-from fledge.lang import say
+from fledge.lang import readable, say
+from fledge.records import Run, quoted
 
 if TYPE_CHECKING:
     from fledge.api import LM
@@ -53,6 +54,7 @@ class Flags:
 
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge chat")
+    refuse_untaught(flags.model)
     from fledge.api import load
 
     lm = load(flags.model, device=flags.device, **vars(flags.whose))
@@ -62,6 +64,27 @@ def main(argv: list[str]) -> int:
     )  # a model without a chat template is refused here, not at every message
     talk(lm, flags.sampling, flags.system)
     return 0
+
+
+def refuse_untaught(source: str) -> None:
+    """UserError for a run that was only pretrained: its model goes on writing the user's text and never ends."""
+    from fledge.model.source import find_model
+
+    folder = find_model(source)
+    if folder.name != "model" or not Run.exists(folder.parent):
+        return
+    run = Run(folder.parent)
+    if run.info.get("job") != "pretrain" or (run.info.get("config") or {}).get("model"):
+        return
+    name = quoted(source)
+    raise UserError(
+        say(
+            f"'{run.name}' 只预训练过，会接着写文字，还没学会回答：用 `fledge generate {name} \"…\"` 让它写，或用 "
+            f"`fledge train sft --model {name} --data FILE` 教它回答。",
+            f"'{run.name}' was only pretrained: it goes on writing a text and has not learned to answer. Let it write with "
+            f'`fledge generate {name} "…"`, or teach it to answer with `fledge train sft --model {name} --data FILE`.',
+        )
+    )
 
 
 def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
@@ -109,8 +132,8 @@ class Chat:
         self._start(system)
 
     def _start(self, system: str | None) -> None:
-        self.system = system
-        self.messages = [] if not system else [{"role": "system", "content": system}]
+        self.system = system and readable(system)
+        self.messages = [] if not self.system else [{"role": "system", "content": self.system}]
 
     def answer(self, line: str, write: Callable[[str], object]) -> bool:
         """Take one line: a command, or a message that is answered piece by piece. False means leave.
@@ -120,17 +143,16 @@ class Chat:
         """
         if line.startswith("/"):
             return self._command(line, write)
-        self.messages.append({"role": "user", "content": line})
-        dropped = self._fit()
-        if dropped:
-            write(
-                say(
-                    f"（对话太长，忘掉了最早的 {dropped} 条）\n",
-                    f"(the conversation is long: forgot the first {dropped} messages)\n",
-                )
-            )
+        self.messages.append({"role": "user", "content": readable(line)})
         pieces: list[str] = []
         try:
+            if dropped := self._fit():
+                write(
+                    say(
+                        f"（对话太长，忘掉了最早的 {dropped} 条）\n",
+                        f"(the conversation is long: forgot the first {dropped} messages)\n",
+                    )
+                )
             for piece in self.lm.stream(self.messages, **vars(self.sampling)):
                 pieces.append(piece)
                 write(piece)

@@ -26,7 +26,7 @@ class CheckFlags:
     """Show a data file as training will see it: schema, bad rows, lengths, and which tokens are learned."""
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """.jsonl, .json, .parquet (each also .gz), or any plain text."""
+    """.jsonl, .json, .csv, .tsv, .parquet (each also .gz), or any plain text."""
     tokenizer: str | None = None
     """Folder of a tokenizer or a model. Default: a small one is trained on the file itself."""
     rows: int = 5
@@ -90,6 +90,8 @@ def show(found: Check, seq_len: int) -> None:
         ),
         style="bold",
     )
+    for note in found.notes:
+        console.print(note, style="yellow", markup=False)
     if found.own_tokenizer:
         size = f"{found.tokenizer.vocab_size:,}"
         console.print(

@@ -35,7 +35,7 @@ class CleanFlags:
     """Mend encodings, mask personal data, drop what repeats; every dropped row is kept beside, with its reason."""
 
     files: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """.jsonl, .json, .parquet (each also .gz), or plain text, which is one row."""
+    """.jsonl, .json, .csv, .tsv, .parquet (each also .gz), or plain text, a document a row."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The cleaned rows, .jsonl, each in the schema it had. What was dropped goes to OUT.dropped.jsonl beside it."""
     report: Path | None = None
@@ -95,14 +95,14 @@ def clean(argv: list[str]) -> int:
 
     from fledge.data.clean import Options
     from fledge.data.clean import clean as run
-    from fledge.records import write_atomic
+    from fledge.records import dumps, write_atomic
 
     options = Options(**{field.name: getattr(flags, field.name) for field in dataclasses.fields(Options)})
     console = Console(highlight=False, stderr=flags.json)
     with console.status(say("清洗中 …", "cleaning …")) as status:
         report = run(flags.files, flags.out, options, lambda rows: status.update(say(f"{rows:,} 行", f"{rows:,} rows")))
     if flags.report:
-        write_atomic(flags.report, json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n")
+        write_atomic(flags.report, dumps(report.as_dict(), indent=1) + "\n")
     if flags.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
     else:
@@ -151,6 +151,8 @@ def show(report: Report) -> None:
             console.print(
                 Text(f"  {example['file']}:{example['line']}  {example['what']}  ", "dim") + Text(example["text"], "")
             )
+    for note in report.notes:
+        console.print(Text(f"\n{note}", "yellow"))
     total = sum(report.languages.values()) or 1.0
     languages = ", ".join(f"{name} {size / total:.0%}" for name, size in report.languages.items())
     speed = report.bytes_in / 1e6 / max(report.seconds, 1e-9)

@@ -113,6 +113,8 @@ def show(argv: list[str]) -> int:
             "prerequisites": list(exercise.prerequisites),
             "labs": list(exercise.labs),
             "starter": exercise.source("starter"),
+            "seconds": exercise.seconds,
+            "memory_mb": exercise.memory_mb,
             "mistakes": mistakes,
             "variants": variants,
         }
@@ -123,6 +125,12 @@ def show(argv: list[str]) -> int:
         say(
             f"{exercise.topic} · 难度 {exercise.difficulty}/5 · 约 {exercise.minutes} 分钟",
             f"{exercise.topic} · difficulty {exercise.difficulty} of 5 · about {exercise.minutes} minutes",
+        )
+    )
+    print(
+        say(
+            f"检查时最多运行 {exercise.seconds:g} 秒、用 {exercise.memory_mb} MB 内存",
+            f"A check runs for {exercise.seconds:g} seconds at most and may use {exercise.memory_mb} MB of memory",
         )
     )
     if exercise.prerequisites:

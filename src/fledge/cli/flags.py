@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 def _cli(build: Any, argv: Sequence[str], prog: str, known: list[str], default: Any = None) -> Any:
     given = {} if default is None else {"default": default}
-    refuse = functools.partial(_refuse, prog=prog, known=known)
+    refuse = functools.partial(_refuse, argv=argv, prog=prog, known=known)
     with _REGISTRY, _errors.on_parse_error(refuse):
         return tyro.cli(build, args=list(argv), prog=prog, config=CONFIG, add_help=True, **given)
 
@@ -127,12 +128,12 @@ def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
     return collect
 
 
-def _refuse(event: _errors.ParseErrorEvent, *, prog: str, known: list[str]) -> None:
+def _refuse(event: _errors.ParseErrorEvent, *, argv: Sequence[str], prog: str, known: list[str]) -> None:
     """A mistake as one sentence."""
     see = say(f"用 `{prog} --help` 查看用法。", f"See `{prog} --help`.")
-    unknown = getattr(event, "tokens", None) or getattr(event, "unrecognized_tokens", [])
-    if flag := next((word for word in unknown if word.startswith("-")), None):
-        name = flag.partition("=")[0]
+    words = [word.partition("=")[0] for word in argv if re.match(r"--?[A-Za-z]", word)]
+    spelled = {word: word.replace("_", "-") for word in words}
+    if name := next((word for word in words if spelled[word] not in (*known, "--help", "-h")), None):
         near = suggest(name.replace("_", "-"), known)
         raise UserError(
             say(

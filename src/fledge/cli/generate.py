@@ -13,7 +13,7 @@ from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError
 from fledge.generate.sampling import Sampling
-from fledge.lang import say
+from fledge.lang import readable, say
 
 
 @dataclass
@@ -44,13 +44,13 @@ def main(argv: list[str]) -> int:
         raise UserError(say(f"--n 至少应该是 1，但现在是 {flags.n}。", f"--n must be at least 1, but it is {flags.n}."))
     if flags.system is not None and not flags.chat:
         raise UserError(say("--system 只用于对话：请加上 --chat。", "--system belongs to a conversation: add --chat."))
-    text = sys.stdin.read() if flags.prompt == "-" else flags.prompt
+    text = readable(sys.stdin.read() if flags.prompt == "-" else flags.prompt)
     from fledge.api import load
 
     lm = load(flags.model, device=flags.device, **vars(flags.whose))
     announce(lm)
     if flags.chat:
-        system = [] if flags.system is None else [{"role": "system", "content": flags.system}]
+        system = [] if flags.system is None else [{"role": "system", "content": readable(flags.system)}]
         prompt = lm.prompt([*system, {"role": "user", "content": text}])
     else:
         prompt = lm.prompt(text)

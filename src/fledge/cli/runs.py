@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,7 +90,7 @@ def show(argv: list[str]) -> int:
             for inner, item in value.items():
                 print(f"  {inner}: {_value(item)}")
         else:
-            print(f"{key}: {_status(run) if key == 'status' else _value(value)}")
+            print(f"{key}: {run.status() if key == 'status' else _value(value)}")
     for key in ("loss", "val_loss", "val_bpb"):
         values = [row[key] for row in metrics if isinstance(row.get(key), (int, float))]
         if values:
@@ -196,7 +195,7 @@ def sparkline(values: list[float], width: int = 60) -> str:
 def _summary(run: Run) -> dict[str, Any]:
     result = _result(run)
     fields = {key: result.get(key) for key in ("steps", "tokens", "loss", "val_bpb", "seconds")}
-    return {key: run.info.get(key) for key in ("name", "job", "started")} | {"status": _status(run)} | fields
+    return {key: run.info.get(key) for key in ("name", "job", "started")} | {"status": run.status()} | fields
 
 
 def _result(run: Run) -> dict[str, Any]:
@@ -209,14 +208,6 @@ def _result(run: Run) -> dict[str, Any]:
             if key in ("step", "tokens", "seconds", "loss", "val_loss", "val_bpb") and value is not None
         }
     return last | _flat(run.info.get("results") or {})
-
-
-def _status(run: Run) -> str:
-    """What run.json says; but a run that claims to go on and wrote nothing for a quarter of an hour was killed."""
-    status = str(run.info.get("status", "?"))
-    files = [run.path / "run.json", run.path / "metrics.jsonl"]
-    newest = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
-    return "killed?" if status == "running" and time.time() - newest > 15 * 60 else status
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -25,7 +25,7 @@ STATUSES = {  # of a run, as run.json says them
     "done": Text("完成", "done"),
     "stopped": Text("已停下", "stopped"),
     "failed": Text("失败", "failed"),
-    "killed?": Text("被中断？", "killed?"),
+    "killed": Text("被中断", "killed"),
 }
 DIFFERENCES = {
     "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
@@ -67,7 +67,7 @@ def print_check(check: Check) -> None:
         console.width = 10_000
     case = check.case
     steps = say(f"{case.curves.step}/{case.curves.planned} 步", f"step {case.curves.step} of {case.curves.planned}")
-    status = str(case.run.info.get("status"))
+    status = case.run.status()
     console.print(f"{case.run.name} · {case.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
     _print_findings(check, console)

@@ -14,7 +14,7 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, readable, say
 
 PROG = "fledge tokenizer"
 LANGUAGES = {"zh": "中文", "en": "英文", "other": "其他"}
@@ -25,7 +25,7 @@ class TrainFlags:
     """Learn a byte-level BPE vocabulary from your own text and write it as a Hugging Face folder."""
 
     data: tuple[Path, ...]
-    """Text files: .txt, .jsonl with a `text` field, .parquet, each also as .gz."""
+    """Text files: .txt, .jsonl or .csv with a `text` field, .parquet, each also as .gz."""
     out: Path
     """The folder to write: tokenizer.json, tokenizer_config.json, chat_template.jinja."""
     vocab_size: int = 4096
@@ -217,6 +217,7 @@ def show(flags: ShowFlags) -> int:
                 )
             )
         text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    text = readable(text)
     ids = tokenizer.encode(text, special=flags.special)
     if flags.json:
         tokens = [{"id": id, "text": token_text(tokenizer, id), "bytes": tokenizer.token_bytes(id).hex()} for id in ids]
@@ -279,5 +280,6 @@ class _Sample:
                         )
                     )
                     break
+            self.notes += quarantine.notes
             if quarantine.bad:
                 self.notes.append(quarantine.summary())

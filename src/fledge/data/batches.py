@@ -12,7 +12,7 @@ import numpy as np
 
 from fledge.data.dataset import Dataset
 from fledge.data.packing import WINDOW, Packer, Stretch, fill, stretches
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class PackedBatches:
             files, longest = say("、", ", ").join(self.dataset.source_names()), int(self._sizes.max()) + 1
             raise UserError(
                 say(
-                    f"{files} 里没有一个样本在前 {self.seq_len} 个词元里有回答：调大 --seq-len"
+                    f"{files} 里没有一个样本在前 {self.seq_len} 个词元里有回答：调大 {flag('seq_len')}"
                     f"（最长的样本有 {longest} 个词元），或缩短提示",
-                    f"no example of {files} has an answer within its first {self.seq_len} tokens: raise --seq-len "
+                    f"no example of {files} has an answer within its first {self.seq_len} tokens: raise {flag('seq_len')} "
                     f"(the longest example has {longest} tokens) or shorten the prompts",
                 )
             )

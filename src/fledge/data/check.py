@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fledge.data.encode import encode_texts
-from fledge.data.readers import Bad, check_file, raw_rows
-from fledge.data.rows import BadRow, Chat, Judged, Kind, Preference, Row, Task, Text, parse, schema_of
+from fledge.data.readers import Bad, check_file, mostly_bad, raw_rows
+from fledge.data.rows import KINDS, Kind, Row, Text, conversations_of, parse, schema_of, texts_of
+from fledge.data.turns import BadRow
 from fledge.errors import UserError
 from fledge.lang import say
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 TOKENISED = 20_000_000  # characters: enough for the histogram of any file, seconds of work
 LEARNED_FROM = 3_000_000  # characters that a tokenizer is trained on when none is given
 VOCABULARY = 4096
-KIND_OF: dict[str, Kind] = {"text": "text", "preference": "preference", "kto": "judged", "task": "task"}  # others: chat
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Check:
     partial: bool = False
     longer: int = 0  # than seq_len
     lost: int = 0  # whose targets all lie behind seq_len
+    notes: list[str] = field(default_factory=list)  # what was mended, or read otherwise than the name says
 
     def as_dict(self) -> dict[str, Any]:
         quantiles = np.quantile(self.lengths, (0, 0.5, 0.9, 0.99, 1)).astype(int).tolist() if self.lengths else []
@@ -62,6 +63,7 @@ class Check:
             "rows": self.good,
             "bad_rows": len(self.bad),
             "bad": [{"line": bad.line, "reason": bad.reason} for bad in self.bad[:100]],
+            "notes": self.notes,
             "tokenizer": f"trained on this file ({self.tokenizer.vocab_size} tokens)"
             if self.own_tokenizer
             else "given",
@@ -80,33 +82,32 @@ class Check:
 def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5, seq_len: int = 512) -> Check:
     """Read a whole file and report. Bad rows are counted here, never raised; a file without one good row is a UserError."""
     path = check_file(path)
-    schemas = _schemas(path)
+    schemas, kind, unknown = _schemas(path)
     if not schemas:
-        line, reason = next(((line, _reason(raw)) for line, raw in raw_rows(path, "text")), (0, ""))
-        if not line:
+        if not unknown:
             raise UserError(
                 say(
                     f"{path} 里没有数据行：换一个至少有一行的文件",
                     f"{path} holds no rows: give a file with at least one",
                 )
             )
+        line, reason = unknown[0].line, unknown[0].reason
         raise UserError(
             say(
                 f"{path} 里没有一行能读；第 {line} 行：{reason}",
                 f"{path}: none of its rows can be read; line {line}: {reason}",
             )
         )
-    kind = KIND_OF.get(max(schemas, key=lambda schema: schemas[schema]), "chat")
     found = Check(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
     characters = 0
     group: list[tuple[int, Row]] = []
-    for line, row in _good_rows(path, kind, found.bad):
+    for line, row in _good_rows(path, kind, found.bad, found.notes):
         found.good += 1
         if characters >= TOKENISED:
             found.partial = True
             continue
         group.append((line, row))
-        size = sum(map(len, _texts(row)))
+        size = sum(map(len, texts_of(row)))
         characters += size
         if len(group) == 1000 or size > 1_000_000:
             _measure(found, group, rows, seq_len)
@@ -114,44 +115,33 @@ def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5
     if group:
         _measure(found, group, rows, seq_len)
     if not found.good:
-        raise _none_good(path, kind, found.bad)
+        raise mostly_bad(path, kind, 0, found.bad)
     return found
 
 
-def _none_good(path: Path, kind: Kind, bad: list[Bad]) -> UserError:
-    return UserError(
-        say(
-            f"{path} 里没有一行能当作 {kind} 数据来读；第 {bad[0].line} 行：{bad[0].reason}",
-            f"{path}: none of its rows can be read as {kind} data; line {bad[0].line}: {bad[0].reason}",
-        )
-    )
-
-
-def _schemas(path: Path) -> dict[str, int]:
-    """How many rows have which schema; MiniMind rows with `gt` are tasks."""
+def _schemas(path: Path) -> tuple[dict[str, int], Kind, list[Bad]]:
+    """How many rows have which schema, the kind that most rows are of, and the rows of no schema; MiniMind rows with `gt` are
+    tasks."""
     counts: Counter[str] = Counter()
-    for _, raw in raw_rows(path, "text"):
-        try:
-            if not isinstance(raw, BadRow):
-                schema = schema_of(raw)
-                counts["task" if schema != "text" and "gt" in raw else schema] += 1
-        except BadRow:
-            pass
-    return dict(counts.most_common())
-
-
-def _reason(raw: Any) -> str:
-    try:
-        return str(raw) if isinstance(raw, BadRow) else schema_of(raw)
-    except BadRow as error:
-        return str(error)
-
-
-def _good_rows(path: Path, kind: Kind, bad: list[Bad]) -> Iterator[tuple[int, Row]]:
-    for line, raw in raw_rows(path, kind):
+    kinds: Counter[Kind] = Counter()
+    unknown: list[Bad] = []
+    for line, raw in raw_rows(path, "text"):
         try:
             if isinstance(raw, BadRow):
                 raise raw
+            schema = schema_of(raw)
+        except BadRow as error:
+            unknown.append(Bad(path.name, line, str(error)))
+            continue
+        task = schema not in KINDS and "gt" in raw
+        counts["task" if task else schema] += 1
+        kinds["task" if task else KINDS.get(schema, ("chat",))[0]] += 1
+    return dict(counts.most_common()), kinds.most_common(1)[0][0] if kinds else "text", unknown
+
+
+def _good_rows(path: Path, kind: Kind, bad: list[Bad], notes: list[str]) -> Iterator[tuple[int, Row]]:
+    for line, raw in raw_rows(path, kind, notes.append):
+        try:
             yield line, parse(raw, kind)
         except BadRow as error:
             bad.append(Bad(path.name, line, str(error)))
@@ -164,35 +154,14 @@ def _train_on(path: Path, kind: Kind) -> Tokenizer:
     texts: list[str] = []
     bad: list[Bad] = []
     characters = 0
-    for _, row in _good_rows(path, kind, bad):
-        texts += [text[: LEARNED_FROM - characters] for text in _texts(row)]
-        characters += sum(map(len, _texts(row)))
+    for _, row in _good_rows(path, kind, bad, []):
+        texts += [text[: LEARNED_FROM - characters] for text in texts_of(row)]
+        characters += sum(map(len, texts_of(row)))
         if characters >= LEARNED_FROM:
             break
     if not characters:
-        raise _none_good(path, kind, bad)
+        raise mostly_bad(path, kind, 0, bad)
     return Tokenizer.train(texts, VOCABULARY)
-
-
-def _conversations(row: Row) -> list[tuple[str, list[dict], list[dict] | None]]:
-    """(name, messages, tools) of everything in a row that is rendered."""
-    match row:
-        case Chat():
-            return [("", row.messages, row.tools)]
-        case Preference():
-            pairs = (("chosen", row.chosen), ("rejected", row.rejected))
-            return [(name, row.prompt + side, row.tools) for name, side in pairs]
-        case Judged():
-            return [("good" if row.good else "bad", row.messages, row.tools)]
-        case Task():
-            return [("prompt", row.messages, row.tools)]
-    return []
-
-
-def _texts(row: Row) -> list[str]:
-    if isinstance(row, Text):
-        return [row.text]
-    return [message["content"] for _, messages, _ in _conversations(row) for message in messages]
 
 
 def _measure(found: Check, group: list[tuple[int, Row]], rows: int, seq_len: int) -> None:
@@ -214,7 +183,7 @@ def _tokenise(tokenizer: Tokenizer, group: list[tuple[int, Row]]) -> Iterator[Ex
             end = tokenizer.endoftext_id
             yield Example(line, "", [end, *ids.tolist(), end], [False] + [True] * (len(ids) + 1))
         return
-    parts = [(line, *part) for line, row in group for part in _conversations(row)]
+    parts = [(line, *part) for line, row in group for part in conversations_of(row)]
     rendered = tokenizer.render_ids_batch([part[2] for part in parts], tools=[part[3] for part in parts])
     for (line, name, _, _), (rendered_ids, mask) in zip(parts, rendered):
         yield Example(line, name, rendered_ids, mask)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fledge.errors import UserError
+from fledge.errors import UserError, advice
 from fledge.lang import say
 
 
@@ -110,7 +110,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Names exactly these examples in this order: a data cursor is only valid for the dataset it was made on."""
-        digest = hashlib.sha256(self.manifest["key"].encode())
+        digest = hashlib.sha256(self.manifest["content"].encode())
         digest.update(np.ascontiguousarray(self.starts).tobytes())
         digest.update(np.ascontiguousarray(self.ends).tobytes())
         return digest.hexdigest()[:16]
@@ -142,12 +142,14 @@ class Dataset:
             val.append(after)
         first, second = np.concatenate(train, 1), np.concatenate(val, 1)
         if not first.size or not second.size:
+            ways = advice(
+                ("", say("多加几行", "add rows")), ("val", say("用 {} 给出验证文件", "name validation files with {}"))
+            )
             raise UserError(
                 say(
-                    f"{'、'.join(self.source_names())} 里只有 {len(self)} 个样本，留不出 {fraction:.0%} 来验证："
-                    "多加几行，或用 --val 给出验证文件",
+                    f"{'、'.join(self.source_names())} 里只有 {len(self)} 个样本，留不出 {fraction:.0%} 来验证：{ways}",
                     f"{', '.join(self.source_names())} holds {len(self)} example(s), too few to hold {fraction:.0%} out: "
-                    "add rows or name validation files (--val)",
+                    f"{ways}",
                 )
             )
         return self._view(first), self._view(second)

@@ -2,8 +2,9 @@
 
 A prepared folder holds `tokens.bin` (uint16 or uint32), `mask.bin` (bool, conversations), `tags.bin` (uint8, tagged
 text), `offsets.npy`, `source.npy`, `targets.npy`, `bytes.npy` (per example), `byte_lengths.npy` (per token of the
-vocabulary), `quarantine.jsonl` (rows that could not be read) and `manifest.json` with the sha256 of everything. It is
-written beside its place and renamed when complete; a folder whose hashes no longer match is rebuilt.
+vocabulary), `quarantine.jsonl` (rows that could not be read) and `manifest.json` with the sha256 of everything; its `content`
+names what was read whatever the files are called, so that a run goes on after they were renamed. A folder is written
+beside its place and renamed when complete; one whose hashes no longer match is rebuilt.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
 from fledge.data.rows import Chat, Kind, Row, Text
 from fledge.errors import UserError
 from fledge.lang import say
-from fledge.records import cache_root, file_sha256
+from fledge.records import cache_root, dumps, file_sha256
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
 
-FORMAT = 1  # of the folder; part of the cache key
+FORMAT = 2  # of the folder, and of what the readers make of a file; part of the cache key
 BATCH_CHARACTERS = 2_000_000  # tokenised at a time: bounds memory, keeps every core busy
 
 
@@ -55,8 +56,10 @@ def prepare(
     """
     files = [check_file(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
-        zh = "没有给出数据文件：至少写出一个 .txt、.jsonl、.json 或 .parquet 文件"
-        raise UserError(say(zh, "no data files were given: name at least one .txt, .jsonl, .json or .parquet file"))
+        zh = "没有给出数据文件：至少写出一个 .txt、.jsonl、.json、.csv 或 .parquet 文件"
+        raise UserError(
+            say(zh, "no data files were given: name at least one .txt, .jsonl, .json, .csv or .parquet file")
+        )
     inputs = [{"file": f.name, "bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files]
 
     def rows(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
@@ -91,6 +94,11 @@ def prepare_rows(
     return _open_or_build(read, tokenizer, kind, inputs, out_dir, notify or _stderr)
 
 
+def same_files(recorded: Iterable[dict[str, Any]], paths: Iterable[str | Path]) -> bool:
+    """Whether files are those of a record (`Dataset.describe()["inputs"]`), wherever they lie now and whatever their names."""
+    return [source.get("sha256") for source in recorded] == [file_sha256(check_file(path)) for path in paths]
+
+
 def tokenizer_sha256(tokenizer: Tokenizer) -> str:
     """The hash of the tokenizer's saved files: vocabulary, merges and chat template."""
     digest = hashlib.sha256()
@@ -112,21 +120,28 @@ def _open_or_build(
 ) -> Dataset:
     """`rows` yields (number of the input, row) and fills the quarantine on the way; it is called only when needed."""
     facts = {"format": FORMAT, "kind": kind, "inputs": inputs, "tokenizer": tokenizer_sha256(tokenizer)}
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    key = _digest(facts)
+    content = _digest(facts | {"inputs": [source["sha256"] for source in inputs]})
     folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
     found = _state(folder, key)
     if found == "damaged":
         zh = f"{folder} 里准备好的数据已损坏，现在重新准备"
         notify(say(zh, f"the prepared data in {folder} is damaged and is made again"))
     if found != "valid":
-        _build(rows, tokenizer, kind, {**facts, "key": key}, folder)
+        _build(rows, tokenizer, kind, {**facts, "key": key, "content": content}, folder)
     dataset = Dataset.open(folder)
+    for note in dataset.manifest["notes"]:
+        notify(note)
     if dataset.manifest["quarantined"]:
         said, listed = dataset.manifest["quarantine_summary"], folder / "quarantine.jsonl"
         notify(say(f"{said}（全部列在 {listed} 里）", f"{said} (all are listed in {listed})"))
     for reason, count in dataset.manifest["dropped"].items():
         notify(say(f"{count} 段对话不用：{reason}", f"{count} conversations are left out: {reason}"))
     return dataset
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _state(folder: Path, key: str) -> str:
@@ -211,7 +226,7 @@ def _build(
                 say(f"{file} 里没有一段对话能用：{reason}", f"{file}: no conversation can be used: {reason}")
             )
         with (partial / "quarantine.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(json.dumps(dataclasses.asdict(bad), ensure_ascii=False) + "\n" for bad in quarantine.bad)
+            file.writelines(dumps(dataclasses.asdict(bad)) + "\n" for bad in quarantine.bad)
         manifest = {
             **facts,
             "vocab_size": tokenizer.vocab_size,
@@ -222,12 +237,12 @@ def _build(
             "bytes": sum(writer.bytes),
             "quarantined": len(quarantine.bad),
             "quarantine_summary": quarantine.summary(),
+            "notes": quarantine.notes,
             "dropped": dropped,
             "tags": writer.tag_names,
             "files": {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in sorted(partial.iterdir())},
         }
-        text = json.dumps(manifest, ensure_ascii=False, indent=1)
-        (partial / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
+        (partial / "manifest.json").write_text(dumps(manifest, indent=1), encoding="utf-8", newline="\n")
         _put(partial, folder, facts["key"])
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
-    "minimind_pretrain": "fledge.interop.parity",
+    "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fledge.errors import flag
 from fledge.lang import say
 from fledge.parts.learner import banner as whose
 from fledge.records import Run
@@ -48,8 +49,8 @@ def banner(run: Run, objective: Objective, tokenizer: Tokenizer, config: TrainCo
     if rows["truncated"] or rows["dropped"]:
         left_out = (
             say(
-                f"，{rows['dropped']} 段没有剩下回答，不用（--seq-len）",
-                f", {rows['dropped']} are left out because no answer remains (--seq-len)",
+                f"，{rows['dropped']} 段没有剩下回答，不用（{flag('seq_len')}）",
+                f", {rows['dropped']} are left out because no answer remains ({flag('seq_len')})",
             )
             if rows["dropped"]
             else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
 from fledge.data.rows import Kind, Text
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.generate import Generator, Sampling
 from fledge.jobs.job import Material, Setting
 from fledge.lang import say
@@ -32,8 +32,8 @@ def make_tokenizer(config: Any, base: Path | None, material: Material | None) ->
     if material is not None:
         raise UserError(
             say(
-                "直接给出的数据（不是文件）需要分词器：用 --tokenizer 给出。",
-                "rows in memory need a tokenizer: give --tokenizer.",
+                f"直接给出的数据（不是文件）需要分词器：用 {flag('tokenizer')} 给出。",
+                f"rows in memory need a tokenizer: give {flag('tokenizer')}.",
             )
         )
     size = measure(config.data, "text").num_bytes
@@ -95,15 +95,16 @@ def sampler(setting: Setting, val: Dataset | None, kind: Kind) -> Callable[[], l
     model, tokenizer = setting.model, setting.tokenizer
     if val is None or not len(val):
         return list
-    room = model.config.max_position_embeddings - SAMPLE_TOKENS
-    prompts = [_prompt(val, begin, kind, room) for begin in sorted({0, len(val) // 2})]
+    context = model.config.max_position_embeddings
+    new = min(SAMPLE_TOKENS, context // 2)
+    prompts = [_prompt(val, begin, kind, context - new) for begin in sorted({0, len(val) // 2})]
     fitting = [prompt for prompt in prompts if prompt]
 
     def sample() -> list[dict[str, str]]:
         if not fitting:
             return []
         generator = Generator(model, tokenizer)
-        completions = generator.generate(fitting, Sampling(max_new_tokens=SAMPLE_TOKENS, temperature=0.0))
+        completions = generator.generate(fitting, Sampling(max_new_tokens=new, temperature=0.0))
         return [{"prompt": tokenizer.decode(p), "text": c.text} for p, c in zip(fitting, completions)]
 
     return sample
@@ -113,7 +114,7 @@ def _prompt(val: Dataset, begin: int, kind: Kind, room: int) -> list[int]:
     """The beginning of row `begin`, or of the next one whose prompt the model's context has room for; [] when none has."""
     for i in range(begin, len(val)):
         ids, mask = val.example(i)
-        length = int(mask.argmax()) if kind == "chat" else min(12, len(ids) - 1)
+        length = int(mask.argmax()) if kind == "chat" else min(12, len(ids) - 1, room)
         length = max(1, min(length, 128))
         if length <= room:
             return ids[:length].tolist()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fledge.errors import UserError
+from fledge.errors import UserError, resume_command
 from fledge.lang import say
 from fledge.parts.blame import blame
 from fledge.parts.learner import MyPart, PartError, fallen, in_words, record, yours
@@ -94,7 +94,7 @@ class PartsGuard(Guard):
         mend = f"`fledge check {error.part}`" if error.part in PARTS else "`fledge parts list`"
         resume = say("原来的命令", "the same command")  # rows in memory: only the program that made them can go on
         if fit.config.data:
-            resume = f"`fledge train {fit.run.info['job']} --run {fit.run.name} --resume`"
+            resume = f"`{resume_command(fit.run.info['job'], fit.run.name)}`"
         advice = say(
             f"训练已经存在第 {fit.step} 步：改好它，用 {mend} 检查，再用 {resume} 继续"
             "（加上 --parts-fallback 则由参考实现顶替）。",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.jobs.job import Job, Setting
 from fledge.lang import Text, say
 from fledge.planning.facts import Planning
@@ -28,11 +28,21 @@ class PretrainConfig(TrainConfig):
 
     def check(self) -> None:
         super().check()
+        if self.vocab_size and (self.model or self.tokenizer) and not self.resume:
+            whose, own = flag("model" if self.model else "tokenizer"), flag("vocab_size")
+            raise UserError(
+                say(
+                    f"{own} 是给新分词器用的，而 {whose} 已带着自己的分词器：去掉 {own}。",
+                    f"{own} is for a new tokenizer, and {whose} brings its own: leave {own} out.",
+                )
+            )
         if self.model and (self.preset or self.set):
             raise UserError(
                 say(
-                    "--preset 和 --set 决定新模型的形状，而 --model 给出的模型已有自己的形状：两者只能选一种。",
-                    "--preset and --set shape a new model, and --model names one that has its shape: give one of the two.",
+                    f"{flag('preset')} 和 {flag('set')} 决定新模型的形状，而 {flag('model')} 给出的模型已有自己的形状："
+                    "两者只能选一种。",
+                    f"{flag('preset')} and {flag('set')} shape a new model, and {flag('model')} names one that has its shape: "
+                    "give one of the two.",
                 )
             )
 

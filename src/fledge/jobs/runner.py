@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fledge.data.readers import check_file
 from fledge.device import pick_device, pick_precision, set_threads
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, flag, suggest, train_command
 from fledge.jobs import find_job
 from fledge.jobs.banner import banner
 from fledge.jobs.data import make_tokenizer
@@ -122,15 +122,15 @@ def _refuse_nothing(job: Job, config: TrainConfig, material: Material | None) ->
             Run.open(config.run or "")  # says which runs there are
         raise UserError(
             say(
-                f"没有训练数据：用 --data 给 `fledge train {job.name}` 数据文件。",
-                f"nothing to train on: give `fledge train {job.name}` files with --data.",
+                f"没有训练数据：用 {flag('data')} 给 `{train_command(job.name)}` 数据文件。",
+                f"nothing to train on: give `{train_command(job.name)}` files with {flag('data')}.",
             )
         )
     if not job.fresh and not config.model:
         raise UserError(
             say(
-                f"`fledge train {job.name}` 要从一个练好的模型开始：用 --model 给出（一次训练的名字，或一个模型文件夹）。",
-                f"`fledge train {job.name}` starts from a trained model: give it with --model (a run or a model folder).",
+                f"`{train_command(job.name)}` 要从一个练好的模型开始：加上 {flag('model', '名字')}。",
+                f"`{train_command(job.name)}` starts from a trained model: give it with {flag('model', 'NAME')}.",
             )
         )
 
@@ -159,10 +159,10 @@ def _finished(run: Run, config: TrainConfig) -> bool:
     if not any(run.checkpoints_dir.glob("step-*")):
         raise UserError(
             say(
-                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 --model {run.name} 从它的模型往下练，"
-                "下次训练加上 --save-every 就会留下检查点。",
-                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with --model "
-                f"{run.name}, or keep checkpoints with --save-every next time.",
+                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 {flag('model', run.name)} 从它的模型往下练，"
+                f"下次训练加上 {flag('save_every')} 就会留下检查点。",
+                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with "
+                f"{flag('model', run.name)}, or keep checkpoints with {flag('save_every')} next time.",
             )
         )
     return False
@@ -213,8 +213,13 @@ def _compiles(config: TrainConfig, device: torch.device) -> bool:
     if device.type != "cuda" or (config.seconds() or math.inf) < 300:
         return False
     if config.parts == "mine":
-        off = "torch.compile is off, so that your parts run line by line as you wrote them; --compile on turns it on."
-        print(say("没有用 torch.compile：你写的部件要照原样一行一行地运行；--compile on 可以打开。", off))
+        on = flag("compile", "on")
+        print(
+            say(
+                f"没有用 torch.compile：你写的部件要照原样一行一行地运行；{on} 可以打开。",
+                f"torch.compile is off, so that your parts run line by line as you wrote them; {on} turns it on.",
+            )
+        )
         return False
     return importlib.util.find_spec("triton") is not None
 

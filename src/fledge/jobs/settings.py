@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, flag, resume_command, suggest
 from fledge.jobs import find_job
 from fledge.lang import say
 from fledge.model.config import ModelConfig
 from fledge.planning.optimizer import chosen_optimizer
 from fledge.records import Run
-from fledge.training.config import CHANGEABLE, LENGTHS, TrainConfig, flag
+from fledge.training.config import CHANGEABLE, LENGTHS, TrainConfig
+
+FILES = ("data", "val", "replay")
 
 
 def job_config(job: str, **changes: Any) -> TrainConfig:
@@ -38,8 +41,8 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
     if not changes.get("run"):
         raise UserError(
             say(
-                "用 --resume 时要说明接着哪次训练：用 --run 给出它的名字。",
-                "--resume needs the run's name: give it with --run.",
+                f"用 {flag('resume')} 时要说明接着哪次训练：用 {flag('run')} 给出它的名字。",
+                f"{flag('resume')} needs the run's name: give it with {flag('run')}.",
             )
         )
     if not Run.exists(changes["run"]):
@@ -49,9 +52,8 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
         began = run.info["job"]
         raise UserError(
             say(
-                f"训练 '{run.name}' 做的是 {began}：用 `fledge train {began} --run {run.name} --resume` 继续，或换一个名字。",
-                f"run '{run.name}' is a {began} run: go on with `fledge train {began} --run {run.name} "
-                "--resume`, or choose another name.",
+                f"训练 '{run.name}' 做的是 {began}：用 `{resume_command(began, run.name)}` 继续，或换一个名字。",
+                f"run '{run.name}' is a {began} run: go on with `{resume_command(began, run.name)}`, or choose another name.",
             )
         )
     known = {field.name for field in dataclasses.fields(kind)}
@@ -60,16 +62,40 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
         begun |= dict.fromkeys(LENGTHS)
     config = kind(**{**begun, **changes})
     for name, value in begun.items():
-        if name not in CHANGEABLE and getattr(config, name) != value:
+        now = getattr(config, name)
+        if name not in CHANGEABLE and now != value and not _same_files(run, name, now):
             raise UserError(
                 say(
                     f"训练 '{run.name}' 开始时 {flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {flag(name)} "
-                    "接着练，或去掉 --resume 另开一次训练。",
+                    f"接着练，或去掉 {flag('resume')} 另开一次训练。",
                     f"run '{run.name}' was started with {flag(name)} {value}, not {getattr(config, name)}: leave "
-                    f"{flag(name)} out to go on, or start another run without --resume.",
+                    f"{flag(name)} out to go on, or start another run without {flag('resume')}.",
                 )
             )
+    _refuse_lost_files(run, config)
     return config
+
+
+def _same_files(run: Run, name: str, paths: list[str]) -> bool:
+    """Whether a setting names files that hold what the run was started with."""
+    from fledge.data.shards import same_files
+
+    described = (run.info.get("data") or {}).get("train" if name == "data" else name) or {}
+    return name in FILES and same_files(described.get("inputs", []), paths)
+
+
+def _refuse_lost_files(run: Run, config: TrainConfig) -> None:
+    """Files that were moved: the run goes on with them when it is told where they are."""
+    for name in FILES:
+        for path in getattr(config, name, []):
+            if not Path(path).exists():
+                raise UserError(
+                    say(
+                        f"训练 '{run.name}' 的数据 {path} 不在原来的地方了：用 {flag(name)} 写出它现在在哪里，内容没变就接着练。",
+                        f"{path}, which run '{run.name}' was started with, is not there any more: give its new place with "
+                        f"{flag(name)}; the run goes on when its content is the same.",
+                    )
+                )
 
 
 def settled(config: TrainConfig, shape: ModelConfig) -> tuple[TrainConfig, str]:

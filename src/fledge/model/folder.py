@@ -48,7 +48,7 @@ def load_model(folder: str | Path, *, device: str | torch.device = "cpu", parts:
     config = ModelConfig.load(folder)
     with torch.device("meta"):
         model = Transformer(config, parts)
-    assign_weights(model, read_weights(folder), str(folder))
+    assign_weights(model, unwrapped(read_weights(folder)), str(folder))
     model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # the meta device has no numbers
     return model.to(device).eval()
 
@@ -78,6 +78,17 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
                 )
             ) from None
     return tensors
+
+
+def unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the model's own names: torch.compile writes `_orig_mod.` into them, data parallel training `module.`."""
+    own = {}
+    for name, tensor in tensors.items():
+        name = name.replace("_orig_mod.", "")
+        while name.startswith("module."):
+            name = name.removeprefix("module.")
+        own[name] = tensor
+    return own if len(own) == len(tensors) else tensors
 
 
 def assign_weights(model: Transformer, tensors: dict[str, Tensor], where: str) -> None:

@@ -1,13 +1,17 @@
-"""What a user may name as a model: a run, a model folder, a MiniMind .pth, or a Hugging Face hub id."""
+"""What a user may name as a model: a run, a model folder, a file of another program, or a Hugging Face hub id."""
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from fledge.errors import UserError
+from fledge.errors import UserError, resume_command
 from fledge.lang import say
 from fledge.records import Run
+
+FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
 
 
 def find_model(source: str | Path) -> Path:
@@ -20,10 +24,8 @@ def find_model(source: str | Path) -> Path:
             )
         )
     path = Path(source)
-    if path.suffix == ".pth" or _beside_pth(path):
-        from fledge.model.minimind import pth_folder
-
-        return pth_folder(path)
+    if make := _converter(path):
+        return make(path)
     if (path / "config.json").is_file():
         return path
     if (path / "model" / "config.json").is_file():
@@ -49,19 +51,26 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
-        status = run.info.get("status")
+        status, command = run.status(), resume_command(run.info["job"], run.name)
         raise UserError(
             say(
-                f"训练 '{run.name}' 还没有模型（状态是 {status}）：加 --resume 把它练完。",
-                f"run '{run.name}' has no model yet (its status is {status}): finish it with --resume.",
+                f"训练 '{run.name}' 还没有模型（状态是 {status}）：用 `{command}` 把它练完。",
+                f"run '{run.name}' has no model yet (its status is {status}): finish it with `{command}`.",
             )
         )
     return run.model_dir
 
 
-def _beside_pth(path: Path) -> bool:
-    """Whether a name that means nothing was meant for one of the .pth files in its folder."""
-    return path.parent != Path() and not path.exists() and any(path.parent.glob("*.pth"))
+def _converter(path: Path) -> Callable[[Path], Path] | None:
+    """What makes a model folder of a file of this suffix, or of one that the name was meant for: it names nothing, and such
+    files lie in its folder."""
+    formats: dict[str, str] = importlib.import_module(FORMATS).FORMATS
+    astray = path.parent != Path() and not path.exists()
+    for suffix, name in formats.items():
+        if path.suffix == suffix or (astray and any(path.parent.glob(f"*{suffix}"))):
+            module, _, function = name.partition(":")
+            return getattr(importlib.import_module(module), function)
+    return None
 
 
 def _from_hub(name: str) -> Path:

@@ -134,8 +134,11 @@ def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, 
 
     `warmup` is the fraction of the run in which the rate rises linearly. Afterwards `schedule` is "linear" or
     "cosine" (down to `floor`), "constant", or "wsd": warm-up, stable, then linear decay over the last `decay`
-    fraction (Hu et al., MiniCPM, 2024); or "minimind": a cosine from 1 to 0.1 that knows no warm-up.
+    fraction (Hu et al., MiniCPM, 2024); or "minimind": a cosine from 1 to 0.1 that knows no warm-up. ValueError for any
+    other name, during the warm-up too.
     """
+    if schedule not in ("linear", "cosine", "wsd", "constant", "minimind"):
+        raise ValueError(f"unknown schedule {schedule!r}: use linear, cosine, wsd, constant or minimind")
     if schedule == "minimind":
         return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
     if progress < warmup:
@@ -147,6 +150,4 @@ def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, 
     left = 1 - (progress - warmup) / (1 - warmup)
     if schedule == "cosine":
         return floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * left))
-    if schedule == "linear":
-        return floor + (1 - floor) * left
-    raise ValueError(f"unknown schedule {schedule!r}: use linear, cosine, wsd, constant or minimind")
+    return floor + (1 - floor) * left

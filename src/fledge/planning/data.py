@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fledge.data.readers import ROW_FORMATS, Quarantine, check_file, parse_rows, raw_rows
+from fledge.data.encoding import chunks, open_bytes
+from fledge.data.formats import SEPARATOR
+from fledge.data.readers import Quarantine, check_file, is_plain_text, parse_rows, raw_rows
 from fledge.data.rows import Kind, Text
 
 SAMPLE = 2_000_000  # bytes of text read of every file
@@ -47,9 +49,11 @@ def measure(paths: Iterable[str | Path], kind: Kind) -> Size:
 
 def _file(path: Path, kind: Kind) -> tuple[float, float]:
     """(bytes of text, rows) of one file."""
-    name = path.name.lower().removesuffix(".gz")
-    if not name.endswith(ROW_FORMATS):
-        return _unpacked_bytes(path), 1
+    if is_plain_text(path):
+        size = _unpacked_bytes(path)
+        with open_bytes(path) as file:
+            head = next(chunks(file, path, SAMPLE), b" ")
+        return size, 1 + head.count(SEPARATOR.encode()) * max(1.0, size / len(head))
     text = raw = rows = 0
 
     def counted() -> Iterator[tuple[int, Any]]:
@@ -66,7 +70,7 @@ def _file(path: Path, kind: Kind) -> tuple[float, float]:
             break
     else:
         return text, rows
-    if name.endswith(".parquet"):
+    if path.name.lower().endswith(".parquet"):
         import pyarrow.parquet
 
         scale = pyarrow.parquet.read_metadata(path).num_rows / rows

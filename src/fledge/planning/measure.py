@@ -165,9 +165,9 @@ def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "aut
             raise
         raise UserError(
             say(
-                f"内存不够，没法实测一步（{B} 行，每行 {T} 个词元）：关掉别的程序，或用 --card 为一块显卡做计划。",
+                f"内存不够，没法实测一步（{B} 行，每行 {T} 个词元）：关掉别的程序，或用 `fledge plan --card` 为一块显卡做计划。",
                 f"there is not enough memory to measure a step of {B} rows of {T} tokens: close other programs, or plan for "
-                "a card with --card.",
+                "a card with `fledge plan --card`.",
             )
         ) from None
     return min(times[1:])

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers.pre_tokenizers import ByteLevel, Split
 
 from fledge.errors import UserError
 from fledge.lang import say
-from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, SPLIT_PATTERN
+from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, LONGEST_WORD, SPLIT_PATTERN
 from fledge.tokenizer.chat import Renderer, decode
 from fledge.tokenizer.messages import normalise_messages
 
@@ -79,7 +80,8 @@ class Tokenizer:
 
         All 256 bytes are in, so every string round-trips. There is no Unicode normaliser (Qwen has NFC): it would turn a
         written "e" + U+0301 into "é", and then the text that comes back is not the text that went in. A pair that occurs only
-        once is not merged, so a small corpus may give fewer tokens than asked for.
+        once is not merged, so a small corpus may give fewer tokens than asked for. Words of more than LONGEST_WORD characters
+        are cut for counting; the finished tokenizer cuts none, so that its `tokenizer.json` stays an ordinary one.
         """
         if vocab_size < MIN_VOCAB:
             raise UserError(
@@ -90,7 +92,7 @@ class Tokenizer:
                     f"{MIN_VOCAB - 256} special tokens; ask for at least {MIN_VOCAB}, and for use some 1,000 to 32,000.",
                 )
             )
-        core = _byte_level(models.BPE())
+        core = _byte_level(models.BPE(), Split(Regex(rf"[\s\S]{{1,{LONGEST_WORD}}}"), behavior="isolated"))
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=2,
@@ -294,15 +296,12 @@ class Tokenizer:
         ]
 
 
-def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
-    """Qwen2's pipeline around a BPE model: split, then bytes as visible characters."""
+def _byte_level(model: models.BPE, *cuts: Split) -> tokenizers.Tokenizer:
+    """Qwen2's pipeline around a BPE model: split (and cut further), then bytes as visible characters."""
     core = tokenizers.Tokenizer(model)
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
-        ]
-    )
+    split = Split(Regex(SPLIT_PATTERN), behavior="isolated")
+    as_characters = ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
+    core.pre_tokenizer = pre_tokenizers.Sequence([split, *cuts, as_characters])
     core.decoder = decoders.ByteLevel()
     return core
 

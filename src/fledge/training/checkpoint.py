@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fledge.data.shards import file_sha256
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 
 
@@ -45,9 +45,9 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
             kept = say(f"最近一个完整的检查点是第 {steps[0]} 步", f"the last whole one is step {steps[0]}")
         raise UserError(
             say(
-                f"第 {step} 步的检查点写不进 '{folder}'（{error}）：{kept}；请在那里腾出空间，再用 --resume 继续。",
+                f"第 {step} 步的检查点写不进 '{folder}'（{error}）：{kept}；请在那里腾出空间，再用 {flag('resume', True)} 继续。",
                 f"the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; make room there "
-                "and go on with --resume.",
+                f"and go on with {flag('resume', True)}.",
             )
         ) from error
     shutil.rmtree(folder / f".step-{step}.old", ignore_errors=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import Text, say
 from fledge.settings import fit_types
 from fledge.training.optimizers import DECAYED, OPTIMIZERS, Role
@@ -41,7 +41,7 @@ class TrainConfig:
     """Settings that every training job has. Rates are for a batch of about 2,000–4,000 tokens and 1–10M parameters."""
 
     data: list[str] = field(default_factory=list)
-    """Training files: .txt, .jsonl(.gz), .json, .parquet."""
+    """Training files: .txt, .jsonl(.gz), .json, .csv, .parquet."""
     val: list[str] = field(default_factory=list)
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
@@ -146,8 +146,8 @@ class TrainConfig:
         if sum(getattr(self, name) is not None for name in LENGTHS) > 1:
             raise UserError(
                 say(
-                    "--steps、--epochs 和 --budget 只能给一个，不能同时给几个。",
-                    "Give one of --steps, --epochs and --budget, not several.",
+                    f"{flag('steps')}、{flag('epochs')} 和 {flag('budget')} 只能给一个，不能同时给几个。",
+                    f"Give one of {flag('steps')}, {flag('epochs')} and {flag('budget')}, not several.",
                 )
             )
         for names, right, words in self.ranges:
@@ -169,10 +169,6 @@ LENGTHS = ("steps", "epochs", "budget")  # they exclude each other
 CHANGEABLE = {"run", "resume", "steps", "epochs", "budget", "device", "compile", "checkpoint_activations"}
 CHANGEABLE |= {"batch_size", "accumulation_steps", "parts", "parts_fallback"}
 CHANGEABLE |= {"val_every", "val_tokens", "save_every", "keep", "tensorboard", "track", "track_project"}
-
-
-def flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def parse_duration(text: str) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fledge.device import out_of_memory
-from fledge.errors import UserError
+from fledge.errors import UserError, advice
 from fledge.lang import say
 from fledge.training.objective import Batch
 
@@ -68,12 +68,15 @@ def backward(fit: Fit, batches: Sequence[Batch]) -> Sums:
 def _split_further(fit: Fit, batches: Sequence[Batch]) -> None:
     rows, seq_len = len(batches[0]), fit.config.seq_len
     if fit.splits >= rows:
+        ways = advice(
+            ("seq_len", say("把 {} 改短", "make {} shorter")),
+            ("checkpoint_activations", say("加上 {}", "add {}")),
+            ("preset", say("选更小的 {}", "choose a smaller {}")),
+        )
         raise UserError(
             say(
-                f"第 {fit.step + 1} 步时内存不够，每次只算一行（{seq_len} 个词元）也放不下："
-                "把 --seq-len 改短，加上 --checkpoint-activations，或选更小的 --preset。",
-                f"memory ran out at step {fit.step + 1} even with one row of {seq_len} tokens at a time: "
-                "make --seq-len shorter, add --checkpoint-activations, or choose a smaller --preset.",
+                f"第 {fit.step + 1} 步时内存不够，每次只算一行（{seq_len} 个词元）也放不下：{ways}。",
+                f"memory ran out at step {fit.step + 1} even with one row of {seq_len} tokens at a time: {ways}.",
             )
         )
     fit.splits *= 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from safetensors.torch import save_file
 
-from fledge.errors import UserError
+from fledge.errors import UserError, advice
 from fledge.lang import say
 from fledge.training.gradients import Sums, gradients
 from fledge.training.objective import Batch
@@ -75,10 +75,11 @@ class Guard:
         return path.as_posix()
 
     def stopped(self, step: int, what: str, path: str, loss: float, same: str = "") -> Diverged:
+        lower, longer = ("lr", say("更低的 {}", "a lower {}")), ("warmup", say("更长的 {}", "a longer {}"))
+        ways = advice(lower, longer, ("precision=fp32", "{}"))
         sentence = say(
-            f"第 {step} 步时{what}（这一步的数据存在 {path}{same}）：试试更低的 --lr、更长的 --warmup，或 --precision fp32。",
-            f"{what} at step {step} (its batch is in {path}{same}): "
-            "try a lower --lr, a longer --warmup, or --precision fp32.",
+            f"第 {step} 步时{what}（这一步的数据存在 {path}{same}）：试试{ways}。",
+            f"{what} at step {step} (its batch is in {path}{same}): try {ways}.",
         )
         return Diverged("gradient" if math.isfinite(loss) else "loss", sentence)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 from fledge.records import Run
 
@@ -52,15 +52,15 @@ def no_room(run: Run, reserve: Reserve) -> UserError:
 
 def nearly_full(step: int) -> str:
     return say(
-        f"磁盘快满了：训练已存在第 {step} 步，先停下来；腾出空间后用 --resume 继续",
-        f"the disk is nearly full: the run is saved at step {step} and stops here; make room, then --resume",
+        f"磁盘快满了：训练已存在第 {step} 步，先停下来；腾出空间后用 {flag('resume', True)} 继续",
+        f"the disk is nearly full: the run is saved at step {step} and stops here; make room, then {flag('resume', True)}",
     )
 
 
 def disk_is_full(run: Run, step: int) -> UserError:
     return UserError(
         say(
-            f"磁盘满了：训练 '{run.name}' 已存在第 {step} 步；腾出空间后用 --resume 继续。",
-            f"the disk is full: run '{run.name}' is saved at step {step}; make room, then go on with --resume.",
+            f"磁盘满了：训练 '{run.name}' 已存在第 {step} 步；腾出空间后用 {flag('resume', True)} 继续。",
+            f"the disk is full: run '{run.name}' is saved at step {step}; make room, then go on with {flag('resume', True)}.",
         )
     )

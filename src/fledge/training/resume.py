@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.lang import say
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 
@@ -84,8 +84,8 @@ def _load_rows(fit: Fit, state: dict[str, Any]) -> None:
     if state["data"].keys() != fit.batches.state_dict().keys():
         raise UserError(
             say(
-                f"训练 '{fit.run.name}' 不能换别的数据继续：用 --replay 给它开始时用的那些文本。",
-                f"run '{fit.run.name}' cannot resume with other data: give it the replay texts it was started with.",
+                f"训练 '{fit.run.name}' 不能换别的数据继续：用 {flag('replay')} 给它开始时用的那些文本。",
+                f"run '{fit.run.name}' cannot resume with other data: give {flag('replay')} the texts it was started with.",
             )
         )
     fit.batches.load_state_dict(state["data"])

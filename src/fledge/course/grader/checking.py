@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class Case:
     """One call of the learner's function. A case called "cost" is where costs are counted; its value is not graded.
 
     grad: gradients to every floating tensor argument are compared too, with a random cotangent.
+    trained: the call itself is made with arguments that require gradients, as parameters do.
     extreme: a wrong value is UNSTABLE here. mutates: the arguments (by position) that must change in place.
     length, slack, precision: see compare.py. want: the result, instead of the oracle's.
     raises: the name of the exception that must come. judge(got, args) -> what is wrong, or None: instead of a comparison
@@ -47,6 +49,7 @@ class Case:
     _: dataclasses.KW_ONLY
     function: str | None = None
     grad: bool = False
+    trained: bool = False
     extreme: bool = False
     length: int = 1
     slack: float = 16
@@ -82,7 +85,7 @@ def normal(rng: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32
 
 def wanted(case: Case, oracle: Callable[..., Any] | None, function: str, seed: int) -> Wanted:
     """Ask the oracle. `function` is the exercise's function that the case calls."""
-    request = Request(function, case.args, case.kwargs, seed=seed)
+    request = Request(function, case.args, case.kwargs, seed=seed, trained=case.trained)
     if case.name == "cost":
         request = dataclasses.replace(request, cost=True, saved=case.grad)
     arguments = [*case.args, *case.kwargs.values()]
@@ -112,7 +115,11 @@ def same(case: Case, want: Wanted, one: Answer, other: Answer) -> bool:
         return True
     everything = tuple(range(len(want.names)))
     case = dataclasses.replace(case, judge=None, mutates=everything)
-    return one.shares == other.shares and difference(case, dataclasses.replace(want, answer=other), one) is None
+    if one.error is not None and other.error is not None:
+        return _anonymous(one.error) == _anonymous(other.error)
+    pairs = ((one, other), (other, one))  # a gradient that is missing in the second counts too
+    alike = (one.shares, one.replaced, one.marked) == (other.shares, other.replaced, other.marked)
+    return alike and all(difference(case, dataclasses.replace(want, answer=b), a) is None for a, b in pairs)
 
 
 def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
@@ -158,7 +165,7 @@ def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
     """Arguments keep their values and their memory, but for those that the case names."""
     pairs = list(zip(want.names, got.finals, want.answer.finals))
     for i, (name, final, right) in enumerate(pairs):
-        if i not in case.mutates and unlike(final, right, Tolerance(0, 1)) is not None:
+        if i not in case.mutates and (i in got.replaced or unlike(final, right, Tolerance(0, 1)) is not None):
             zh, en = (
                 f"参数 `{name}` 被改动了：函数不该改它。",
                 f"the argument `{name}` has changed: it must stay as it is.",
@@ -169,6 +176,12 @@ def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
         name = want.names[marked[0]]
         zh = f"参数 `{name}` 上留下了梯度的痕迹（requires_grad 或 .grad）：请对自己的副本求导。"
         en = f"the argument `{name}` is left with requires_grad or a .grad: differentiate by a copy of your own."
+        return Problem("CONTRACT", Text(zh, en))
+    lost = [i for i in want.answer.marked if i not in got.marked]
+    if lost and case.trained:
+        name = want.names[lost[0]]
+        zh = f"参数 `{name}` 里的张量不再要求梯度（requires_grad）：它们从此不会再训练。"
+        en = f"the tensors of the argument `{name}` no longer require gradients (requires_grad): they will never train again."
         return Problem("CONTRACT", Text(zh, en))
     shared = [i for i in got.shares if i not in want.answer.shares and i not in case.mutates]
     if shared and case.judge is None:
@@ -189,6 +202,12 @@ def _values(case: Case, want: Wanted, got: Answer) -> Problem | None:
         found = unlike(got.finals[i], want.answer.finals[i], case.tolerance)
         if found is not None:
             name = want.names[i]
+            if i in got.replaced:
+                zh = f"`{name}` 里放进了新的张量，原来给的那些没有变：要改张量里的数（`mul_`、`copy_`），"
+                en = f"`{name}` holds new tensors now, and those that were given have not changed: change their numbers (`mul_`, "
+                zh += "用到它们的人手里拿的还是原来的。"
+                en += "`copy_`), because others hold on to the old ones."
+                return Problem("WRONG_VALUE", Text(zh, en))
             return _wrong(case, found, Text(f"调用之后的参数 `{name}`：", f"the argument `{name}` after the call: "))
     return None
 
@@ -209,20 +228,51 @@ def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
     grads = got.grads if got.grads is not None else [None] * len(rights)
     dtypes = [tensor.dtype for tensor in floating(want.answer.value)]
     terms = max((tensor.numel() for tensor in floating(want.answer.value)), default=1)
-    for name, grad, right in zip(_grad_names(case, want.names), grads, rights):
-        if right is None or (grad is None and not right.any()):
+    for name, grad, right, floor in zip(_grad_names(case, want.names), grads, rights, _floors(want)):
+        if right is None:
             continue
+        length = max(case.length, terms // max(1, right.numel()))
+        coarsest = max([*dtypes, case.precision or right.dtype], key=lambda dtype: torch.finfo(dtype).eps)
+        tolerance = Tolerance(case.slack, length, coarsest, floor)
         if grad is None:
+            if _largest(right) <= tolerance.limit(0.0, right.dtype):
+                continue
             zh = f"没有梯度流到参数 `{name}`：计算图在哪里断了？（detach、no_grad、.item()、转成数字都会断）"
             en = f"no gradient reaches the argument `{name}`: where is the graph cut? (detach, no_grad, .item() or numbers cut it)"
             return Problem("WRONG_GRAD", Text(zh, en))
-        length = max(case.length, terms // max(1, right.numel()))
-        coarsest = max([*dtypes, case.precision or right.dtype], key=lambda dtype: torch.finfo(dtype).eps)
-        found = unlike(grad, right, Tolerance(case.slack, length, coarsest))
+        found = unlike(grad, right, tolerance)
         if found is not None:
             zh, en = f"对参数 `{name}` 的梯度：{found.message.zh}", f"the gradient to `{name}`: {found.message.en}"
             return Problem("UNSTABLE" if case.extreme or found.kind == "finite" else "WRONG_GRAD", Text(zh, en))
     return None
+
+
+def _floors(want: Wanted) -> list[float]:
+    """For every floating argument the size of the terms that its gradient adds up.
+
+    A gradient may be 0 because they cancel (a softmax over one score: dP - sum(P dP)); what is left are their rounding errors.
+    gradient * argument has the unit of the loss, whichever argument it is, and the flow is the largest such product that
+    is seen: cotangent * result at the exit, gradient * argument at the entries. So flow / argument is the size sought.
+    """
+    arguments = [_largest(tensor) for tensor in floating([*want.request.args, *want.request.kwargs.values()])]
+    exits = zip(want.request.cotangents or [], floating(want.answer.value))
+    flows = [_largest(cotangent) * _largest(result) for cotangent, result in exits]
+    flows += [_largest(grad) * size for grad, size in zip(want.answer.grads or [], arguments) if grad is not None]
+    flow, largest = max(flows, default=0.0), max(arguments, default=0.0)
+    return [
+        flow / (size or largest or 1.0) for size in arguments
+    ]  # zeros (the sine at position 0) have no size of their own
+
+
+def _largest(tensor: Tensor) -> float:
+    """The largest finite absolute value; 0 when there is none."""
+    finite = tensor[tensor.isfinite()].abs()
+    return finite.max().item() if finite.numel() else 0.0
+
+
+def _anonymous(error: dict[str, Any]) -> tuple[str, str]:
+    """An exception without the numbers and names in it: shapes and variables differ where the fault is the same."""
+    return error["type"], re.sub(r"\d+|'[^']*'", "…", error["message"])
 
 
 def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:

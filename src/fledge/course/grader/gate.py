@@ -9,6 +9,7 @@ import inspect
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from fledge.course.grader.failures import Problem
 from fledge.course.grader.measuring import Answer, measure_plainly
 from fledge.lang import Text, say
 from fledge.parts import REFERENCE
+from fledge.proofs import sources
 
 MISTAKES, VARIANTS = 8, 3
 SEEDS = (1, 2, 3)
@@ -42,36 +44,68 @@ class Gate:
 def gate(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> Gate:
     """Try the solution, every variant and every mistake with the numbers of several attempts."""
     bank = exercise.bank()
-    problems = _form(exercise)
-    killed, accepted = {entry.name for entry in bank.mistakes}, {entry.name for entry in bank.variants}
+    killed = {entry.name for entry in bank.mistakes}
+    accepted, problems = {entry.name for entry in bank.variants}, _form(exercise)
     for seed in seeds:
         asked = ask(exercise, seed)
+        for name, problem in _rights(exercise, asked, seed, costs=seed == seeds[0]):
+            accepted.discard(name)
+            problems.append(problem)
         answers: dict[str, list[Answer]] = {}
-        costs: list[Cost | None] = []
-        for entry, functions in exercise.implementations():
-            answers_here = [measure_plainly(functions[case.function or ""], want.request) for case, want in asked]
-            problem = first_problem(asked, answers_here)
-            if entry is not None and entry.text is not None:
-                answers[entry.name] = answers_here
-                if problem is None:
-                    killed.discard(entry.name)
-                    problems.append(
-                        say(
-                            f"错误实现 '{entry.name}' 通过了（种子 {seed}）",
-                            f"the mistake '{entry.name}' passes (seed {seed})",
-                        )
+        for entry, functions in _implementations(exercise, right=False):
+            assert entry is not None
+            answers[entry.name] = [
+                measure_plainly(functions[case.function or ""], want.request) for case, want in asked
+            ]
+            if first_problem(asked, answers[entry.name]) is None:
+                killed.discard(entry.name)
+                problems.append(
+                    say(
+                        f"错误实现 '{entry.name}' 通过了（种子 {seed}）",
+                        f"the mistake '{entry.name}' passes (seed {seed})",
                     )
-                continue
-            if problem is None and seed == seeds[0]:
-                costs.append(_cost(exercise, functions, seed))
-                problem = _too_costly(exercise, costs)
-            if problem is not None:
-                accepted.discard("" if entry is None else entry.name)
-                problems.append(_fails(entry, seed, problem))
+                )
         problems += _trivial(exercise, asked, seed)
         if seed == seeds[0]:
             problems += _alike(exercise, asked, answers)
     return Gate(len(killed), len(bank.mistakes), len(accepted), len(bank.variants), tuple(dict.fromkeys(problems)))
+
+
+def rights(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> list[str]:
+    """What is wrong with the solution and the variants alone. Arithmetic differs between processors: ask on every one."""
+    return [
+        problem for seed in seeds for _, problem in _rights(exercise, ask(exercise, seed), seed, costs=seed == seeds[0])
+    ]
+
+
+def proof_files(exercise: Exercise) -> list[Path]:
+    """Every file that the gate of an exercise stands on."""
+    return sources([Path(__file__), *(path for path in exercise.path.iterdir() if path.suffix in (".py", ".yaml"))])
+
+
+def _rights(exercise: Exercise, asked: Asked, seed: int, *, costs: bool) -> list[tuple[str, str]]:
+    """(name, problem) of everything right that is rejected; the solution has no name."""
+    found: list[tuple[str, str]] = []
+    reference: Cost | None = None
+    for entry, functions in _implementations(exercise, right=True):
+        answers = [measure_plainly(functions[case.function or ""], want.request) for case, want in asked]
+        problem = first_problem(asked, answers)
+        if problem is None and costs:
+            mine = _cost(exercise, functions, seed)
+            reference = mine if entry is None else reference
+            problem = _too_costly(exercise, reference, mine)
+        if problem is not None:
+            found.append(("" if entry is None else entry.name, _fails(entry, seed, problem)))
+    return found
+
+
+def _implementations(exercise: Exercise, *, right: bool) -> list[tuple[Entry | None, Functions]]:
+    """The solution and the variants, or the mistakes."""
+    return [
+        (entry, functions)
+        for entry, functions in exercise.implementations()
+        if (entry is None or entry.text is None) == right
+    ]
 
 
 def ask(exercise: Exercise, seed: int) -> Asked:
@@ -182,9 +216,7 @@ def _cost(exercise: Exercise, functions: Functions, seed: int) -> Cost | None:
     return None
 
 
-def _too_costly(exercise: Exercise, costs: list[Cost | None]) -> Problem | None:
-    """The first cost is the solution's, the last that of the implementation at hand."""
-    reference, mine = costs[0], costs[-1]
+def _too_costly(exercise: Exercise, reference: Cost | None, mine: Cost | None) -> Problem | None:
     if reference is None or mine is None:
         return None
     name = over(mine, reference, exercise.ceilings)

@@ -152,9 +152,12 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
         problem = _too_costly(exercise, costs)
     if problem is not None:
         message = problem.message
-        entry = diagnosis(exercise, tried, problem)
-        if entry is not None and entry.text is not None:
-            message, detail, mistake = entry.text, problem.message, entry.name
+        explained = diagnosis(exercise, tried, problem)
+        if explained is not None:
+            entry, certain = explained
+            assert entry.text is not None
+            message = entry.text if certain else _likely(entry.text)
+            detail, mistake = problem.message, entry.name
     return Grade(
         exercise=exercise.name,
         file=str(file),
@@ -172,6 +175,11 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
             for one in tried
         ),
     )
+
+
+def _likely(text: Text) -> Text:
+    """A mistake that explains only a part of what is wrong."""
+    return Text(f"有一处很像这个错误：{text.zh}", f"A part of it looks like this mistake: {text.en}")
 
 
 def before_running(exercise: Exercise, source: bytes, file: Path) -> Problem | None:
@@ -206,11 +214,11 @@ def unreadable_source(source: bytes, file: Path) -> Problem | None:
     return None
 
 
-def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry | None:
-    """The mistake of the bank that best explains a failure: it gives the learner's results in the case that is reported and
-    in at least half of the wrong ones, and is wrong nowhere that the learner is right (unless it explains all).
+def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> tuple[Entry, bool] | None:
+    """The mistake of the bank that explains a failure, and whether it explains all of it.
 
-    So a file with two faults is told the one that shows first.
+    It gives the learner's results in the case that is reported and in at least half of the wrong ones, and it is wrong
+    nowhere that the learner is right. So a file with two faults is told the one that shows first, as a likely one.
     """
     failed = next((one for one in tried if one.case.name == problem.case), None)
     if failed is None or failed.got is None:
@@ -221,7 +229,7 @@ def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry
     answered = [one for one in tried if one.got is not None and one.case.function == failed.case.function]
     wrong = [one for one in answered if one.problem is not None and one.case.name != "cost"]
     right = [one for one in answered if one.problem is None]
-    found: list[tuple[int, int, Entry]] = []
+    found: list[tuple[int, Entry]] = []
     for entry, functions in exercise.implementations():
         if entry is None or entry.text is None or exercise.target(entry) != failed.case.function or failed not in wrong:
             continue
@@ -233,19 +241,19 @@ def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> Entry
         ]
         if failed not in alike or 2 * len(alike) < len(wrong):
             continue
-        others = sum(
-            difference(one.case, one.want, measure_plainly(function, one.want.request)) is not None for one in right
-        )
-        if len(alike) == len(wrong) or not others:
-            found.append((len(wrong) - len(alike), others, entry))
-    return min(found, key=lambda one: one[:2])[2] if found else None
+        if all(difference(one.case, one.want, measure_plainly(function, one.want.request)) is None for one in right):
+            found.append((len(wrong) - len(alike), entry))
+    if not found:
+        return None
+    unexplained, entry = min(found, key=lambda one: one[0])
+    return entry, unexplained == 0
 
 
 def _try_all(exercise: Exercise, child: Child, source: bytes, seed: int) -> tuple[list[Tried], Problem | None]:
     """Ask every case. The problem is that of a file that does not load, or of a process that died."""
     from fledge.course.grader.checking import difference, wanted  # loads torch, while the child does the same
 
-    cases = exercise.cases(seed)
+    cases = sorted(exercise.cases(seed), key=lambda case: case.name == "cost")  # costs last: values decide first
     wants = [wanted(case, exercise.oracle(case.function or ""), case.function or "", seed) for case in cases]
     try:
         error = child.load(source)
@@ -259,6 +267,8 @@ def _try_all(exercise: Exercise, child: Child, source: bytes, seed: int) -> tupl
         try:
             got = child.ask(vars(want.request))
         except Died as death:
+            if case.name == "cost" and death.problem.outcome == "TOO_SLOW" and not exercise.ceilings:
+                return [*tried, Tried(case, want, None, None)], None  # right and slow is right where no cost is limited
             problem = replace(death.problem, case=case.name)
             earlier = _first([one.problem for one in tried])
             return [*tried, Tried(case, want, None, problem), *rest], earlier or problem

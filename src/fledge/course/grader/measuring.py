@@ -22,7 +22,8 @@ from fledge.course.grader.wire import NotPortable, carried, encode
 class Request:
     """A call to measure. `cotangents`: one for every floating tensor of the result, when gradients are wanted.
 
-    `cost`: count operations too; `saved`: with arguments that require gradients.
+    `cost`: count operations too; `saved`: with arguments that require gradients. `trained`: its floating arguments are
+    leaves that require gradients, as a model's parameters are.
     """
 
     function: str
@@ -32,6 +33,7 @@ class Request:
     seed: int = 0
     cost: bool = False
     saved: bool = False
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Answer:
 
     `error`: {"type", "message", "line", "text"} when it raised, `line` being the line of the learner's file.
     `grads`: for every floating tensor in the arguments its gradient or None; the field is None when there is nothing
-    to differentiate. `shares`: the arguments whose memory the result uses; `marked`: those that are left requiring gradients.
+    to differentiate. `finals`: the arguments after the call; where a container holds other things than it was given
+    (`replaced`), those that it was given. `shares`: the arguments whose memory the result uses; `marked`: those that are
+    left requiring gradients.
     """
 
     value: Any = None
@@ -48,6 +52,7 @@ class Answer:
     grads: list[Tensor | None] | None = None
     grad_error: dict[str, Any] | None = None
     finals: list[Any] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
     cost: Cost | None = None
@@ -71,13 +76,15 @@ def floating(value: Any) -> list[Tensor]:
 
 def measure(function: Callable[..., Any], request: Request, *, file: str = "") -> Answer:
     """Call `function` on copies of the arguments. What it raises is in the answer; `file` says which lines are the learner's."""
-    args, kwargs = copy.deepcopy((request.args, request.kwargs))
+    args, kwargs = _leaves(request)[:2] if request.trained else _fresh(request)
+    given = [*args, *kwargs.values()]
+    finals = [_held(value) for value in given]  # whoever gave the arguments holds on to these very tensors
     _seed(request.seed)
     try:
         value = function(*args, **kwargs)
     except BaseException as error:
         return Answer(error=describe(error, file))
-    finals = [*args, *kwargs.values()]
+    replaced = [i for i, (now, before) in enumerate(zip(given, finals)) if not _holds(now, before)]
     memory = {_memory(tensor) for tensor in tensors_in(value)} - {0}
     shares = [i for i, final in enumerate(finals) if memory & {_memory(tensor) for tensor in tensors_in(final)}]
     marked = [i for i, final in enumerate(finals) if any(tensor.requires_grad for tensor in tensors_in(final))]
@@ -86,7 +93,7 @@ def measure(function: Callable[..., Any], request: Request, *, file: str = "") -
         grads, grad_error = _gradients(function, request, file)
     if request.cost:
         cost = _cost(function, request)
-    return Answer(value, None, grads, grad_error, finals, shares, marked, cost)
+    return Answer(value, None, grads, grad_error, finals, replaced, shares, marked, cost)
 
 
 def measure_plainly(function: Callable[..., Any], request: Request) -> Answer:
@@ -117,6 +124,26 @@ def describe(error: BaseException, file: str) -> dict[str, Any]:
     except Exception:  # the learner's own exception class may be broken too
         message = ""
     return {"type": type(error).__name__, "message": message[:1000], "line": line, "text": (text or "")[:200]}
+
+
+def _held(value: Any) -> Any:
+    """The same tensors and numbers in containers of our own."""
+    if isinstance(value, dict):
+        return {key: _held(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_held, value))
+    return value
+
+
+def _holds(now: Any, before: Any) -> bool:
+    """Whether a container still holds what it held, the same tensors and equal numbers."""
+    if isinstance(before, Tensor):
+        return now is before
+    if isinstance(before, dict):
+        return now.keys() == before.keys() and all(_holds(now[key], before[key]) for key in before)
+    if isinstance(before, (list, tuple)):
+        return type(now) is type(before) and len(now) == len(before) and all(map(_holds, now, before))
+    return type(now) is type(before) and (now == before or now != now)  # nan is not itself
 
 
 def _not_portable(error: NotPortable) -> Answer:

@@ -177,5 +177,7 @@ def _environment(work: Path) -> dict[str, str]:
     source = str(Path(__file__).resolve().parents[3])  # this very fledge, installed or not
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), str(work))
+    # torch writes into its folder as soon as something is built on the meta device, and leaves its name in the environment
+    folders = ("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME")
+    temporary = dict.fromkeys(folders, str(work))
     return {**os.environ, **one, **temporary, "PYTHONPATH": os.pathsep.join(paths)}

@@ -8,8 +8,6 @@ with grams that were frequent in its training text. Items of fewer than 13 units
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ import numpy as np
 
 from fledge.data.clean.units import Hashes, ngrams, unit_hashes
 from fledge.data.readers import check_file, raw_rows
-from fledge.data.rows import BadRow
+from fledge.data.turns import BadRow
 from fledge.errors import UserError
 from fledge.lang import say
 
@@ -75,15 +73,16 @@ class Benchmarks:
 
 
 def _items(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, all strings) of every item; a .csv is read by its rows, other plain text by its paragraphs."""
+    """(line, all strings) of every item; plain text is read by its paragraphs, and the first line of a table may be an item."""
+    head = path.suffix.lower() == ".csv"
     for line, raw in raw_rows(path, "text"):
         if isinstance(raw, BadRow):
             continue
-        document = raw.get("text") if isinstance(raw, dict) and set(raw) == {"text"} else None
-        if path.suffix.lower() == ".csv" and document:
-            yield from ((number, cells) for number, cells in enumerate(csv.reader(io.StringIO(document)), 1))
-        elif path.suffix.lower() in (".txt", ".md") and document:
-            yield from ((number, [part]) for number, part in enumerate(document.split("\n\n"), 1))
+        if head:
+            yield 1, list(raw)
+            head = False
+        if path.suffix.lower() in (".txt", ".md") and set(raw) == {"text"}:
+            yield from ((number, [part]) for number, part in enumerate(raw["text"].split("\n\n"), line))
         else:
             yield line, list(_strings(raw))
 

@@ -30,10 +30,11 @@ from fledge.data.clean.benchmarks import Benchmarks
 from fledge.data.clean.dedup import NearCopies, exact_key
 from fledge.data.clean.repair import lost, repair
 from fledge.data.clean.report import Report, Stage, around
-from fledge.data.clean.rows import check, judged_texts, places
+from fledge.data.clean.rows import judged_texts, places
 from fledge.data.clean.units import unit_hashes
 from fledge.data.readers import check_file, raw_rows
-from fledge.data.rows import BadRow, Row
+from fledge.data.rows import Row, parse_any
+from fledge.data.turns import BadRow
 from fledge.errors import UserError
 from fledge.lang import say
 
@@ -100,7 +101,7 @@ def clean(
         with parts[0].open("wb") as kept, parts[1].open("wb") as dropped:
             run = _Run(paths, out, options, kept, dropped)
             for number, path in enumerate(paths):
-                for line, raw in raw_rows(path, "text"):
+                for line, raw in raw_rows(path, "text", run.report.notes.append):
                     run.row(number, line, raw)
                     if run.report.rows_in % 1000 == 0:
                         progress(run.report.rows_in)
@@ -145,7 +146,7 @@ class _Run:
         self.report.rows_in += 1
         origin = file << 40 | line
         try:
-            row = check(raw)
+            row = parse_any(raw)
         except BadRow as error:
             known = None if isinstance(raw, BadRow) else raw
             return self._drop("read", origin, known, "" if known is None else _ENCODER.encode(known), str(error))
@@ -185,7 +186,11 @@ class _Run:
         if raw.pop("spans", None):  # they count characters that are no longer there
             self._changed("repair", say("去掉了 spans", "spans removed"), origin, "")
         try:
-            return "" if type(check(raw)) is type(row) else say("回答没有剩下任何内容", "nothing is left of its answer")
+            return (
+                ""
+                if type(parse_any(raw)) is type(row)
+                else say("回答没有剩下任何内容", "nothing is left of its answer")
+            )
         except BadRow as error:
             return str(error)
 
@@ -270,7 +275,9 @@ class _Run:
 
 
 def _line(value: Any) -> bytes:
-    return (_ENCODER.encode(value) + "\n").encode("utf-8", "replace")
+    return (_ENCODER.encode(value) + "\n").encode(
+        "utf-8", "replace"
+    )  # "?" for a byte of a file's name that is no UTF-8
 
 
 def _difference(before: str, after: str) -> str:

@@ -66,6 +66,7 @@ class Report:
     languages: dict[str, float] = field(default_factory=lambda: {"zh": 0.0, "en": 0.0, "other": 0.0})
     unchecked: int = 0
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)  # what was mended while the files were read
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
@@ -92,6 +93,7 @@ class Report:
             "languages": {name: round(size / total, 4) for name, size in self.languages.items()},
             "benchmark_items_too_short": self.unchecked,
             "seconds": round(self.seconds, 2),
+            "notes": self.notes,
             "stages": [stage.as_dict() for stage in self.stages],
         }
 

@@ -10,17 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fledge.data.rows import CALLS, BadRow, Kind, Row, parse, schema_of
+from fledge.data.turns import CALLS
 
-STRINGS = ("text", "instruction", "input", "output", "question", "answer", "prompt", "chosen", "rejected")
-TURNS = ("conversations", "messages", "prompt", "chosen", "rejected")
-KINDS: dict[str, tuple[Kind, ...]] = {  # schema -> as what a row of it may be read
-    "text": ("text",),
-    "preference": ("preference",),
-    "kto": ("judged",),
-    "question-answer": ("chat", "task"),
-    "alpaca": ("chat",),
-}
+QUESTIONS = ("question", "prompt", "query", "input")
+ANSWERS = ("answer", "completion", "response", "output", "chosen", "rejected")
+STRINGS = ("text", "content", "instruction", "context", *QUESTIONS, *ANSWERS)
+TURNS = ("conversations", "messages", *QUESTIONS, *ANSWERS)
 Place = tuple[Any, Any, bool]  # container, key, does it count when the row is judged
 
 
@@ -61,20 +56,3 @@ def _of_turn(turn: dict) -> Iterator[Place]:
 def judged_texts(raw: dict) -> list[str]:
     """All of a row that counts."""
     return [container[key] for container, key, judged in places(raw) if judged]
-
-
-def check(raw: Any) -> Row:
-    """The row as training would read it; `BadRow` says why nothing can."""
-    if isinstance(raw, BadRow):
-        raise raw
-    schema = schema_of(raw)
-    kinds = KINDS.get(schema, ("task",) if "gt" in raw else ("chat", "task"))
-    for kind in kinds[:-1]:
-        try:
-            return parse(raw, kind)
-        except BadRow as error:
-            first = error
-    try:
-        return parse(raw, kinds[-1])
-    except BadRow as error:
-        raise (first if len(kinds) > 1 else error) from None

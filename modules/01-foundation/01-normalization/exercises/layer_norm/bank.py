@@ -167,6 +167,42 @@ def statistics_detached(x, weight, bias, eps):
     return ((x32 - mean) * torch.rsqrt(variance + eps) * weight + bias).to(x.dtype)
 
 
+@mistake(
+    Text(
+        "均值是在半精度里减的（先减，后转 float32）：x 在 500 附近时 float16 的间隔已有 0.25 到 0.5，差值只剩一两位。先 "
+        "`x.float()`，再减。",
+        "The mean is subtracted in half precision (first the difference, then float32): near 500 float16 numbers are 0.25 to 0.5 "
+        "apart, and one or two digits of the difference are left. `x.float()` comes first.",
+    )
+)
+def centred_in_half(x, weight, bias, eps):
+    centred = (x - x.mean(-1, keepdim=True)).float()
+    variance = centred.square().mean(-1, keepdim=True)
+    return (centred * torch.rsqrt(variance + eps) * weight + bias).to(x.dtype)
+
+
+@mistake(
+    Text(
+        "方差是用没有减均值的 x 算的：mean(x²) 不是方差。先减去均值，再平方。",
+        "Your variance is taken of x before the mean is subtracted: mean(x²) is no variance. Subtract the mean, then square.",
+    )
+)
+def variance_of_uncentred(x, weight, bias, eps):
+    centred, _ = _parts(x)
+    return (centred * torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps) * weight + bias).to(x.dtype)
+
+
+@mistake(
+    Text(
+        "eps 成了方差的下限（`clamp(min=eps)`）。eps 是加在方差上的，不论方差多大。",
+        "eps is a lower bound of the variance in yours (`clamp(min=eps)`). It is added to it, however large the variance is.",
+    )
+)
+def eps_as_a_lower_bound(x, weight, bias, eps):
+    centred, variance = _parts(x)
+    return (centred * torch.rsqrt(variance.clamp(min=eps)) * weight + bias).to(x.dtype)
+
+
 @variant
 def fused(x, weight, bias, eps):
     return F.layer_norm(x.float(), x.shape[-1:], weight.float(), bias.float(), eps).to(x.dtype)

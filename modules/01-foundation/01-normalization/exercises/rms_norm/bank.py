@@ -187,6 +187,42 @@ def written_into_x(x, weight, eps):
     return x.copy_(right(x, weight, eps)).clone()
 
 
+@mistake(
+    Text(
+        "eps 成了均方的下限（`clamp(min=eps)`）。eps 是加在均方上的，不论均方多大。",
+        "eps is a lower bound of the mean square in yours (`clamp(min=eps)`). It is added to it, however large the mean square is.",
+    )
+)
+def eps_as_a_lower_bound(x, weight, eps):
+    x32 = x.float()
+    scale = x32.square().mean(-1, keepdim=True).clamp(min=eps).rsqrt()
+    return (x32 * scale).to(x.dtype) * weight.to(x.dtype)
+
+
+@mistake(
+    Text(
+        "eps 成了均方根的下限（`F.normalize` 就是这样）。eps 应当加在根号里面：sqrt(mean(x²) + eps)。",
+        "eps is a lower bound of the root mean square in yours (as in `F.normalize`). Add it under the root: sqrt(mean(x²) + eps).",
+    )
+)
+def root_at_least_eps(x, weight, eps):
+    x32 = x.float()
+    root = x32.square().mean(-1, keepdim=True).sqrt().clamp(min=eps)
+    return (x32 / root).to(x.dtype) * weight.to(x.dtype)
+
+
+@mistake(
+    Text(
+        "你除以的是标准差（`std`）：它先减去平均值。均方根不减。",
+        "You divide by the standard deviation (`std`), which subtracts the mean first. The root mean square does not.",
+    )
+)
+def divided_by_std(x, weight, eps):
+    x32 = x.float()
+    scale = torch.rsqrt(x32.var(-1, keepdim=True, correction=0) + eps)
+    return (x32 * scale).to(x.dtype) * weight.to(x.dtype)
+
+
 @variant
 def by_the_norm(x, weight, eps):
     """|x|² / D is the mean square."""

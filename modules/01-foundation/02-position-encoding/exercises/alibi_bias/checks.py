@@ -35,5 +35,5 @@ def cases(rng: torch.Generator) -> list[Case]:
         Case("three_heads", (3, 7), about=Text("3 个头，不是 2 的幂", "3 heads, not a power of two")),
         Case("six_heads", (6, 5), about=Text("6 个头，不是 2 的幂", "6 heads, not a power of two")),
         Case("twelve_heads", (12, length), about=Text("12 个头，不是 2 的幂", "12 heads, not a power of two")),
-        Case("cost", (12, 128), about=Text("较长的文本", "a longer text")),
+        Case("cost", (12, 24), about=Text("较长的文本", "a longer text")),
     ]

@@ -202,6 +202,17 @@ def divided_by_zero(dim, base, factor, original_length, beta_fast=32.0, beta_slo
     return _mix(dim, base, factor, ramp), _attention(factor)
 
 
+@mistake(
+    Text(
+        "注意力系数里用了 log10。它应当是 0.1·ln(factor) + 1，自然对数：`math.log`。",
+        "Your attention factor uses log10. It is 0.1 ln(factor) + 1 with the natural logarithm: `math.log`.",
+    )
+)
+def decimal_logarithm(dim, base, factor, original_length, beta_fast=32.0, beta_slow=1.0):
+    ramp = _ramp(dim, *_band(dim, base, original_length, beta_fast, beta_slow))
+    return _mix(dim, base, factor, ramp), 0.1 * math.log10(factor) + 1.0
+
+
 @variant
 def pair_by_pair(dim, base, factor, original_length, beta_fast=32.0, beta_slow=1.0):
     low, high = _band(dim, base, original_length, beta_fast, beta_slow)

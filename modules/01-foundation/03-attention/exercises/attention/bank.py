@@ -184,6 +184,32 @@ def stays_in_float32(q, k, v, mask):
     return right(q.float(), k.float(), v.float(), mask)
 
 
+@mistake(
+    Text(
+        "所有查询减去的是同一个最大值。离它太远的查询，分数 `exp` 之后全是 0，`0 / 0` 是 `nan`。每个查询要减自己的最大值。",
+        "All queries subtract one and the same maximum. A query far below it has nothing but zeros after `exp`, and "
+        "`0 / 0` is `nan`. Every query needs its own maximum.",
+    )
+)
+def one_maximum_for_all(q, k, v, mask):
+    k, v = grouped(q, k, v)
+    scores = q @ k.mT * q.shape[-1] ** -0.5
+    scores = scores + as_bias(mask, *scores.shape[-2:], scores.dtype)
+    parts = (scores - scores.max()).exp()
+    return parts / parts.sum(-1, keepdim=True) @ v
+
+
+@mistake(
+    Text(
+        "浮点 mask 你是减去的。它是加到分数上的：-inf 遮住，正数更受重视。",
+        "You subtract the floating-point mask. It is added to the scores: -inf hides, a positive number is a preference.",
+    )
+)
+def mask_subtracted(q, k, v, mask):
+    additive = mask is not None and mask.dtype != torch.bool
+    return right(q, k, v, -mask if additive else mask)
+
+
 @variant
 def fused_kernel(q, k, v, mask):
     causal = mask is None and q.shape[2] > 1

@@ -152,5 +152,5 @@ def cases(rng: torch.Generator) -> list[Case]:
             (*qkv(2, (4, 2), 6, 6, 8, dtype=half), additive(2, 1, 6, 6, dtype=half)),
             about=Text("bf16，浮点 mask", "bf16, floating-point mask"),
         ),
-        Case("cost", (*qkv(2, (8, 4), 64, 64, 16), None), length=64, about=Text("大一些的输入", "a larger input")),
+        Case("cost", (*qkv(2, (8, 4), 32, 32, 16), None), length=32, about=Text("大一些的输入", "a larger input")),
     ]

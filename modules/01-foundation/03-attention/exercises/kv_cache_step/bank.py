@@ -180,6 +180,34 @@ def dimension_lost(q, k, v, cache_k, cache_v, position):
     return attend(q, *seen(cache_k, cache_v, position))[:, :, 0]
 
 
+@mistake(
+    Text(
+        "`position` 后面的格子你给了权重 0，但还是读了它们的值。那里是旧的内存，可能是 `nan`，而 0 × `nan` 还是 `nan`。切片到 "
+        "`position + 1`，后面的就不会读到。",
+        "Slots after `position` get the weight 0, but their values are read. They are stale memory and may hold `nan`, "
+        "and 0 × `nan` is `nan`. Slice up to `position + 1`, and what lies behind is never read.",
+    )
+)
+def stale_values_times_zero(q, k, v, cache_k, cache_v, position):
+    store(k, v, cache_k, cache_v, position)
+    hidden = torch.arange(cache_k.shape[2]) > position
+    scores = (q @ cache_k.mT * q.shape[-1] ** -0.5).masked_fill(hidden, float("-inf"))
+    return scores.softmax(-1) @ cache_v
+
+
+@mistake(
+    Text(
+        "你把 `position` 后面的格子清零了。缓存里只写第 `position` 格，别的都不动。",
+        "You clear the slots after `position`. Only slot `position` of the caches is written, nothing else changes.",
+    )
+)
+def rest_cleared(q, k, v, cache_k, cache_v, position):
+    store(k, v, cache_k, cache_v, position)
+    for cache in (cache_k, cache_v):
+        cache[:, :, position + 1 :] = 0
+    return attend(q, *seen(cache_k, cache_v, position))
+
+
 @variant
 def fused_kernel(q, k, v, cache_k, cache_v, position):
     store(k, v, cache_k, cache_v, position)
@@ -193,7 +221,7 @@ def whole_cache_with_a_mask(q, k, v, cache_k, cache_v, position):
     cache_v.index_copy_(2, where, v)
     hidden = torch.arange(cache_k.shape[2]) > position
     scores = (q @ cache_k.mT * q.shape[-1] ** -0.5).masked_fill(hidden, float("-inf"))
-    return scores.softmax(-1) @ cache_v
+    return scores.softmax(-1) @ torch.where(hidden[:, None], 0.0, cache_v)
 
 
 @variant

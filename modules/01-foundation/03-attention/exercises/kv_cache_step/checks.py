@@ -29,6 +29,13 @@ def cases(rng: torch.Generator) -> list[Case]:
             cache[:, :, position:] *= 10  # leftovers of an earlier conversation: reading them shows
         return q, k, v, cache_k, cache_v, position
 
+    def stale(position: int, *numbers: float) -> tuple[Tensor | int, ...]:
+        """Memory that was never written holds anything: what lies behind the position must not even be read."""
+        q, k, v, cache_k, cache_v, position = step(2, 2, 7, 4, position)  # type: ignore[assignment]
+        for slot, number in enumerate(numbers, start=position):
+            cache_k[:, :, slot] = cache_v[:, :, slot] = number
+        return q, k, v, cache_k, cache_v, position
+
     def case(name: str, args: tuple, about: Text, **more: object) -> Case:
         return Case(name, args, mutates=(3, 4), about=about, **{"length": 8, **more})
 
@@ -41,6 +48,12 @@ def cases(rng: torch.Generator) -> list[Case]:
         case("last", step(2, 2, 5, 8, 4), Text("最后一格", "the last slot")),
         case("square", step(4, 4, 4, 4, 2), Text("B = H = S_max = D", "B = H = S_max = D")),
         case("one_slot", step(1, 1, 1, 4, 0), Text("缓存只有一格", "a cache of one slot")),
+        case(
+            "stale",
+            stale(3, float("nan"), float("inf"), float("nan"), float("-inf")),
+            Text("后面的格子里是 nan 和 inf", "later slots hold nan and inf"),
+            extreme=True,
+        ),
         case("strided", (q, k, v, *window, position), Text("不连续的缓存", "caches that are not contiguous")),
         case(
             "large",

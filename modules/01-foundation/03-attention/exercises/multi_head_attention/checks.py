@@ -68,5 +68,5 @@ def cases(rng: torch.Generator) -> list[Case]:
             about=Text("转置过的 x", "a transposed x"),
         ),
         Case("one_token", (*inputs(3, 1, 8), 4, None), length=8, about=Text("只有一个词", "a single word")),
-        Case("cost", (*inputs(2, 48, 64), 4, None), length=64, about=Text("大一些的输入", "a larger input")),
+        Case("cost", (*inputs(2, 24, 32), 4, None), length=32, about=Text("大一些的输入", "a larger input")),
     ]

@@ -184,6 +184,38 @@ def exp_overflows(q, k, v, mask):
     return parts / parts.sum(-1, keepdim=True).clamp_min(1e-30) @ v
 
 
+@mistake(
+    Text(
+        "你减去的最大值里也有看不到的键：它的分数特别大时，看得到的分数 `exp` 之后全成了 0。先遮住，再取最大值。",
+        "The maximum that you subtract is taken over hidden keys too: when one of them has a huge score, every visible "
+        "score becomes 0 after `exp`. Hide first, then take the maximum.",
+    )
+)
+def maximum_of_hidden_scores(q, k, v, mask):
+    scores = scaled(q, k)
+    parts = (scores - scores.amax(-1, keepdim=True)).exp()
+    if mask is not None:
+        parts = parts.masked_fill(~mask, 0)
+    return parts / parts.sum(-1, keepdim=True).clamp_min(1e-30) @ v
+
+
+@mistake(
+    Text(
+        "所有查询减去的是同一个最大值。离它太远的查询，分数 `exp` 之后全是 0。每个查询要减自己的最大值。",
+        "All queries subtract one and the same maximum. A query far below it has nothing but zeros after `exp`. Every "
+        "query needs its own maximum.",
+    )
+)
+def one_maximum_for_all(q, k, v, mask):
+    scores = scaled(q, k)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    parts = (scores - scores.max()).exp()
+    if mask is not None:
+        parts = parts.masked_fill(~mask, 0)
+    return parts / parts.sum(-1, keepdim=True).clamp_min(1e-30) @ v
+
+
 @variant
 def torch_kernel(q, k, v, mask):
     out = F.scaled_dot_product_attention(

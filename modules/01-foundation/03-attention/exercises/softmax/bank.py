@@ -164,6 +164,31 @@ def epsilon_in_denominator(x, dim):
     return (e / (e.sum(dim, keepdim=True) + 1e-3)).to(x.dtype)
 
 
+@mistake(
+    Text(
+        "你减去的是平均值：结果一样，但最大的分数离平均值很远时 `exp` 照样溢出。减去最大值，`exp` 就不会超过 1。",
+        "You subtract the mean: the quotient is the same, but where the highest score is far above the mean `exp` still overflows. "
+        "With the maximum, `exp` never exceeds 1.",
+    )
+)
+def mean_subtracted(x, dim):
+    x32 = x.float()
+    e = torch.exp(x32 - x32.mean(dim, keepdim=True))
+    return (e / e.sum(dim, keepdim=True)).to(x.dtype)
+
+
+@mistake(
+    Text(
+        "你用 `nan_to_num` 把溢出后的 `nan` 换成了 0：最大的分数本该得到几乎全部权重，却得了 0。先减去最大值，就没有 `nan`。",
+        "You turn the `nan` of an overflow into 0 with `nan_to_num`: the highest score should get nearly all the weight, "
+        "and gets 0. Subtract the maximum, and no `nan` arises.",
+    )
+)
+def nan_covered_up(x, dim):
+    e = x.float().exp()
+    return torch.nan_to_num(e / e.sum(dim, keepdim=True)).to(x.dtype)
+
+
 @variant
 def torch_softmax(x, dim):
     return torch.softmax(x, dim)

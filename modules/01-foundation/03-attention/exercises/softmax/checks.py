@@ -69,5 +69,5 @@ def cases(rng: torch.Generator) -> list[Case]:
             extreme=True,
             about=Text("fp16，一行有十万个分数", "fp16, a hundred thousand scores in a row"),
         ),
-        Case("cost", (normal(rng, 256, 512), -1), length=512, about=Text("大一些的输入", "a larger input")),
+        Case("cost", (normal(rng, 64, 128), -1), length=128, about=Text("大一些的输入", "a larger input")),
     ]

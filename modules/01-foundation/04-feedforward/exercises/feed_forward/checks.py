@@ -64,7 +64,5 @@ def cases(rng: torch.Generator) -> list[Case]:
             length=24,
             about=Text("门的值有几百那么大", "gates in the hundreds"),
         ),
-        Case(
-            "cost", (normal(rng, 64, 64), *weights(64, 192)), length=256, about=Text("大一些的输入", "a larger input")
-        ),
+        Case("cost", (normal(rng, 24, 32), *weights(32, 96)), length=128, about=Text("大一些的输入", "a larger input")),
     ]

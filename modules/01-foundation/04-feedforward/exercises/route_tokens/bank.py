@@ -191,6 +191,40 @@ def exp_overflows(logits, k, normalise):
     return (weights / weights.sum(-1, keepdim=True) if normalise else weights), experts
 
 
+@mistake(
+    Text(
+        "专家按编号排了序。要按概率从大到小：第一个是概率最大的专家。",
+        "The experts stand in the order of their numbers. They stand by probability, the largest first.",
+    )
+)
+def in_number_order(logits, k, normalise):
+    weights, experts = right(logits, k, normalise)
+    experts, order = experts.sort(-1)
+    return weights.gather(-1, order), experts
+
+
+@mistake(
+    Text(
+        "归一化时除数被 detach 了：数值对，梯度不对，因为 k 个权重的和也随 `logits` 变化。",
+        "The sum that you normalise by is detached: values are right, gradients are not, because the sum depends on `logits` too.",
+    )
+)
+def sum_detached(logits, k, normalise):
+    weights, experts = right(logits, k, False)
+    return (weights / weights.sum(-1, keepdim=True).detach() if normalise else weights), experts
+
+
+@mistake(
+    Text(
+        "归一化时除以了最大的权重。要除以 k 个权重的和，归一化之后加起来才是 1。",
+        "To normalise you divide by the largest weight. Divide by the sum of the k weights, so that they add up to 1.",
+    )
+)
+def divided_by_the_largest(logits, k, normalise):
+    weights, experts = right(logits, k, False)
+    return (weights / weights[:, :1] if normalise else weights), experts
+
+
 @variant
 def by_sorting(logits, k, normalise):
     weights, experts = torch.sort(torch.softmax(logits, -1, dtype=torch.float32), dim=-1, descending=True)

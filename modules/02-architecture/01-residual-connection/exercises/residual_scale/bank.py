@@ -15,6 +15,7 @@ from fledge.lang import Text
         "feed-forward.",
     )
 )
+@torch.no_grad()
 def one_addition_per_layer(weights, num_layers):
     for weight in weights:
         weight.mul_(num_layers**-0.5)
@@ -27,6 +28,7 @@ def one_addition_per_layer(weights, num_layers):
         "of that.",
     )
 )
+@torch.no_grad()
 def root_forgotten(weights, num_layers):
     for weight in weights:
         weight.mul_(1 / (2 * num_layers))
@@ -39,6 +41,7 @@ def root_forgotten(weights, num_layers):
         "root: use brackets.",
     )
 )
+@torch.no_grad()
 def two_outside_root(weights, num_layers):
     for weight in weights:
         weight.div_(2 * num_layers**0.5)
@@ -50,6 +53,7 @@ def two_outside_root(weights, num_layers):
         "You made the weights larger: divide by √(2L) instead of multiplying.",
     )
 )
+@torch.no_grad()
 def scaled_up(weights, num_layers):
     for weight in weights:
         weight.mul_(math.sqrt(2 * num_layers))
@@ -62,6 +66,7 @@ def scaled_up(weights, num_layers):
         "`mul_`.",
     )
 )
+@torch.no_grad()
 def name_rebound(weights, num_layers):
     for weight in weights:
         weight = weight * (2 * num_layers) ** -0.5
@@ -73,6 +78,7 @@ def name_rebound(weights, num_layers):
         "You return new tensors and leave the old ones. The model holds the old ones: change them in place.",
     )
 )
+@torch.no_grad()
 def new_tensors_returned(weights, num_layers):
     return [weight * (2 * num_layers) ** -0.5 for weight in weights]
 
@@ -85,6 +91,7 @@ def new_tensors_returned(weights, num_layers):
         "numbers inside the tensors: `mul_`.",
     )
 )
+@torch.no_grad()
 def entries_replaced(weights, num_layers):
     for index in range(len(weights)):
         weights[index] = weights[index] * (2 * num_layers) ** -0.5
@@ -96,6 +103,7 @@ def entries_replaced(weights, num_layers):
         "Your factor uses the length of the list instead of num_layers. The list may hold only some of the matrices.",
     )
 )
+@torch.no_grad()
 def length_of_list(weights, num_layers):
     for weight in weights:
         weight.mul_((2 * len(weights)) ** -0.5)
@@ -108,6 +116,7 @@ def length_of_list(weights, num_layers):
         "number of layers.",
     )
 )
+@torch.no_grad()
 def by_depth(weights, num_layers):
     for place, weight in enumerate(weights, start=1):
         weight.mul_((2 * place) ** -0.5)
@@ -119,6 +128,7 @@ def by_depth(weights, num_layers):
         "Only the first matrix is scaled: perhaps a return stands inside the loop and ends it after one turn.",
     )
 )
+@torch.no_grad()
 def only_the_first(weights, num_layers):
     for weight in weights:
         weight.mul_((2 * num_layers) ** -0.5)
@@ -131,6 +141,7 @@ def only_the_first(weights, num_layers):
         "You draw new random numbers and throw the old weights away. Here the weights that are there get smaller.",
     )
 )
+@torch.no_grad()
 def drawn_again(weights, num_layers):
     for weight in weights:
         weight.normal_(0.0, 0.02 * (2 * num_layers) ** -0.5)
@@ -144,6 +155,7 @@ def drawn_again(weights, num_layers):
         "itself.",
     )
 )
+@torch.no_grad()
 def copy_changed(weights, num_layers):
     for weight in weights:
         weight.reshape(-1).mul_((2 * num_layers) ** -0.5)
@@ -156,12 +168,38 @@ def copy_changed(weights, num_layers):
         "factor.",
     )
 )
+@torch.no_grad()
 def size_set(weights, num_layers):
     for weight in weights:
         weight.mul_((2 * num_layers) ** -0.5 / weight.float().std().item())
 
 
+@mistake(
+    Text(
+        "没有写 `with torch.no_grad():`。真正的模型里权重要求梯度，PyTorch 不许直接原地改，会抛出 RuntimeError。",
+        "`with torch.no_grad():` is missing. In a real model weights require gradients, and PyTorch refuses to change "
+        "those in place: it raises a RuntimeError.",
+    )
+)
+def outside_no_grad(weights, num_layers):
+    for weight in weights:
+        weight.mul_((2 * num_layers) ** -0.5)
+
+
+@mistake(
+    Text(
+        "你关掉了权重的 requires_grad：这些矩阵从此不再训练。用 `with torch.no_grad():`，权重本身不受影响。",
+        "You switch the weights' requires_grad off: these matrices never train again. Use `with torch.no_grad():`, which "
+        "leaves the weights as they are.",
+    )
+)
+def gradients_switched_off(weights, num_layers):
+    for weight in weights:
+        weight.requires_grad_(False).mul_((2 * num_layers) ** -0.5)
+
+
 @variant
+@torch.no_grad()
 def divided(weights, num_layers):
     for weight in weights:
         weight /= math.sqrt(2 * num_layers)
@@ -175,6 +213,7 @@ def copied_back(weights, num_layers):
 
 
 @variant
+@torch.no_grad()
 def all_at_once(weights, num_layers):
     if weights:
         torch._foreach_mul_(weights, (2 * num_layers) ** -0.5)

@@ -5,6 +5,7 @@ import torch
 from fledge.course.grader.checking import Case, Text, normal
 
 
+@torch.no_grad()
 def oracle(weights, num_layers):
     for weight in weights:
         weight.copy_(weight.double() / torch.tensor(2.0 * num_layers, dtype=torch.float64).sqrt())
@@ -49,6 +50,13 @@ def cases(rng: torch.Generator) -> list[Case]:
             ((normal(rng, 3, 3), normal(rng, 3, 6)), 4),
             mutates=(0,),
             about=Text("weights 是元组", "weights is a tuple"),
+        ),
+        Case(
+            "parameters",
+            ([normal(rng, 4, 3), normal(rng, 3, 5)], 3),
+            mutates=(0,),
+            trained=True,
+            about=Text("要求梯度的权重，和真正的模型里一样", "weights that require gradients, as in a real model"),
         ),
         Case("none", ([], 4), mutates=(0,), about=Text("空列表", "an empty list")),
         Case(

@@ -232,6 +232,17 @@ def no_residuals(ids, weights, config):
     return gpt(ids, weights, config, one_block=bare)
 
 
+@mistake(
+    Text(
+        "你把每个头的维数当成了 C / H。请用 `config['head_dim']`：它不一定等于 C / H。",
+        "You take C / H for the size of a head. Use `config['head_dim']`: the two may differ.",
+    )
+)
+def head_size_from_the_width(ids, weights, config):
+    width = weights[EMBEDDING].shape[1]
+    return gpt(ids, weights, {**config, "head_dim": width // config["num_attention_heads"]})
+
+
 @variant
 def written_out(ids, weights, config):
     return gpt(ids, weights, config)

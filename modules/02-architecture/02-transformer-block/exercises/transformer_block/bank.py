@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
@@ -231,6 +233,30 @@ def weights_not_transposed(x, weights, cos, sin, num_heads, num_kv_heads, eps):
 @mistake(Text("eps 写死成了 1e-6：请用参数 eps。", "eps is fixed at 1e-6: use the argument eps."))
 def eps_hard_coded(x, weights, cos, sin, num_heads, num_kv_heads, eps):
     return block(x, weights, cos, sin, num_heads, num_kv_heads, 1e-6)
+
+
+@mistake(
+    Text(
+        "你把每个头的维数当成了 C / H。它由 q_proj 的行数除以 H 得到，H·D 不一定等于 C。",
+        "You take C / H for the size of a head. It is the rows of q_proj divided by H, and H·D need not be C.",
+    )
+)
+def head_size_from_the_width(x, weights, cos, sin, num_heads, num_kv_heads, eps):
+    def narrow(y, count):
+        return y.view(*y.shape[:2], count, x.shape[-1] // num_heads).transpose(1, 2)
+
+    return block(x, weights, cos, sin, num_heads, num_kv_heads, eps, attention=partial(attend, cut=narrow))
+
+
+@mistake(
+    Text(
+        "分数除以的是 √(C / H)。应当除以 √D，D 是 q_proj 的行数除以 H：H·D 不一定等于 C。",
+        "The scores are divided by √(C / H). Divide by √D, where D is the rows of q_proj divided by H: H·D need not be C.",
+    )
+)
+def scaled_by_the_width(x, weights, cos, sin, num_heads, num_kv_heads, eps):
+    scale = (x.shape[-1] / num_heads) ** -0.5
+    return block(x, weights, cos, sin, num_heads, num_kv_heads, eps, attention=partial(attend, scale=scale))
 
 
 @variant

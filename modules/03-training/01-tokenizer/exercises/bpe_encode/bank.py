@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import pairwise
 
@@ -255,6 +256,79 @@ def off_by_one(ids, merges):
 )
 def blanks_between(ids, merges):
     return b" ".join(table(merges)[id] for id in ids).decode("utf-8", errors="replace")
+
+
+@mistake(
+    Text(
+        "你从左往右，一碰到能合并的一对就合并，接着看它和前一个能不能再合并。应当先用 `merges` 里排在前面的，不看它在文本"
+        "的什么位置。",
+        "You go from left to right and merge every pair as soon as you meet it. Apply what stands earliest in `merges`, "
+        "wherever it is in the text.",
+    ),
+    function="bpe_encode",
+)
+def merged_while_reading(text, merges):
+    known, tokens = set(merges), []
+    for byte in split(text):
+        tokens.append(byte)
+        while tuple(tokens[-2:]) in known:
+            tokens[-2:] = [tokens[-2] + tokens[-1]]
+    return numbered(tokens, merges)
+
+
+@mistake(
+    Text(
+        "每一轮你从左往右把碰到的对都合并了，再来一轮。应当先用 `merges` 里排在前面的，不看它在文本的什么位置。",
+        "Round after round you merge whatever pair comes next from the left. Apply what stands earliest in `merges`, "
+        "wherever it is in the text.",
+    ),
+    function="bpe_encode",
+)
+def round_after_round(text, merges):
+    known, tokens = set(merges), split(text)
+    while any(pair in known for pair in pairwise(tokens)):
+        out, i = [], 0
+        while i < len(tokens):
+            hit = tuple(tokens[i : i + 2]) in known
+            out.append(tokens[i] + tokens[i + 1] if hit else tokens[i])
+            i += 1 + hit
+        tokens = out
+    return numbered(tokens, merges)
+
+
+@mistake(
+    Text(
+        "编号错开了一个：第 0 个合并的编号是 256，你从 255 数起，而 255 已经是一个字节。",
+        "The ids are off by one: merge 0 has the id 256; yours begin with 255, which is a byte already.",
+    ),
+    function="bpe_encode",
+)
+def ids_from_255(text, merges):
+    return numbered(joined(text, merges), merges, first=255)
+
+
+@mistake(
+    Text(
+        "文本先切成了单词，跨过空格的合并就用不上了。这里空格是普通的字节，整段文本一起合并。",
+        "The text is cut into words first, and merges that reach over a space are never applied. Here a space is an "
+        "ordinary byte: merge the text as a whole.",
+    ),
+    function="bpe_encode",
+)
+def cut_into_words(text, merges):
+    words = re.findall(r"\s?\S+|\s+", text)
+    return [id for word in words for id in numbered(joined(word, merges), merges)]
+
+
+@mistake(
+    Text(
+        "空白被改动了：`split` 再用空格接起来，换行、制表符和连续的空格都成了一个空格。",
+        "Blanks are changed: `split`, then joined with spaces, turns line ends, tabs and runs of blanks into one space.",
+    ),
+    function="bpe_encode",
+)
+def blanks_evened(text, merges):
+    return numbered(joined(" ".join(text.split()), merges), merges)
 
 
 @variant(function="bpe_encode")

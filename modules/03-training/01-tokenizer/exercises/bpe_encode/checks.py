@@ -77,6 +77,20 @@ def cases(rng: torch.Generator) -> list[Case]:
             "两个合并争同一个字节",
             "two merges want the same byte",
         ),
+        encode(
+            "long_token",
+            "abc bc ab",
+            [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")],
+            "最长的词元不一定对",
+            "the longest token need not be the right one",
+        ),
+        encode(
+            "late_start",
+            "abc bc ab",
+            [(b"b", b"c"), (b"a", b"b"), (b"a", b"bc")],
+            "左边能合并，右边的却更早学到",
+            "a pair on the left, and an earlier merge to the right of it",
+        ),
         encode("runs", "a aa aaa aaaa aaaaa aab aaab", runs, "一串相同的字母", "runs of one letter"),
         encode("learned", some, learned, "六十个学到的合并", "sixty merges that were learned"),
         encode(

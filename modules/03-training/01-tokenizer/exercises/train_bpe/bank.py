@@ -223,6 +223,24 @@ def lower_case(text, num_merges):
     return learn(text.lower(), num_merges)
 
 
+@mistake(
+    Text(
+        "次数相同时你比较的是词元的编号（先学到的较小）。应当比较字节：先比左边，再比右边。",
+        "Among equal counts you compare the tokens' ids (earlier ones are smaller). Compare their bytes: the left tokens, "
+        "then the right.",
+    )
+)
+def ties_by_id(text, num_merges):
+    ids = {bytes([byte]): byte for byte in range(256)}
+
+    def choose(counts):
+        pair = min(counts, key=lambda pair: (-counts[pair], ids[pair[0]], ids[pair[1]]))
+        ids.setdefault(pair[0] + pair[1], len(ids))
+        return pair
+
+    return learn(text, num_merges, choose=choose)
+
+
 @variant
 def with_latin1_strings(text, num_merges):
     """Characters 0 to 255 stand for the bytes."""

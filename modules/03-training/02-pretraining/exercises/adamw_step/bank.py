@@ -236,6 +236,18 @@ def averages_not_in_place(param, grad, exp_avg, exp_avg_sq, step, *, lr, beta1, 
     move(param, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps)
 
 
+@mistake(
+    Text(
+        "什么都没变：`param = param * …`、`exp_avg = …` 都造了新张量，调用者手里还是原来的。用 `mul_`、`add_`、`copy_` 原地改。",
+        "Nothing has changed: `param = param * …` and `exp_avg = …` make new tensors, the caller keeps the old ones. "
+        "Change them in place with `mul_`, `add_`, `copy_`.",
+    )
+)
+def nothing_in_place(param, grad, exp_avg, exp_avg_sq, step, *, lr, beta1, beta2, eps, weight_decay):
+    tensors = param.clone(), grad, exp_avg.clone(), exp_avg_sq.clone()
+    as_the_engine(*tensors, step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+
 @variant
 def as_the_engine(param, grad, exp_avg, exp_avg_sq, step, *, lr, beta1, beta2, eps, weight_decay):
     param.mul_(1 - lr * weight_decay)

@@ -70,5 +70,5 @@ def cases(rng: torch.Generator) -> list[Case]:
             "strided", (4, 5), 3, Text("转置过的张量", "transposed tensors"),
             tensors=(*strided, normal(rng, 5, 4).square().T),
         ),
-        case("cost", (64, 64), 3, Text("大一些的参数", "a larger parameter")),
+        case("cost", (16, 16), 3, Text("大一些的参数", "a larger parameter")),
     ]  # fmt: skip

@@ -194,6 +194,21 @@ def python_number(grads, max_norm):
     return norm.item()
 
 
+@mistake(
+    Text(
+        "你把列表里的项换成了新张量（`grads[i] = grads[i] * 系数`）：参数手里的梯度还是原来那些，一点没有裁剪。改张量里的"
+        "数：`mul_`。",
+        "You put new tensors into the list (`grads[i] = grads[i] * factor`): the parameters keep the old gradients, and "
+        "nothing is clipped. Change the numbers inside the tensors: `mul_`.",
+    )
+)
+def list_entries_replaced(grads, max_norm):
+    norm = total_norm(grads)
+    for i in range(len(grads)):
+        grads[i] = grads[i] * factor_of(norm, max_norm)
+    return norm
+
+
 @variant
 def by_torch(grads, max_norm):
     norm = torch.nn.utils.get_total_norm(grads)

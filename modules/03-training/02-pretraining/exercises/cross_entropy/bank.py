@@ -187,6 +187,44 @@ def logsumexp_detached(logits_NV, targets_N):
     return (logits.detach().logsumexp(-1) - scores).masked_fill(targets_N == -100, 0.0).sum()
 
 
+@mistake(
+    Text(
+        "所有位置减去的是同一个最大值。离它太远的位置，`exp` 之后全是 0，ln 0 是负无穷。每一行要减自己的最大值。",
+        "All positions subtract one and the same maximum. A position far below it has nothing but zeros after exp, and ln "
+        "0 is minus infinity. Every row needs its own maximum.",
+    )
+)
+def one_maximum_for_all(logits_NV, targets_N):
+    counts = targets_N != -100
+    shifted = (logits_NV.float() - logits_NV.float().max())[counts]
+    return (shifted.exp().sum(-1).log() - shifted.gather(-1, targets_N[counts][:, None])[:, 0]).sum()
+
+
+@mistake(
+    Text(
+        "你减去的是平均值：最大的分数离平均值很远时，`exp` 照样溢出。减去每一行的最大值。",
+        "You subtract the mean: where the highest score is far above it, exp still overflows. Subtract every row's maximum.",
+    )
+)
+def mean_subtracted(logits_NV, targets_N):
+    counts = targets_N != -100
+    shifted = (logits_NV.float() - logits_NV.float().mean(-1, keepdim=True))[counts]
+    return (shifted.exp().sum(-1).log() - shifted.gather(-1, targets_N[counts][:, None])[:, 0]).sum()
+
+
+@mistake(
+    Text(
+        "你把概率截断在一个很小的数以上再取对数：损失不再是无穷，但数值不对，也没有梯度。用 log_softmax 或 logsumexp。",
+        "You clamp probabilities from below before the logarithm: no infinity any more, but a wrong value, and no "
+        "gradient. Use log_softmax or logsumexp.",
+    )
+)
+def probabilities_clamped(logits_NV, targets_N):
+    counts = targets_N != -100
+    p = logits_NV.float().softmax(-1)[counts].gather(-1, targets_N[counts][:, None])
+    return -p.clamp(min=1e-12).log().sum()
+
+
 @variant
 def by_torch(logits_NV, targets_N):
     return F.cross_entropy(logits_NV.float(), targets_N, ignore_index=-100, reduction="sum")

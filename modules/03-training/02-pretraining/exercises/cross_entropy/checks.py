@@ -25,6 +25,9 @@ def targets(rng: torch.Generator, N: int, V: int, *ignored: int) -> Tensor:
 def cases(rng: torch.Generator) -> list[Case]:
     far = torch.tensor([[20_000.0, 0.0, -20_000.0], [-20_000.0, 20_000.0, 19_000.0]])
     alike = torch.full((3, 5), 500.0)
+    unlikely = torch.tensor(
+        [[60.0, -60.0, 0.0, 0.0], [0.0, 55.0, 10.0, -65.0]]
+    )  # p underflows, exp(score) does not overflow
     almost = torch.tensor([[0.0, -30.0, -40.0], [0.0, -35.0, -20.0]])  # p of the target rounds to 1
     return [
         Case(
@@ -76,6 +79,14 @@ def cases(rng: torch.Generator) -> list[Case]:
             extreme=True,
             length=3,
             about=Text("分数是 ±20000，目标是最不可能的词元", "scores of ±20000, the target the least likely token"),
+        ),
+        Case(
+            "unlikely",
+            (unlikely, torch.tensor([1, 3])),
+            grad=True,
+            extreme=True,
+            length=4,
+            about=Text("目标比最可能的词元低 120", "targets 120 below the most likely token"),
         ),
         Case(
             "all_large",

@@ -12,18 +12,21 @@ def after(progress, warmup):
     return (progress - warmup) / (1 - warmup)
 
 
+def known(schedule):
+    if schedule not in ("constant", "linear", "cosine", "wsd"):
+        raise ValueError(f"unknown schedule {schedule!r}")
+
+
 def height(progress, warmup, schedule, decay, s=None):
     """The curve behind the warm-up, between 0 and 1."""
     s = after(progress, warmup) if s is None else s
     if schedule == "wsd":
         return min(1.0, (1 - progress) / decay)
-    curves = {"constant": 1.0, "linear": 1 - s, "cosine": 0.5 * (1 + math.cos(math.pi * s))}
-    if schedule not in curves:
-        raise ValueError(f"unknown schedule {schedule!r}")
-    return curves[schedule]
+    return {"constant": 1.0, "linear": 1 - s, "cosine": 0.5 * (1 + math.cos(math.pi * s))}[schedule]
 
 
 def right(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return progress / warmup if progress < warmup else floor + (1 - floor) * height(progress, warmup, schedule, decay)
 
 
@@ -34,8 +37,33 @@ def right(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def unknown_is_constant(progress, *, warmup, schedule, decay=0.3, floor=0.0):
-    known = schedule if schedule in ("linear", "cosine", "constant", "wsd") else "constant"
-    return right(progress, warmup=warmup, schedule=known, decay=decay, floor=floor)
+    schedule = schedule if schedule in ("linear", "cosine", "constant", "wsd") else "constant"
+    return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
+
+
+@mistake(
+    Text(
+        "不认识的 schedule 只在预热之后才抛出 ValueError：打错一个字母，训练要先跑完预热才停下。先检查名字。",
+        "An unknown schedule raises ValueError only after the warm-up: with one wrong letter a run first warms up and "
+        "then stops. Check the name first.",
+    )
+)
+def raised_after_the_warmup(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    if progress < warmup:
+        return progress / warmup
+    return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
+
+
+@mistake(
+    Text(
+        "你抛出的是 KeyError。约定的是 ValueError：参数的类型对，值不对。",
+        "You raise KeyError. ValueError is agreed: the argument has the right type and a wrong value.",
+    )
+)
+def key_error(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    if schedule not in ("constant", "linear", "cosine", "wsd"):
+        raise KeyError(schedule)
+    return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
 
 
 @mistake(
@@ -45,6 +73,7 @@ def unknown_is_constant(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def no_warmup(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return floor + (1 - floor) * (1.0 if progress < warmup else height(progress, warmup, schedule, decay))
 
 
@@ -55,6 +84,7 @@ def no_warmup(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def constant_never_warms(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return (
         1.0 if schedule == "constant" else right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
     )
@@ -67,6 +97,7 @@ def constant_never_warms(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def warmup_from_floor(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return floor + (1 - floor) * progress / warmup
     return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
@@ -79,6 +110,7 @@ def warmup_from_floor(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def warmup_not_divided(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return (
         progress if progress < warmup else right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
     )
@@ -91,6 +123,7 @@ def warmup_not_divided(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def warmup_times_decay(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     rise = min(1.0, progress / warmup) if warmup else 1.0
     return rise * (floor + (1 - floor) * height(progress, warmup, schedule, decay, s=progress))
 
@@ -103,6 +136,7 @@ def warmup_times_decay(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def from_the_beginning(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * height(progress, warmup, schedule, decay, s=progress)
@@ -115,6 +149,7 @@ def from_the_beginning(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def not_stretched(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * height(progress, warmup, schedule, decay, s=progress - warmup)
@@ -127,6 +162,7 @@ def not_stretched(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def floor_ignored(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return right(progress, warmup=warmup, schedule=schedule, decay=decay)
 
 
@@ -137,6 +173,7 @@ def floor_ignored(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def cut_at_floor(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return max(floor, height(progress, warmup, schedule, decay))
@@ -149,6 +186,7 @@ def cut_at_floor(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def floor_added(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return 1.0 if schedule == "constant" else floor + height(progress, warmup, schedule, decay)
@@ -161,6 +199,7 @@ def floor_added(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def cosine_upside_down(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if schedule != "cosine" or progress < warmup:
         return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
     return floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * after(progress, warmup)))
@@ -173,6 +212,7 @@ def cosine_upside_down(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def quarter_cosine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if schedule != "cosine" or progress < warmup:
         return right(progress, warmup=warmup, schedule=schedule, decay=decay, floor=floor)
     return floor + (1 - floor) * math.cos(math.pi / 2 * after(progress, warmup))
@@ -186,6 +226,7 @@ def quarter_cosine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def decay_of_the_rest(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * height(progress, warmup, schedule, decay * (1 - warmup))
@@ -198,6 +239,7 @@ def decay_of_the_rest(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def decay_as_a_place(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * height(progress, warmup, schedule, 1 - decay)
@@ -210,6 +252,7 @@ def decay_as_a_place(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def decay_hard_coded(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     return right(progress, warmup=warmup, schedule=schedule, floor=floor)
 
 
@@ -220,6 +263,7 @@ def decay_hard_coded(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     )
 )
 def wsd_with_a_cosine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     value = right(progress, warmup=warmup, schedule=schedule, decay=decay)
     if schedule == "wsd" and progress >= warmup:
         value = 0.5 * (1 - math.cos(math.pi * value))
@@ -228,6 +272,7 @@ def wsd_with_a_cosine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
 
 @variant
 def as_the_engine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
+    known(schedule)
     if progress < warmup:
         return progress / warmup
     left = 1 - after(progress, warmup)
@@ -237,8 +282,6 @@ def as_the_engine(progress, *, warmup, schedule, decay=0.3, floor=0.0):
         "cosine": lambda: floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * left)),
         "wsd": lambda: floor + (1 - floor) * min(1.0, (1 - progress) / decay),
     }
-    if schedule not in curves:
-        raise ValueError(f"unknown schedule {schedule!r}")
     return curves[schedule]()
 
 
@@ -259,6 +302,8 @@ def between_points(progress, *, warmup, schedule, decay=0.3, floor=0.0):
 @variant
 def as_a_product(progress, *, warmup, schedule, decay=0.3, floor=0.0):
     """Warm-up first; behind it the curve as 1 minus what is lost."""
+    if {"constant", "linear", "cosine", "wsd"}.isdisjoint([schedule]):
+        raise ValueError(schedule)
     if progress < warmup:
         return 1 - (warmup - progress) / warmup
     s = (progress - warmup) / (1 - warmup)
@@ -268,8 +313,6 @@ def as_a_product(progress, *, warmup, schedule, decay=0.3, floor=0.0):
         lost = s
     elif schedule == "wsd":
         lost = max(0.0, 1 - (1 - progress) / decay)
-    elif schedule == "constant":
-        lost = 0.0
     else:
-        raise ValueError(schedule)
+        lost = 0.0
     return 1 - (1 - floor) * lost

@@ -85,11 +85,16 @@ def cases(rng: torch.Generator) -> list[Case]:
             schedule="wsd",
             decay=0.1,
         ),
-        Case(
-            "unknown_schedule",
-            (0.5,),
-            {"warmup": 0.1, "schedule": "cosin"},
-            raises="ValueError",
-            about=Text("打错的 schedule", "a schedule that does not exist"),
+        *(
+            Case(
+                name,
+                (progress,),
+                {"warmup": 0.1, "schedule": "cosin"},
+                raises="ValueError",
+                about=Text(
+                    f"打错的 schedule，progress = {progress}", f"a schedule that does not exist, progress = {progress}"
+                ),
+            )
+            for name, progress in (("unknown_schedule", 0.5), ("unknown_warming", 0.05), ("unknown_start", 0.0))
         ),
     ]

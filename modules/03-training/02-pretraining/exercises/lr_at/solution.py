@@ -3,6 +3,8 @@ import math
 
 def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, floor: float = 0.0) -> float:
     """Factor of the learning rate at `progress` in [0, 1]; schedule: "constant", "linear", "cosine" or "wsd"."""
+    if schedule not in ("constant", "linear", "cosine", "wsd"):
+        raise ValueError(f"unknown schedule {schedule!r}: use constant, linear, cosine or wsd")
     if progress < warmup:
         return progress / warmup
     if schedule == "constant":
@@ -12,8 +14,6 @@ def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, 
         height = 1 - s
     elif schedule == "cosine":
         height = 0.5 * (1 + math.cos(math.pi * s))
-    elif schedule == "wsd":
-        height = min(1.0, (1 - progress) / decay)
     else:
-        raise ValueError(f"unknown schedule {schedule!r}: use constant, linear, cosine or wsd")
+        height = min(1.0, (1 - progress) / decay)
     return floor + (1 - floor) * height

@@ -290,6 +290,20 @@ def column_returned(logits_BV, uniform_B, *, temperature, top_k=0, top_p=1.0, mi
     return right(logits_BV, uniform_B, temperature, top_k, top_p, min_p)[:, None]
 
 
+@mistake(
+    Text(
+        "min-p 的门槛用了整批里最大的概率。每一行要用自己的最大概率。",
+        "Min-p's threshold uses the largest probability of the whole batch. Every row has its own.",
+    )
+)
+def min_p_of_the_batch(logits_BV, uniform_B, *, temperature, top_k=0, top_p=1.0, min_p=0.0):
+    def whole(logits, least):
+        p = logits.softmax(-1)
+        return logits.masked_fill((p < least * p.max()) & (p < p.amax(-1, keepdim=True)), OUT)
+
+    return right(logits_BV, uniform_B, temperature, top_k, top_p, min_p, third=whole)
+
+
 @variant
 def as_the_engine(logits_BV, uniform_B, *, temperature, top_k=0, top_p=1.0, min_p=0.0):
     return sampling.sample(logits_BV, uniform_B, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.interop.minimind_flags import ABSENT, GENERATIONS, SCRIPTS, Generation, default
+from fledge.interop.minimind.tables import ABSENT, DOORS, GENERATIONS, Generation, default
 from fledge.lang import say
 
 DATA_OF: dict[Generation, tuple[str, ...]] = {  # names of data files that only one generation has
@@ -108,7 +108,7 @@ def _arguments(stem: str, flag: str) -> str:
     return f"--{flag} {prefix} --hidden_size {size}{' --use_moe 1' if moe else ''}"
 
 
-def choose(script: str, typed: dict[str, Any], place: Place, is_practice: Callable[[Path], bool]) -> Generation:
+def choose(door: str, typed: dict[str, Any], place: Place, is_practice: Callable[[Path], bool]) -> Generation:
     """Which generation's defaults and shape a command means. The first of these that tells the two apart decides:
 
     1. `--compat`; 2. a data file's name, or an argument, that only one of them has; 3. the weights that the command starts
@@ -120,25 +120,25 @@ def choose(script: str, typed: dict[str, Any], place: Place, is_practice: Callab
     name = Path(typed.get("data_path", "")).name.partition(".")[0]
     for generation in GENERATIONS:
         other = GENERATIONS[1 - GENERATIONS.index(generation)]
-        if name in DATA_OF[generation] or any(default(script, flag, other) is ABSENT for flag in typed):
+        if name in DATA_OF[generation] or any(default(door, flag, other) is ABSENT for flag in typed):
             return generation
     resume = place.root / "checkpoints"
-    found = _by_weights(script, typed, weight_folders(place, typed))
+    found = _by_weights(door, typed, weight_folders(place, typed))
     if not found and typed.get("from_resume"):
-        found = _by_file(lambda g: resume / f"{_stem(script, typed, g)}_resume.pth")
-    return found or _by_file(lambda g: _downloaded(script, place, g, is_practice)) or "v2"
+        found = _by_file(lambda g: resume / f"{_stem(door, typed, g)}_resume.pth")
+    return found or _by_file(lambda g: _downloaded(door, place, g, is_practice)) or "v2"
 
 
-def _by_weights(script: str, typed: dict[str, Any], folders: list[Path]) -> Generation | None:
+def _by_weights(door: str, typed: dict[str, Any], folders: list[Path]) -> Generation | None:
     names: dict[str, None] = {}
     for generation in GENERATIONS:
-        prefix = typed.get("from_weight", default(script, "from_weight", generation))
+        prefix = typed.get("from_weight", default(door, "from_weight", generation))
         if prefix is not ABSENT and prefix != "none":
-            names[f"{_stem(script, typed, generation, prefix)}.pth"] = None
+            names[f"{_stem(door, typed, generation, prefix)}.pth"] = None
     there = [folder / name for name in names for folder in folders if (folder / name).is_file()]
     if len(there) != 1:
         return None
-    from fledge.model.minimind import generation_of, read_pth
+    from fledge.interop.minimind.pth import generation_of, read_pth
 
     return generation_of(read_pth(there[0])[0])
 
@@ -150,12 +150,12 @@ def _by_file(path_of: Callable[[Generation], Path | None]) -> Generation | None:
     return there[0] if len(there) == 1 and len(set(paths.values())) == 2 else None
 
 
-def _stem(script: str, typed: dict[str, Any], generation: Generation, prefix: str | None = None) -> str:
-    size = typed.get("hidden_size", default(script, "hidden_size", generation))
-    own = SCRIPTS[script].defaults.get("save_weight", script)
+def _stem(door: str, typed: dict[str, Any], generation: Generation, prefix: str | None = None) -> str:
+    size = typed.get("hidden_size", default(door, "hidden_size", generation))
+    own = DOORS[door].defaults.get("save_weight", door)
     return weight_name(prefix or typed.get("save_weight", own), size, typed.get("use_moe", 0))
 
 
-def _downloaded(script: str, place: Place, generation: Generation, is_practice: Callable[[Path], bool]) -> Path | None:
-    path = place.find(default(script, "data_path", generation), typed=False)
+def _downloaded(door: str, place: Place, generation: Generation, is_practice: Callable[[Path], bool]) -> Path | None:
+    path = place.find(default(door, "data_path", generation), typed=False)
     return path if path.is_file() and not is_practice(path) else None

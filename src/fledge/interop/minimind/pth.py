@@ -20,34 +20,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import math
 import os
 import re
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fledge.errors import UserError, suggest
+from fledge.interop.minimind.tables import Generation
 from fledge.lang import say
 from fledge.model.config import ModelConfig
-from fledge.model.folder import save_model
+from fledge.model.folder import unwrapped
 from fledge.model.presets import preset
 from fledge.model.transformer import Transformer
-from fledge.records import cache_root, file_sha256
 
-Generation = Literal["v2", "v3"]
 NAMES = {"v2": "MiniMind v2.5", "v3": "MiniMind v3"}
 HEADS = 8  # of both generations; a v2.5 file does not show it
-ADDED_TOKENS = {"v2": 3, "v3": 36}  # in their tokenizers, which have the same size of 6400
 BUFFERS = ("freqs_cos", "freqs_sin")  # tables that old versions saved too
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 # What a .pth may leave unsaid: the maths of the model does not change with it, or its tensors show it.
 FREE = {"max_position_embeddings", "initializer_range", "bos_token_id", "eos_token_id", "pad_token_id"}
 FREE |= {"router_aux_loss_coef", "intermediate_size"}
@@ -166,36 +159,6 @@ def write_pth(model: Transformer, path: str | Path) -> None:
             beside.unlink()
 
 
-def pth_folder(path: str | Path) -> Path:
-    """A Hugging Face folder with the model of a .pth and the tokenizer found near it; made once, kept in the cache."""
-    path = Path(path)
-    config, tensors = read_pth(path)
-    place = _tokenizer_place(path, config)
-    files = [place / name for name in TOKENIZER_FILES if (place / name).is_file()]
-    key = hashlib.sha256("".join(file_sha256(file) for file in (path, *files)).encode()).hexdigest()
-    folder = cache_root() / "minimind" / f"{path.stem}-{key[:16]}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=folder.parent))
-    try:
-        with torch.device("meta"):
-            model = Transformer(config)
-        if config.tie_word_embeddings:
-            tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
-        model.load_state_dict(tensors, assign=True)
-        save_model(model, partial)
-        for file in files:
-            shutil.copyfile(file, partial / file.name)
-        os.replace(partial, folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was faster: its result is the same
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
 def generation_of(config: ModelConfig) -> Generation:
     """Which MiniMind a shape read from a .pth belongs to."""
     return "v3" if config.qk_norm else "v2"
@@ -235,7 +198,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
                 f"{path} holds no weights of a model, but a {type(content).__name__} of something else.",
             )
         )
-    return content
+    return unwrapped(content)
 
 
 def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
@@ -281,50 +244,6 @@ def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
         tie_word_embeddings=head is None or torch.equal(head, tensors[embedding]),
         **changes,
     )
-
-
-def _tokenizer_place(path: Path, config: ModelConfig) -> Path:
-    """The folder of the tokenizer that belongs to a .pth: beside it, or in MiniMind's `model` folder."""
-    here = path.resolve().parent
-    unfit = []
-    for place in dict.fromkeys([here, here.parent / "model", here / "model", Path("model").resolve()]):
-        if (place / "tokenizer.json").is_file():
-            if not (reason := _unfit(place / "tokenizer.json", config)):
-                return place
-            unfit.append(reason)
-    whose = NAMES[generation_of(config)]
-    found = say(f"；{unfit[0]}", f"; {unfit[0]}") if unfit else ""
-    raise UserError(
-        say(
-            f"没有 {path} 的分词器：把训练它时用的 tokenizer.json 和 tokenizer_config.json（{whose} 的在它的 model 文件夹里）"
-            f"放到它旁边，或者放进 {(here.parent / 'model').as_posix()}{found}。",
-            f"there is no tokenizer for {path}: put the tokenizer.json and tokenizer_config.json that it was trained with "
-            f"({whose}'s model folder has its own) beside it or into {(here.parent / 'model').as_posix()}{found}.",
-        )
-    )
-
-
-def _unfit(file: Path, config: ModelConfig) -> str:
-    """Why this tokenizer.json cannot belong to the weights; "" when it can."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        added = content["added_tokens"]
-        size = 1 + max(max(content["model"]["vocab"].values()), *(token["id"] for token in added))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return say(f"{file} 读不了", f"{file} cannot be read")
-    if size > config.vocab_size:
-        return say(
-            f"{file} 有 {size} 个词元，而权重是给 {config.vocab_size} 个的",
-            f"{file} has {size} tokens, and the weights are for {config.vocab_size}",
-        )
-    mine = generation_of(config)
-    other: Generation = "v2" if mine == "v3" else "v3"
-    if config.vocab_size == 6400 and len(added) == ADDED_TOKENS[other]:  # nothing else tells; only noise would come out
-        return say(
-            f"{file} 是 {NAMES[other]} 的，而权重是 {NAMES[mine]} 的",
-            f"{file} is that of {NAMES[other]}, and the weights are {NAMES[mine]}'s",
-        )
-    return ""
 
 
 def _not_there(path: Path) -> str:

@@ -9,14 +9,16 @@ import warnings
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import fledge
 from fledge.cli import main
 from fledge.errors import UserError
+from fledge.interop.minimind.folder import pth_folder
+from fledge.interop.minimind.pth import minimind_config, read_pth, write_pth
 from fledge.model.config import ModelConfig
-from fledge.model.folder import load_model
-from fledge.model.minimind import minimind_config, pth_folder, read_pth, write_pth
+from fledge.model.folder import load_model, save_model
 from fledge.model.presets import preset
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
@@ -134,6 +136,27 @@ def test_resume_files_tables_and_an_untied_head(tmp_path):
     write_pth(untied, tmp_path / "c.pth")
     shape, tensors = read_pth(tmp_path / "c.pth")
     assert shape == untied.config and torch.equal(tensors["lm_head.weight"], untied.lm_head.weight)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
+def test_the_names_that_torch_s_wrappers_give(prefix, tmp_path):
+    """Of a model that was compiled, or trained on several cards."""
+    model = random_model(config("v3"))
+    torch.save({prefix + name: tensor for name, tensor in minimind_saves(model).items()}, tmp_path / "a.pth")
+    shape, tensors = read_pth(tmp_path / "a.pth")
+    assert shape == model.config and torch.equal(tensors["model.norm.weight"], model.model.norm.weight)
+    both = minimind_saves(model) | {f"{prefix}model.norm.weight": torch.zeros(64)}
+    torch.save(both, tmp_path / "both.pth")  # whose is it then?
+    assert f"tensor '{prefix}model.norm.weight' has no place" in refused(tmp_path / "both.pth")
+
+
+def test_a_folder_with_wrapped_names_loads_too(tmp_path):
+    model = random_model(config("v3"))
+    save_model(model, tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file({f"_orig_mod.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in model.state_dict().items())
 
 
 @pytest.mark.parametrize(

@@ -10,33 +10,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError
-from fledge.interop.minimind_files import Place, find_weights, weight_name
-from fledge.interop.minimind_flags import GENERATIONS, Flag, Generation, Parser, add, parse_with
-from fledge.interop.minimind_practice import practice_hashes
-from fledge.interop.minimind_runs import runs_of
+from fledge.generate.sampling import Sampling
+from fledge.interop.minimind.arguments import parse, values
+from fledge.interop.minimind.files import Place, find_weights, weight_name
+from fledge.interop.minimind.practice import practice_hashes
+from fledge.interop.minimind.runs import runs_of
+from fledge.interop.minimind.tables import Generation
 from fledge.lang import language, say
 
 if TYPE_CHECKING:
     from fledge.api import LM
 
-FLAGS: dict[str, tuple[Flag, Any]] = {  # a pair: (v2, v3)
-    "load_from": (Flag(str, "model=用 .pth；否则是模型文件夹", "model = a .pth of --save_dir; else a model folder"), "model"),
-    "save_dir": (Flag(str, "权重目录", "folder of the weights"), "out"),
-    "weight": (Flag(str, "权重前缀；pretrain 只续写", "prefix of the weights; pretrain only continues text"), "full_sft"),
-    "lora_weight": (Flag(str, "LoRA 权重名", "name of LoRA weights"), "None"),
-    "hidden_size": (Flag(int, "模型宽度", "width of the model"), (512, 768)),
-    "num_hidden_layers": (Flag(int, "模型层数（文件里有，只作核对）", "its layers (the file knows; only checked)"), None),
-    "use_moe": (Flag(int, "混合专家（1=是）", "mixture of experts (1 = yes)", choices=(0, 1)), 0),
-    "inference_rope_scaling": (Flag(bool, "用 YaRN 拉长上下文", "stretch the context with YaRN"), False),
-    "max_new_tokens": (Flag(int, "回答长度上限", "longest answer in tokens"), 8192),
-    "temperature": (Flag(float, "温度；0=总选最可能的", "temperature; 0 takes the most probable token"), 0.85),
-    "top_p": (Flag(float, "核采样", "nucleus sampling"), (0.85, 0.95)),
-    "open_thinking": (Flag(int, "先思考再回答（1=是）", "think before answering (1 = yes)", choices=(0, 1)), 0),
-    "historys": (Flag(int, "带上之前的几条消息（偶数）", "earlier messages to keep (an even number)"), 0),
-    "show_speed": (Flag(int, "显示 tokens/s（1=是）", "show tokens/s (1 = yes)", choices=(0, 1)), 1),
-    "device": (Flag(str, "auto、cpu、cuda 或 mps", "auto, cpu, cuda or mps"), "auto"),
-    "compat": (Flag(str, "哪一代 MiniMind 的默认值", "whose defaults", choices=GENERATIONS), None),
-}  # fmt: skip
 QUESTIONS = (  # the range of MiniMind's eight: itself, why, code, science, advice, comparing, AI, food
     "你能做什么？", "海水为什么是咸的？", "用 Python 写一个求最大公约数的函数", "植物是怎样进行光合作用的？",
     "明天降温，出门要准备什么？", "火车和飞机各有什么好处？", "什么是神经网络？", "介绍几种中国的早餐",
@@ -45,10 +29,14 @@ BEGINNINGS = ("你", "海水", "天空", "植物", "今天", "火车", "The", "�
 LOOP = re.compile(r"(.{1,40}?)\1{7,}$", re.DOTALL)  # the same up to 40 characters eight times in a row
 
 
-def evaluate(place: Place, argv: list[str]) -> int:
+def evaluate(door: str, place: Place, argv: list[str]) -> int:
     """Load, ask which mode, talk until the input ends."""
-    args = _parse(place, argv)
+    typed = parse(door, argv)
+    args = values(door, _generation(place, typed), typed)
     place.enter()
+    sampling = Sampling(args["max_new_tokens"], args["temperature"], top_p=args["top_p"])
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")  # half a character is no reason to stop
     lm, source = _load(place, args)
     size = lm.model.config.num_parameters()["total"] / 1e6
     print(
@@ -60,28 +48,12 @@ def evaluate(place: Place, argv: list[str]) -> int:
     asked, automatic = _prompts(place, args)
     if sys.stdin.isatty():
         print(say("（Ctrl-C 停止一个回答，空行结束）", "(Ctrl-C stops an answer, an empty line ends)"))
-    talk = Talk(lm, args)
+    talk = Talk(lm, args, sampling)
     for prompt in asked:
         if automatic:
             print(f"💬: {prompt}")
         talk.answer(prompt)
     return 0
-
-
-def _parse(place: Place, argv: list[str]) -> dict[str, Any]:
-    parser = Parser(
-        prog="eval_llm.py",
-        usage="python eval_llm.py [--argument value …]",
-        description=say(
-            "看看训练好的模型会说什么，参数同 MiniMind。", "See what a trained model says, with MiniMind's arguments."
-        ),
-    )
-    for name, (flag, value) in FLAGS.items():
-        add(parser, name, flag, "v2 {}, v3 {}".format(*value) if isinstance(value, tuple) else str(value))
-    typed = parse_with(parser, argv)
-    at = GENERATIONS.index(_generation(place, typed))
-    defaults = {name: value[at] if isinstance(value, tuple) else value for name, (_, value) in FLAGS.items()}
-    return defaults | typed
 
 
 def _generation(place: Place, typed: dict[str, Any]) -> Generation:
@@ -130,7 +102,7 @@ def _stretched(lm: LM) -> LM:
     import dataclasses
 
     from fledge.api import LM
-    from fledge.interop.minimind_model import YARN
+    from fledge.interop.minimind.model import YARN
     from fledge.model.transformer import Transformer
 
     model = Transformer(dataclasses.replace(lm.model.config, rope_scaling=YARN))
@@ -199,13 +171,8 @@ def _knows_the_world(place: Place, name: str) -> bool:
 class Talk:
     """One conversation with the settings of the command line."""
 
-    def __init__(self, lm: LM, args: dict[str, Any]) -> None:
-        from fledge.generate import Sampling
-
-        self.lm, self.args = lm, args
-        self.sampling = Sampling(
-            max_new_tokens=args["max_new_tokens"], temperature=args["temperature"], top_p=args["top_p"]
-        )
+    def __init__(self, lm: LM, args: dict[str, Any], sampling: Sampling) -> None:
+        self.lm, self.args, self.sampling = lm, args, sampling
         self.messages: list[dict[str, Any]] = []
         runs = runs_of(weight_name(args["weight"], args["hidden_size"], args["use_moe"]))
         packed = args["load_from"] != "model" or (runs and not runs[-1].info["config"].get("parity"))

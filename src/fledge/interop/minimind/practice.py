@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.data.readers import check_file
 from fledge.errors import UserError
-from fledge.interop.minimind_files import Place
+from fledge.interop.minimind.files import Place
 from fledge.lang import say
 from fledge.records import file_sha256, write_atomic
 

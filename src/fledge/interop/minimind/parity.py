@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from fledge.errors import UserError
+from fledge.errors import UserError, flag
 from fledge.jobs.job import Job, Setting
 from fledge.jobs.pretrain import JOB as PRETRAIN
 from fledge.jobs.pretrain import PretrainConfig
@@ -14,7 +14,7 @@ from fledge.lang import Text, say
 from fledge.training.optimizers import Role
 
 if TYPE_CHECKING:
-    from fledge.interop.padded import ParityObjective
+    from fledge.interop.minimind.padded import ParityObjective
 
 ADAMW: dict[str, Any] = {
     "optimizer": "adamw", "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.01, "schedule": "minimind", "warmup": 0.0,
@@ -44,14 +44,14 @@ class ParityConfig(PretrainConfig):
         if self.budget:
             raise UserError(
                 say(
-                    "minimind_pretrain 按步数训练：把 --budget 换成 --epochs 或 --steps。",
-                    "minimind_pretrain goes by steps: give --epochs or --steps instead of --budget.",
+                    f"minimind_pretrain 按步数训练：把 {flag('budget')} 换成 {flag('epochs')} 或 {flag('steps')}。",
+                    f"minimind_pretrain goes by steps: give {flag('epochs')} or {flag('steps')} instead of {flag('budget')}.",
                 )
             )
 
 
 def objective(setting: Setting) -> ParityObjective:
-    from fledge.interop.padded import build
+    from fledge.interop.minimind.padded import build
 
     return build(setting)
 

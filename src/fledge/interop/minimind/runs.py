@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fledge.errors import UserError
-from fledge.interop.minimind_files import Place
+from fledge.interop.minimind.files import Place
 from fledge.lang import say
 from fledge.records import Run, list_runs, runs_root
 
@@ -23,7 +23,7 @@ def saver(place: Place, run: str, weights: Path) -> Callable[[Transformer, int],
     def save(model: Transformer, step: int) -> None:
         import torch
 
-        from fledge.model.minimind import write_pth
+        from fledge.interop.minimind.pth import write_pth
 
         resume = place.root / "checkpoints" / f"{weights.stem}_resume.pth"
         resume.parent.mkdir(exist_ok=True)
@@ -90,6 +90,12 @@ def runs_of(name: str) -> list[Run]:
 
 def run_name(name: str) -> str:
     return f"minimind-{name}"
+
+
+def weights_of(run: str) -> str:
+    """The arguments that name the weights of such a run; "" when no door began it."""
+    found = re.fullmatch(rf"{run_name('(.+)')}_(\d+)(_moe)?(-\d+)?", run)
+    return f"--save_weight {found[1]} --hidden_size {found[2]}{' --use_moe 1' * bool(found[3])}" if found else ""
 
 
 def free_name(name: str) -> str:

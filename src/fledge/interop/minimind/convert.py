@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,8 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.interop.minimind import guarded
+from fledge.interop.minimind.files import Place
+from fledge.interop.minimind.tables import file_of
 from fledge.lang import say
 
 
@@ -29,14 +29,10 @@ class ConvertFlags:
     """the folder, or the .pth, to write; it must be new"""
 
 
-def run_convert(argv: list[str] | None = None) -> int:
-    """Run the script; returns the exit code."""
-    return guarded(lambda: convert(sys.argv[1:] if argv is None else argv))
-
-
-def convert(argv: list[str]) -> int:
+def convert(door: str, place: Place, argv: list[str]) -> int:
+    """Write OUT. Paths count from where the user is."""
     try:
-        flags = parse(ConvertFlags, argv, "convert_model.py")
+        flags = parse(ConvertFlags, argv, file_of(door))
     except SystemExit:  # --help
         return 0
     out = flags.out
@@ -48,8 +44,8 @@ def convert(argv: list[str]) -> int:
             )
         )
     from fledge import api
+    from fledge.interop.minimind.pth import write_pth
     from fledge.model.folder import load_model
-    from fledge.model.minimind import write_pth
     from fledge.model.source import find_model
 
     if out.suffix == ".pth":

@@ -7,21 +7,18 @@ names the run that `--from_resume 1` goes on with, and that run, `runs/minimind-
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fledge.cli import outside, use_utf8
 from fledge.errors import UserError
-from fledge.interop import minimind_flags as flags
-from fledge.interop.minimind_eval import evaluate
-from fledge.interop.minimind_files import Place, choose, find_weights, weight_folders, weight_name
-from fledge.interop.minimind_practice import find_data, is_practice
-from fledge.interop.minimind_runs import free_name, resumable, run_name, saver
-from fledge.interop.minimind_tokenizer import ensure_tokenizer, train_tokenizer
-from fledge.interop.parity import ADAMW
+from fledge.interop.minimind.arguments import parse, settings, values
+from fledge.interop.minimind.files import Place, choose, find_weights, weight_folders, weight_name
+from fledge.interop.minimind.parity import ADAMW
+from fledge.interop.minimind.practice import find_data, is_practice
+from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
+from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
+from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
 from fledge.lang import say
 from fledge.records import Run
 from fledge.training.config import CHANGEABLE
@@ -29,58 +26,14 @@ from fledge.training.config import CHANGEABLE
 SEED = 42
 # MiniMind holds nothing out; a small part lets a run say how well it does on text that it has not seen.
 HELD_OUT = 0.02
-PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 Args = dict[str, Any]
 
 
-def run_script(script: str, door: str, argv: list[str] | None = None) -> int:
-    """Run `trainer/train_{script}.py`; `door` is that file. Returns the exit code."""
-    return guarded(lambda: train(script, Place(door), sys.argv[1:] if argv is None else argv))
-
-
-def run_tokenizer(door: str, argv: list[str] | None = None) -> int:
-    """Run `train_tokenizer.py`."""
-    return guarded(lambda: train_tokenizer(Place(door), sys.argv[1:] if argv is None else argv))
-
-
-def run_eval(door: str, argv: list[str] | None = None) -> int:
-    """Run `eval_llm.py`."""
-    return guarded(lambda: evaluate(Place(door), sys.argv[1:] if argv is None else argv))
-
-
-def guarded(work: Callable[[], int]) -> int:
-    """Do the work; a user's mistake, and what is wrong with the machine, is one sentence and exit code 2."""
-    use_utf8()
-    try:
-        return work()
-    except UserError as error:
-        sentence = in_their_words(str(error))
-        if os.environ.get("FLEDGE_DEBUG"):
-            raise
-    except KeyboardInterrupt:
-        print(say("\n已停止。", "\nstopped."), file=sys.stderr)
-        return 130
-    except (OSError, MemoryError, RuntimeError) as error:
-        sentence = in_their_words(outside(error))
-        if not sentence or os.environ.get("FLEDGE_DEBUG"):
-            raise
-    print(say("出错：", "error: ") + sentence, file=sys.stderr)
-    return 2
-
-
-def in_their_words(sentence: str) -> str:
-    """The engine's sentence with MiniMind's arguments in the place of ours; commands in backticks stay as they are."""
-    names = {f"--{flag.field.replace('_', '-')}": f"--{name}" for name, flag in flags.FLAGS.items() if flag.field}
-    parts = sentence.split("`")
-    parts[::2] = [re.sub(r"--[a-z_-]+", lambda found: names.get(found[0], found[0]), part) for part in parts[::2]]
-    return "`".join(parts)
-
-
-def train(script: str, place: Place, argv: list[str]) -> int:
+def train(door: str, place: Place, argv: list[str]) -> int:
     """Parse, find the files, train, and say what comes next."""
-    typed = flags.parse(script, argv)
-    if flags.SCRIPTS[script].job is None:
-        raise UserError(_not_yet(script))
+    typed = parse(door, argv)
+    if not DOORS[door].opens:
+        raise UserError(_not_yet(door))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(
             say(
@@ -89,36 +42,51 @@ def train(script: str, place: Place, argv: list[str]) -> int:
             )
         )
     place.enter()
-    generation = choose(script, typed, place, is_practice)
-    args = flags.values(script, generation, typed)
+    generation = choose(door, typed, place, is_practice)
+    args = values(door, generation, typed)
     name = weight_name(args["save_weight"], args["hidden_size"], args["use_moe"])
+    weights = place.find(args["save_dir"], "save_dir" in typed) / f"{name}.pth"
     run = resumable(place, name) if args["from_resume"] else None
-    if run and run.info["status"] == "done" and not _longer(run, typed):
+    if run is None:
+        config, made = _new(door, generation, args, typed, place, name)
+        with taken_back(made, config["run"]):
+            return _train(door, place, config, args, weights)
+    mine = run.info["job"] == job_of(door, args)  # else the engine says whose it is
+    if mine and run.info["status"] == "done" and not _longer(run, typed):
         print(say(f"{run.name} 已经练完了，没有要接着练的。", f"{run.name} is finished: there is nothing left to do."))
-        print(_next(script, place, args))
+        print(_next(door, place, args))
         return 0
-    settings = _changes(args, typed, place, run) if run else _settings(script, generation, args, typed, place, name)
-    out = place.find(args["save_dir"], "save_dir" in typed)
-    return _train(script, place, settings, args, out / f"{name}.pth")
+    return _train(door, place, _changed(door, args, typed, place, run), args, weights)
+
+
+def job_of(door: str, args: Args) -> str:
+    """The job of a script; with --parity the one that computes as MiniMind does."""
+    if not args["parity"]:
+        return DOORS[door].job
+    if door != "pretrain":
+        only = f"`python trainer/{file_of('pretrain')}`"
+        raise UserError(
+            say(f"--parity 只用于 {only}：这里去掉它。", f"--parity is there for {only}: leave it out here.")
+        )
+    return "minimind_pretrain"
 
 
 def _longer(run: Run, typed: Args) -> bool:
     """Whether a finished run was given another length."""
-    asked = {flags.FLAGS[name].field or "": typed[name] for name in ("epochs", "max_steps") if name in typed}
-    return any(run.info["config"][field] != value for field, value in asked.items())
+    asked = {"epochs": typed.get("epochs"), "steps": typed.get("max_steps")}
+    return any(value is not None and run.info["config"][setting] != value for setting, value in asked.items())
 
 
-def _train(script: str, place: Place, settings: dict[str, Any], args: Args, weights: Path) -> int:
+def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights: Path) -> int:
     from fledge import api
 
-    save = saver(place, settings["run"], weights)
+    save = saver(place, config["run"], weights)
     try:
-        job = "minimind_pretrain" if args["parity"] and script == "pretrain" else flags.SCRIPTS[script].job or ""
-        run = api.train(job, on_save=save, **settings)
+        run = api.train(job_of(door, args), on_save=save, **config)
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        again = f"python {place.shown(place.door)} --from_resume 1{_which(script, args, 'save_weight')}"
+        again = f"python {place.shown(place.door)} --from_resume 1{_which(door, args, 'save_weight')}"
         zh, en = (
             ("已停止并保存。", "stopped and saved.")
             if stop.args[1]
@@ -130,7 +98,7 @@ def _train(script: str, place: Place, settings: dict[str, Any], args: Args, weig
     record = f"fledge runs show {place.shown(run.path.absolute())}"
     print(say(f"记录：{record}", f"record: {record}"))
     print(_stood_still(run), end="")
-    print(_next(script, place, args))
+    print(_next(door, place, args))
     return 0
 
 
@@ -149,48 +117,43 @@ def _stood_still(run: Run) -> str:
     )
 
 
-def _not_yet(script: str) -> str:
-    what = flags.SCRIPTS[script]
+def _not_yet(door: str) -> str:
+    what, file = DOORS[door].what, file_of(door)
+    ready = [file_of(name) for name, other in DOORS.items() if other.job and other.opens]
     return say(
-        f"{what.zh}（train_{script}.py）还没有做好，参数已和 MiniMind 一样；能用的是 train_pretrain.py 和 train_full_sft.py。",
-        f"{what.en} (train_{script}.py) has not landed yet; its arguments are MiniMind's already. train_pretrain.py and "
-        "train_full_sft.py work now.",
+        f"{what}（{file}）还没有做好，参数已和 MiniMind 一样；能用的是 {'、'.join(ready)}。",
+        f"{what} ({file}) has not landed yet; its arguments are MiniMind's already. What works now: {', '.join(ready)}.",
     )
 
 
-def _settings(
-    script: str, generation: flags.Generation, args: Args, typed: Args, place: Place, name: str
-) -> dict[str, Any]:
-    """The settings of a new run."""
+def _new(
+    door: str, generation: Generation, args: Args, typed: Args, place: Place, name: str
+) -> tuple[dict[str, Any], list[Path]]:
+    """(the settings of a new run, the files of a tokenizer that were made for it)."""
     data = place.find(args["data_path"], "data_path" in typed)
-    start = _start(args, typed, generation, place)
+    start = _start(door, args, typed, generation, place)
     find_data(place, data)
-    tokenizer = ensure_tokenizer(place, data)
+    tokenizer, made = ensure_tokenizer(place, data, rows_of(DOORS[door].job), start.get("set", {}).get("vocab_size"))
     run = free_name(name)
     if args["from_resume"]:
         print(_nothing_to_resume(place, args))
     elif run != run_name(name):
         print(say(f"之前的训练记录保留着；这次叫 {run}。", f"The earlier run stays; this one is called {run}."))
+    files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
-        **ADAMW,  # torch's AdamW as MiniMind calls it, and its curve of the learning rate
-        **_fields(args, typed),
-        **start,
-        "data": [place.short(data)],
-        "tokenizer": place.short(tokenizer),
-        "run": run,
-        "seed": SEED,
-        "val_fraction": HELD_OUT,
-    }
+        **ADAMW, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT
+    }, made  # fmt: skip
 
 
-def _changes(args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
+def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
     """The settings of a run that goes on: its own, and of the arguments only those that were typed."""
     begun = run.info["config"]
-    fields = _fields(args | {k: begun[k] for k in ("device", "accumulation_steps") if k not in typed}, typed)
+    own = args | {k: begun[k] for k in ("device", "accumulation_steps") if k not in typed}
+    fields = settings(door, own, typed)
     fields["data"] = [place.short(place.find(args["data_path"], "data_path" in typed))]
     changes = {}
     for name in typed:
-        field = flags.FLAGS[name].field
+        field = DOORS[door].setting(name)
         if field not in fields:
             continue
         changes[field] = fields[field]
@@ -215,48 +178,7 @@ def _changes(args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
     return {"run": run.name, "resume": True} | changes
 
 
-def _fields(args: Args, typed: Args) -> dict[str, Any]:
-    """The arguments that become settings of `TrainConfig` whatever the script starts from."""
-    fields = {flag.field: args[name] for name, flag in flags.FLAGS.items() if flag.field and name in args}
-    for elsewhere in ("data", "model", "resume"):
-        del fields[elsewhere]
-    fields |= {
-        "precision": _precision(args, typed),
-        "compile": "on" if args["use_compile"] else "off" if "use_compile" in typed or args["parity"] else "auto",
-        "save_every": max(1, round(args["save_interval"] / args["accumulation_steps"])),
-        "track": _tracker() if args["use_wandb"] else None,
-    }
-    if args["max_steps"]:
-        fields["epochs"] = None
-    return fields
-
-
-def _precision(args: Args, typed: Args) -> str:
-    """--dtype is meant for a CUDA card; MiniMind too ignores it elsewhere."""
-    from fledge.device import pick_device
-
-    if pick_device(args["device"]).type == "cuda":
-        return PRECISIONS[args["dtype"]]
-    if args["parity"] or typed.get("dtype") == "float32":
-        return "fp32"
-    if "dtype" in typed:
-        print(
-            say(
-                f"--dtype {typed['dtype']} 是给 NVIDIA 显卡用的；这里没有显卡，自动选择最快的精度。",
-                f"--dtype {typed['dtype']} is for NVIDIA cards; there is none in use here, so the fastest precision is taken.",
-            )
-        )
-    return "auto"
-
-
-def _tracker() -> str:
-    """MiniMind logs to SwanLab under the name of wandb; whichever is installed is used."""
-    import importlib.util
-
-    return "swanlab" if importlib.util.find_spec("swanlab") or not importlib.util.find_spec("wandb") else "wandb"
-
-
-def _start(args: Args, typed: Args, generation: flags.Generation, place: Place) -> dict[str, Any]:
+def _start(door: str, args: Args, typed: Args, generation: Generation, place: Place) -> dict[str, Any]:
     """What the model starts from: weights in a .pth, or new ones of MiniMind's shape."""
     if args["use_moe"]:
         raise UserError(
@@ -268,11 +190,13 @@ def _start(args: Args, typed: Args, generation: flags.Generation, place: Place) 
             )
         )
     if args["from_weight"] == "none":
+        if not DOORS[door].fresh:
+            return {}  # the engine says that it needs a model
         preset, shape = new_shape(generation, args["hidden_size"], args["num_hidden_layers"])
         return {"preset": preset, "set": shape}
     folders = weight_folders(place, typed)
     path = find_weights(place, folders, args["from_weight"], args["hidden_size"], args["use_moe"], "from_weight")
-    from fledge.model.minimind import generation_of, read_pth
+    from fledge.interop.minimind.pth import generation_of, read_pth
 
     config = read_pth(path)[0]
     if typed.get("num_hidden_layers", config.num_hidden_layers) != config.num_hidden_layers:
@@ -293,9 +217,9 @@ def _start(args: Args, typed: Args, generation: flags.Generation, place: Place) 
     return {"model": place.short(path)}
 
 
-def new_shape(generation: flags.Generation, hidden_size: int, num_hidden_layers: int) -> tuple[str, dict[str, int]]:
+def new_shape(generation: Generation, hidden_size: int, num_hidden_layers: int) -> tuple[str, dict[str, int]]:
     """(preset, changes) of MiniMind's model of that width and depth."""
-    from fledge.model.minimind import HEADS, minimind_config
+    from fledge.interop.minimind.pth import HEADS, minimind_config
 
     if hidden_size % (2 * HEADS) or hidden_size < 1:
         raise UserError(
@@ -316,18 +240,18 @@ def _nothing_to_resume(place: Place, args: Args) -> str:
     return say(f"没有可以接着练的训练{zh}，从头开始。", f"There is nothing to go on with{en}: starting afresh.")
 
 
-def _which(script: str, args: Args, *more: str) -> str:
+def _which(door: str, args: Args, *more: str) -> str:
     """The arguments that name this model's files, where they are not what a bare command takes."""
-    names = [n for n in (*more, "hidden_size", "save_dir") if args[n] != flags.default(script, n, "v2")]
+    names = [n for n in (*more, "hidden_size", "save_dir") if args[n] != default(door, n, "v2")]
     return "".join(f" --{name} {args[name]}" for name in names)
 
 
-def _next(script: str, place: Place, args: Args) -> str:
+def _next(door: str, place: Place, args: Args) -> str:
     """What to type after this script."""
-    which = _which(script, args)
-    if script == "pretrain":
-        door = place.shown(place.folder / "train_full_sft.py")
-        command = f"python {door} --from_weight {args['save_weight']}{which}"
+    which = _which(door, args)
+    if door == "pretrain":
+        script = place.shown(place.folder / "train_full_sft.py")
+        command = f"python {script} --from_weight {args['save_weight']}{which}"
         return say(f"下一步，教它回答：{command}", f"Next, teach it to answer: {command}")
     command = f"python eval_llm.py --weight {args['save_weight']}{which}"
     return say(f"下一步，在项目根目录和它聊聊：{command}", f"Next, talk with it, in the project's root: {command}")

@@ -1,0 +1,53 @@
+"""Where an argument of MiniMind's and a setting of ours are not the same thing: (all arguments, those typed) -> the setting."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from fledge.lang import say
+
+PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+Args = Mapping[str, Any]
+
+
+def epochs(args: Args, typed: Args) -> int | None:
+    """--max_steps is a length of its own."""
+    return args["epochs"] if args["max_steps"] is None else None
+
+
+def save_every(args: Args, typed: Args) -> int:
+    """MiniMind counts forward passes, we count optimizer steps."""
+    interval = args["save_interval"]
+    return interval if interval < 1 else max(1, round(interval / max(1, args["accumulation_steps"])))
+
+
+def compiled(args: Args, typed: Args) -> str:
+    """Unless it was typed, torch.compile is used where it pays."""
+    return "on" if args["use_compile"] else "off" if "use_compile" in typed or args["parity"] else "auto"
+
+
+def track(args: Args, typed: Args) -> str | None:
+    """MiniMind logs to SwanLab under the name of wandb; whichever is installed is used."""
+    if not args["use_wandb"]:
+        return None
+    return "swanlab" if importlib.util.find_spec("swanlab") or not importlib.util.find_spec("wandb") else "wandb"
+
+
+def precision(args: Args, typed: Args) -> str:
+    """--dtype is meant for a CUDA card; MiniMind too ignores it elsewhere."""
+    from fledge.device import pick_device
+
+    if pick_device(args["device"]).type == "cuda":
+        return PRECISIONS[args["dtype"]]
+    if args["parity"] or typed.get("dtype") == "float32":
+        return "fp32"
+    if "dtype" in typed:
+        print(
+            say(
+                f"--dtype {typed['dtype']} 是给 NVIDIA 显卡用的；这里没有显卡，自动选择最快的精度。",
+                f"--dtype {typed['dtype']} is for NVIDIA cards; there is none in use here, so the fastest precision is taken.",
+            )
+        )
+    return "auto"
