@@ -78,9 +78,10 @@ def project(tmp_path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """English, and no uv: pip is everywhere."""
+    """English, and no uv: pip is everywhere. Nothing of ours is in reach of the stand-in."""
     folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not shutil.which("uv", path=folder)]
-    return os.environ | {"FLEDGE_LANG": "en", "PATH": os.pathsep.join(folders), "PYTHONIOENCODING": "utf-8"}
+    told = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return told | {"FLEDGE_LANG": "en", "PATH": os.pathsep.join(folders), "PYTHONIOENCODING": "utf-8"}
 
 
 def call(project: Path, *words: str) -> subprocess.CompletedProcess[str]:

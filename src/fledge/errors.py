@@ -23,6 +23,18 @@ class UserError(Exception):
     kind: str | None = None
 
 
+class NotWritten(UserError):
+    """What a skeleton of `fledge new` raises where nobody has written anything yet."""
+
+    def __init__(self, what: str, file: str):
+        super().__init__(
+            say(
+                f"还没有写：'{file}' 里的 `{what}` 还是骨架的样子，写好它再运行。",
+                f"not attempted: `{what}` in '{file}' is still as the skeleton has it; write it, then try again.",
+            )
+        )
+
+
 def suggest(word: str, options: Iterable[str]) -> str:
     """Return `" Did you mean 'x'?"` (in the user's language) for the nearest of `options`; nothing when none is near."""
     options = list(options)

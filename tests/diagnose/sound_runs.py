@@ -200,7 +200,7 @@ def real_texts(real: Path) -> dict[str, tuple[list[Any], list[Any]]]:
 
 def usual_rates(job: str, optimizer: str, factor: float) -> dict[str, float]:
     """The job's default rates, all of them times `factor`."""
-    config = job_config(job, optimizer=optimizer)
+    config = job_config(job, optimizer=optimizer).with_rates()
     names = ("lr",) if optimizer == "adamw" else ("lr", "embed_lr", "head_lr", "norm_lr")
     return {name: factor * getattr(config, name) for name in names}
 

@@ -76,6 +76,13 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         "fledge.cli.log",
         Text("从训练记录写出一份注明日期的实验记录", "write the dated record of an experiment from its runs"),
     ),
+    "new": (
+        "fledge.cli.new",
+        Text(
+            "给课本或引擎添一个实验、练习或训练：写骨架、验收",
+            "add a lab, an exercise or a job: its skeleton, its gate",
+        ),
+    ),
 }
 
 

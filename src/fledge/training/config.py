@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from fledge.errors import UserError, flag
 from fledge.lang import Text, say
 from fledge.settings import fit_types
-from fledge.training.optimizers import DECAYED, OPTIMIZERS, Role
+from fledge.training.optimizers import DECAYED, OPTIMIZERS, Choice, Role
 
 Range = tuple[tuple[str, ...], Callable[[float], bool], Text]
 
@@ -66,7 +66,7 @@ class TrainConfig:
     """Rows per forward pass."""
     accumulation_steps: int = 1
     """Forward passes per optimizer step."""
-    optimizer: Literal["auto", "muon", "adamw"] = "auto"
+    optimizer: Choice = "auto"
     """muon: Muon for the matrices of the blocks and AdamW for the rest; adamw: AdamW for everything at rate `lr`. auto: muon
     for new weights and for those that it made, adamw for a model that was trained elsewhere."""
     lr: float | None = None

@@ -110,8 +110,7 @@ class Optimizer:
         """Update every parameter that has a gradient, then drop the gradients."""
         self.num_steps += 1
         for group in self.groups:
-            update = self._muon if group.rule == "muon" else self._adamw
-            update(group, group.lr * scale)
+            getattr(self, f"_{group.rule}")(group, group.lr * scale)
         for parameter in self.parameters():
             parameter.grad = None
 

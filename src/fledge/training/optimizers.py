@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["matrices", "embedding", "head", "vectors"]
+Choice = Literal["auto", "muon", "adamw"]  # of the setting `optimizer`
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`slots`: fp32 tensors of a parameter's shape that stay between steps."""
+    """`slots`: fp32 tensors of a parameter's shape that stay between steps. Its arithmetic is Optimizer's `_name`."""
 
     slots: tuple[str, ...]
 
