@@ -57,7 +57,7 @@ class LanguageModeling:
         """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""
         device, config = self.model.device, self.model.config
         router: list[Tensor] | None = [] if config.model_type == "qwen3_moe" else None
-        hidden_BTD = self.hidden(**modelmodel_inputs(batch, device), router_logits=router)
+        hidden_BTD = self.hidden(**model_inputs(batch, device), router_logits=router)
         total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, batch.targets_BT, self.model.parts)
         metrics: Metrics = {}
         if router:
@@ -82,7 +82,7 @@ class LanguageModeling:
         count = 0
         batch_size = max(1, self.rows.batch_size // splits)
         for batch in eval_batches(self.val, self.rows.seq_len, batch_size, max_tokens, self.rows.pad_id):
-            hidden_BTD = self.model.hidden(**modelmodel_inputs(batch, device))
+            hidden_BTD = self.model.hidden(**model_inputs(batch, device))
             nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
             learnt = batch.targets_BT != -100
             tags = (torch.zeros_like(batch.targets_BT) if batch.tags_BT is None else batch.tags_BT.long())[learnt]
