@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from fledge.evaluate.check import Check
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
-VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
+VERDICTS = {
+    "normal": ("正常", "normal"),
+    "unusual": ("异常", "unusual"),
+    "broken": ("有错", "broken"),
+    "cannot tell": ("看不出", "cannot tell"),
+    "note": ("说明", "note"),
+}
 STATUSES = {  # of a run, as run.json says them
     "running": Text("进行中", "running"),
     "done": Text("完成", "done"),
@@ -28,9 +34,14 @@ STATUSES = {  # of a run, as run.json says them
     "killed?": Text("被中断？", "killed?"),
 }
 DIFFERENCES = {
-    "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
-    "steps": "步数", "replay_share": "重放比例",
-}  # fmt: skip
+    "data": ("数据", "data"),
+    "shape": ("模型形状", "shape"),
+    "vocab_size": ("词表", "vocabulary"),
+    "seq_len": ("行长", "row length"),
+    "tokens_per_step": ("每步词元数", "tokens a step"),
+    "steps": ("步数", "steps"),
+    "replay_share": ("重放比例", "share of replay"),
+}
 
 
 @dataclass
@@ -79,7 +90,7 @@ def print_check(check: Check) -> None:
 
 
 def _word(level: str) -> str:
-    return say(VERDICTS[level], level)
+    return say(*VERDICTS[level])
 
 
 def _print_findings(check: Check, console: Console) -> None:
@@ -113,9 +124,9 @@ def _print_landmarks(check: Check, console: Console) -> None:
 
 def _print_band(check: Check, match: Match, console: Console) -> None:
     info = match.band.info
-    title, seeds = say(*info["title"]), len(info["seeds"])
+    title, seeds = Text(*info["title"]), len(info["seeds"])
     if not match.exact:
-        differ = say("、", ", ").join(say(DIFFERENCES[name], name) for name in match.differences)
+        differ = say("、", ", ").join(say(*DIFFERENCES[name]) for name in match.differences)
         console.print(
             say(
                 f"最接近的参考是“{title}”（{seeds} 个种子），但{differ}不同，所以不拿它来评判；它的终点："
