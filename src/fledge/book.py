@@ -14,7 +14,7 @@ from fledge.errors import UserError, suggest
 from fledge.lang import say
 
 PACKAGE = Path(__file__).resolve().parent
-IN_CHINESE = {"topic": "主题", "lab": "实验", "exercise": "练习"}
+KINDS = {"topic": ("主题", "topic"), "lab": ("实验", "lab"), "exercise": ("练习", "exercise")}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find_lab(word: str) -> tuple[Topic, Path]:
 def pick(word: str, names: Iterable[str], what: str) -> str:
     """The one of `names` that `word` means: itself, the last part after "/", or the only one that contains it."""
     names = list(names)
-    kind = IN_CHINESE.get(what, what)
+    kind = say(*KINDS[what])
     for fits in (
         [name for name in names if word in (name, name.rpartition("/")[2])],
         [name for name in names if word and word in name],
@@ -91,11 +91,11 @@ def pick(word: str, names: Iterable[str], what: str) -> str:
             raise UserError(
                 say(
                     f"'{word}' 符合好几个{kind}：{'、'.join(fits)}；把名字写得更长一些。",
-                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {what}.",
+                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {kind}.",
                 )
             )
     near = suggest(word, names) or say(f"现有的是：{'、'.join(names)}。", f" There are: {', '.join(names)}.")
-    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {what} '{word}'.{near}"))
+    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {kind} '{word}'.{near}"))
 
 
 def load_file(path: Path, name: str) -> ModuleType:

@@ -95,10 +95,9 @@ def next_(argv: list[str]) -> int:
     console = plain_console()
     far = sums(chosen, evidence)
     console.print(
-        f"{chosen.title} · "
-        + say(
-            f"{far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
-            f"{far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
+        say(
+            f"{chosen.title} · {far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
+            f"{chosen.title} · {far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
         )
     )
     if step is None:
@@ -188,7 +187,7 @@ def paths(argv: list[str]) -> int:
     for row in found:
         mark = "*" if row["chosen"] else " "
         steps = say(f"{row['done']}/{row['steps']} 步", f"{row['done']} of {row['steps']} steps")
-        long = say("约 ", "about ") + span(row["minutes"])
+        long = say(f"约 {span(row['minutes'])}", f"about {span(row['minutes'])}")
         style = "bold" if row["chosen"] else None
         console.print(f"{mark} {row['name']:<7} {row['title']} · {long} · {steps}", style=style)
         console.print(f"    {row['about']}")
@@ -291,5 +290,5 @@ def done(argv: list[str]) -> int:
             )
         if seen is None:
             progress.add("done", step.subject)
-    print(f"{say('记下了', 'noted')}: {step.text}" if seen is None else f"{step.text}: {seen}")
+    print(say(f"记下了：{step.text}", f"noted: {step.text}") if seen is None else f"{step.text}: {seen}")
     return 0

@@ -43,7 +43,7 @@ def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:
             )
             console.print(f"        {seen or step.command}", style="dim" if seen else "cyan")
         for text in stage.later:
-            console.print(f"      {say('以后才有：', 'comes later: ')}{text}", style="dim")
+            console.print(say(f"      以后才有：{text}", f"      comes later: {text}"), style="dim")
     _show_checks(path, evidence, console)
 
 
@@ -67,9 +67,8 @@ def finished(path: LearningPath, evidence: Evidence, console: Console) -> None:
 
 def span(minutes: float) -> str:
     if minutes < 90:
-        return say(
-            f"{max(1, round(minutes)) if minutes else 0} 分钟", f"{max(1, round(minutes)) if minutes else 0} min"
-        )
+        whole = max(1, round(minutes)) if minutes else 0
+        return say(f"{whole} 分钟", f"{whole} min")
     return say(f"{minutes / 60:.1f} 小时", f"{minutes / 60:.1f} h")
 
 

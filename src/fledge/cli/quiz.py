@@ -112,9 +112,12 @@ def _read(path: Path) -> Any:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        line = getattr(error, "lineno", None)  # of a mistake in JSON
-        zh = f"第 {line} 行不是正确的 JSON" if line else "不是 UTF-8 编码"
-        why = getattr(error, "strerror", None) or say(zh, str(error))
+        if isinstance(error, json.JSONDecodeError):
+            why = say(
+                f"第 {error.lineno} 行不是正确的 JSON（{error.msg}）", f"line {error.lineno} is not JSON ({error.msg})"
+            )
+        else:
+            why = getattr(error, "strerror", None) or say("不是 UTF-8 编码", "not UTF-8")
         raise UserError(
             say(f"答案文件 '{path}' 读不了：{why}。", f"the answers '{path}' cannot be read: {why}.")
         ) from error
@@ -214,7 +217,8 @@ def _tell(quiz: Quiz, item: Item, verdict: Verdict, shown: list[int], console: C
             answer = answer if item.kind == "order" else "".join(sorted(answer))
         console.print(say(f"不对，答案是 {answer}。", f"Not quite: the answer is {answer}."), style="red")
     for about, why in verdict.reasons:
-        console.print(f"  {about}{say('：', ': ') if about else ''}{why}", style="dim" if verdict.right else None)
+        text = say(f"{about}：{why}", f"{about}: {why}") if about else str(why)
+        console.print(f"  {text}", style="dim" if verdict.right else None)
     for lab in verdict.labs:
         console.print(
             say("  亲眼看看：", "  See for yourself: ") + f"fledge lab run {quiz.topic.name}/{lab}", style="cyan"

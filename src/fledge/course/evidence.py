@@ -151,7 +151,8 @@ class Evidence:
 
     def _command(self, step: Step) -> str | None:
         if noted := self.about("done", step.subject):
-            return f"{_day(noted[-1])} · {noted[-1].data.get('seen') or say('你自己确认的', 'confirmed by yourself')}"
+            seen = noted[-1].data.get("seen") or say("你自己确认的", "confirmed by yourself")
+            return f"{_day(noted[-1])} · {seen}"
         return self.trace(step)
 
     def trace(self, step: Step) -> str | None:

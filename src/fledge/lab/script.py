@@ -151,7 +151,8 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
         hint = hint or say(f"用法见 `python {self.prog} --help`。", f" See `python {self.prog} --help`.")
-        raise UserError(say(f"{self.prog}：{in_chinese(message)}。{hint}", f"{self.prog}: {message}.{hint}"))
+        said = in_chinese(message)
+        raise UserError(say(f"{self.prog}：{said}。{hint}", f"{self.prog}: {said}.{hint}"))
 
 
 def _count(word: str) -> int:

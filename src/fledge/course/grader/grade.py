@@ -194,9 +194,9 @@ def before_running(exercise: Exercise, source: bytes, file: Path) -> Problem | N
     left = unwritten(exercise, source)
     if len(left) < len(exercise.functions):
         return None
-    names = "、".join(f"`{name}`" for name in left), ", ".join(f"`{name}`" for name in left)
-    zh = f"{names[0]} 还是 starter 的样子：写好之后再检查。"
-    return Problem("NOT_ATTEMPTED", Text(zh, f"{names[1]} is still as the starter has it: write it, then check again."))
+    names = ", ".join(f"`{name}`" for name in left)
+    zh = f"{names} 还是 starter 的样子：写好之后再检查。"
+    return Problem("NOT_ATTEMPTED", Text(zh, f"{names} is still as the starter has it: write it, then check again."))
 
 
 def unreadable_source(source: bytes, file: Path) -> Problem | None:
