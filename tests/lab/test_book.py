@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 from rich.cells import cell_len
 
 from fledge import proofs
