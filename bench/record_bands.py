@@ -1,7 +1,7 @@
 """Reference bands for `fledge runs check`: the same job with several seeds, its mean curve and the spread.
 
 Every set is what a learner would type, with a fixed number of steps; a seed changes the weights, the order of the data,
-and for the quickstart the world itself. Writes src/fledge/evaluate/reference/SET.json. About half an hour for all sets on
+and for the quickstart the world itself. Writes src/fledge/diagnose/reference/SET.json. About half an hour for all sets on
 2 cores, on a machine that does nothing else; the tiny ones take half a minute a seed.
 """
 
@@ -23,8 +23,8 @@ from typing import Any
 from _record import ROOT
 
 from fledge import device
-from fledge.evaluate.bands import FOLDER, SETTINGS, run_key
-from fledge.evaluate.curves import Curves
+from fledge.diagnose.bands import FOLDER, SETTINGS, run_key
+from fledge.diagnose.curves import Curves
 from fledge.records import Run, command_line, git_commit, write_atomic
 
 STEPS = 150  # of the runs on real text
@@ -85,7 +85,7 @@ def run_set(name: str, seed: int, data: Path, smoke: bool) -> tuple[list[Run], s
 
 def band(name: str, runs: list[Run], recipe: str) -> dict[str, Any]:
     """The mean and the standard deviation over runs that differ in their seed only."""
-    from fledge.evaluate.written import repeats
+    from fledge.diagnose.repetition import repeats
 
     curves = [Curves(run) for run in runs]
     keys = [run_key(run, curve) for run, curve in zip(runs, curves)]

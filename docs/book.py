@@ -1,9 +1,10 @@
 """The book's figures, numbers, translations and generated pages; nothing there is typed by hand.
 
     python docs/book.py                     list what is out of date (exit code 1 when something is)
-    python docs/book.py --write [PAGE …]    put numbers into the pages, make the quiz pages and the table of graders
+    python docs/book.py --write [PAGE …]    put numbers, code and drawings into the pages, make the quiz pages, the index
     python docs/book.py --stamp PAGE …      say that the English pages are a translation of the Chinese as it is now
-    python docs/book.py --record LAB …      run labs in full and keep their numbers and pictures (`all`: minutes)
+    python docs/book.py --record LAB …      run labs in full, keep their numbers, proofs and pictures (`all`: minutes;
+                                            `changed`: those whose file, or what it imports, is not what was recorded)
     python docs/book.py --gate              grade the graders, and keep how many mistakes they kill and variants they accept
 
 A page is made of blocks: a line `<!-- block: NAME -->` begins one. The English page has the same blocks, each with the
@@ -30,6 +31,8 @@ BLOCK = re.compile(r"^<!-- block: (?P<name>[\w-]+)(?: zh=(?P<hash>\w+))? -->\n",
 
 
 numbers: Any = load_file(HERE / "fill_numbers.py", "docs_fill_numbers")
+excerpts: Any = load_file(HERE / "excerpts.py", "docs_excerpts")
+drawings: Any = load_file(HERE / "drawings.py", "docs_drawings")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Block:
     text: str
 
     def digest(self) -> str:
-        """Of the words alone: a number that was measured again makes no translation stale."""
-        words = numbers.NUM.sub(lambda found: found["path"], self.text)
+        """Of the words alone: a number that was measured again, or code that changed, makes no translation stale."""
+        words = excerpts.without(numbers.NUM.sub(lambda found: found["path"], self.text))
         return hashlib.sha256(" ".join(words.split()).encode()).hexdigest()[:8]
 
 
@@ -80,15 +83,16 @@ def pages(topic: Topic) -> Iterator[tuple[Path, Path]]:
 
 
 def filled(topic: Topic, text: str) -> str:
-    """A page of the topic with every number as the records of its labs have it."""
-    return numbers.fill(text, topic.path / "experiments" / "results")
+    """A page of the topic with every number as the records of its labs have it, and code as it stands in the source."""
+    return excerpts.fill(numbers.fill(text, topic.path / "experiments" / "results"))
 
 
 def generated() -> dict[Path, str]:
-    """Every page that is made and not written, with what it should say."""
+    """Every page and drawing that is made and not written, with what it should hold."""
     from fledge.course import quiz
 
     made = {book_root() / "README.md": index("zh"), book_root() / "README.en.md": index("en")}
+    made |= drawings.all_drawings()
     for topic in topics():
         if (topic.path / "quiz.yaml").exists():
             items = quiz.load(topic)
@@ -195,33 +199,42 @@ def record(words: list[str]) -> None:
     """Run labs in full; write results/<stem>.json and the picture in both languages beside them."""
     from fledge import device
     from fledge.cli.lab import load
-    from fledge.lab import figure, verdict
+    from fledge.lab import figure, proof
     from fledge.lab.script import landmarks
     from fledge.records import dumps, git_commit, write_atomic
 
-    every = [(topic, path) for topic in topics() for path in topic.labs]
-    labs = every if words == ["all"] else [find_lab(word) for word in words]
+    labs = [path for topic in topics() for path in topic.labs]
+    if words == ["changed"]:
+        labs = stale_labs()
+    elif words != ["all"]:
+        labs = [find_lab(word)[1] for word in words]
     commit = git_commit()  # before the first record is written: it makes the checkout another one
-    for number, (topic, path) in enumerate(labs, 1):
+    for number, path in enumerate(labs, 1):
         lab = load(path)
-        results = verdict.execute(lab, lab.settings, range(lab.seeds))
-        judged = verdict.verdicts(results)
+        results, kept = proof.prove(lab)
         found = {
             "lab": lab.id,
             "commit": commit,
             "machine": device.machine(),
             "settings": vars(lab.settings) | {"seeds": results.seeds},
             "seconds": round(results.seconds, 2),
-            "verdicts": judged,
+            **kept,
             "metrics": results.summary(),
             "landmarks": landmarks(results),
         }
-        folder = topic.path / "experiments" / "results"
+        folder = path.parent / "results"
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{path.stem}.json", dumps(found, indent=1) + "\n")
         for lang in ("zh", "en"):
             write_atomic(folder / f"{path.stem}.{lang}.svg", figure.in_language(lang, results))
-        print(f"[{number}/{len(labs)}] {lab.id}: {results.seconds:.1f} s, {json.dumps(judged)}", flush=True)
+        said = "; ".join(proof.problems(lab, found)) or "proven"
+        print(f"[{number}/{len(labs)}] {lab.id}: {results.seconds:.1f} s, {said}", flush=True)
+
+
+def stale_labs() -> list[Path]:
+    from fledge.lab import proof
+
+    return [path for topic in topics() for path in topic.labs if not proof.is_fresh(path)]
 
 
 def main(argv: list[str]) -> int:
@@ -236,7 +249,9 @@ def main(argv: list[str]) -> int:
     if flags.record:
         record(flags.record)
     wanted = generated()
-    problems = []
+    problems = [
+        f"{path}: recorded before it changed; run python docs/book.py --record changed" for path in stale_labs()
+    ]
     for topic in topics():
         for zh, en in pages(topic):
             source, target = (path.read_text(encoding="utf-8") for path in (zh, en))
@@ -246,17 +261,18 @@ def main(argv: list[str]) -> int:
             for path, text in ((zh, source), (en, target)):
                 try:
                     wanted[path] = filled(topic, text)
-                except KeyError as error:
+                except KeyError as error:  # a number without a record, code that is no longer there
                     problems.append(f"{path}: {error.args[0]}")
     words = flags.stamp if flags.write is None else flags.write or [""]
     for path, text in wanted.items():
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         if text != old and any(word in path.as_posix() for word in words):
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {path}")
         elif text != old:
             problems.append(f"{path}: out of date; run python docs/book.py --write")
-        if ">?<" in text:
+        if path.suffix == ".md" and ">?<" in text:
             problems.append(f"{path}: {text.count('>?<')} numbers that no lab has recorded")
     print("\n".join(problems))
     return int(bool(problems))

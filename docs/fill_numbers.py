@@ -68,17 +68,20 @@ def stages(lang: str, folder: Path) -> str:
     """The table that the quickstart ends with."""
     from fledge.cli.quickstart import MEASURES, STAGES
     from fledge.evaluate.report import FAMILIES
+    from fledge.lang import Text
 
-    say = 0 if lang == "zh" else 1
+    def said(text: Text) -> str:
+        return getattr(text, lang)
+
     at = "quickstart/numbers/stages"
-    head = ["", *(names[say] for names in STAGES.values()), ("下限 / 瞎猜", "floor / chance")[say]]
+    head = ["", *(said(Text(*name)) for name in STAGES.values()), said(Text("下限 / 瞎猜", "floor / chance"))]
     bits = [show(f"{at}/{stage}/bits/all/bpb", ".3f", folder=folder) for stage in STAGES]
     floor = show(f"{at}/sft/bits/all/floor", ".3f", folder=folder)
-    rows = [[("每字节比特数（越低越好）", "bits per byte (lower is better)")[say], *bits, floor]]
+    rows = [[said(Text("每字节比特数（越低越好）", "bits per byte (lower is better)")), *bits, floor]]
     for family in MEASURES:
         cells = [show(f"{at}/{stage}/rates/{family}/value", ".0%", folder=folder) for stage in STAGES]
         chance = show(f"{at}/sft/rates/{family}/chance", ".0%", folder=folder)
-        rows.append([FAMILIES[family][say], *cells, chance])
+        rows.append([said(Text(*FAMILIES[family])), *cells, chance])
     return table(head, rows)
 
 

@@ -27,7 +27,7 @@ from fledge.cli.world import COLOURS, paint
 from fledge.drawing import vector_settings
 from fledge.errors import UserError
 from fledge.evaluate.report import TAGS
-from fledge.lang import say
+from fledge.lang import Text as Words
 from fledge.records import Run, runs_root, write_atomic
 from fledge.tokenizer import Tokenizer
 from fledge.world import World
@@ -75,14 +75,14 @@ def draw_loss(run: Run, bpb: float) -> str:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not here are the reader's
     marks = run.info["landmarks"]
     floors = {None: marks["floor"], **marks["floor_by_kind"]}
-    names = {None: say("全部文字", "the whole text")} | {kind: say(*TAGS[kind]) for kind in DRAWN}
+    names = {None: str(Words("全部文字", "the whole text"))} | {kind: str(Words(*TAGS[kind])) for kind in DRAWN}
     with matplotlib.rc_context(vector_settings()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         axes = figure.subplots()
         for number, (kind, name) in enumerate(names.items()):
             seconds, bits = points(run, "seconds", "val_bits_by_kind" if kind else "val_bpb", kind)
-            label = say(f"{name}（下限 {floors[kind]:.2f}）", f"{name} (floor {floors[kind]:.2f})")
+            label = str(Words(f"{name}（下限 {floors[kind]:.2f}）", f"{name} (floor {floors[kind]:.2f})"))
             style: dict[str, Any] = (
                 {"color": f"C{number - 1}", "linewidth": 1.5} if kind else {"color": "black", "linewidth": 2.5}
             )
@@ -90,8 +90,8 @@ def draw_loss(run: Run, bpb: float) -> str:
             if floors[kind] > 0:
                 axes.axhline(floors[kind], color=style["color"], linestyle=":" if kind else "--", linewidth=1)
         axes.set_ylim(0, 4)
-        axes.set_xlabel(say("预训练的时间（分钟）", "minutes of pretraining"))
-        axes.set_ylabel(say("验证集：每字节多少比特", "validation text: bits per byte"))
+        axes.set_xlabel(str(Words("预训练的时间（分钟）", "minutes of pretraining")))
+        axes.set_ylabel(str(Words("验证集：每字节多少比特", "validation text: bits per byte")))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper right")
@@ -106,7 +106,7 @@ def paint_world(world: World, lang: str) -> Text:
     for document in short_documents(world, lang):
         shown.setdefault(document.kind, document)
     text = Text("\n").join([paint(document) for document in [*shown.values()][:6]])
-    legend = [Text(say(*TAGS[tag]), style=colour) for tag, colour in COLOURS.items()]
+    legend = [Text(str(Words(*TAGS[tag])), style=colour) for tag, colour in COLOURS.items()]
     return Text("\n\n").join([text, Text("   ").join(legend)])
 
 

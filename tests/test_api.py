@@ -140,7 +140,13 @@ def test_rows_in_memory(model):
     assert run.info["landmarks"]["floor"] == 0.5
     assert run.info["data"]["train"]["examples"] == 80 and run.info["data"]["val"]["examples"] == 10
     rows = [{"messages": [*CHAT, {"role": "assistant", "content": text}]} for text in TEXTS]
-    tuned = fledge.train("sft", rows=rows, replay_rows=TEXTS, model=run.name, **SMALL | {"set": {}, "steps": 4})
+    tuned = fledge.train(
+        "sft",
+        rows=rows,
+        replay_rows=TEXTS,
+        model=run.name,
+        **{k: v for k, v in SMALL.items() if k != "set"} | {"steps": 4},
+    )
     assert tuned.info["job"] == "sft" and (tuned.model_dir / "model.safetensors").is_file()
 
 
@@ -198,14 +204,14 @@ def test_flags_win_over_the_recipe_and_the_recipe_over_the_defaults(cats, tmp_pa
 def test_ctrl_c_says_how_to_go_on_and_going_on_ends_in_the_same_weights(cats, monkeypatch, capsys):
     words = ["train", "pretrain", "--data", cats, *FLAGS, *SET]
     assert main([*words, "--run", "whole"]) == 0
-    step = loop.Fit._step
+    draw = loop.Fit._draw
 
-    def interrupt(self, progress):
+    def interrupt(self):
         if self.step == 7:
             raise KeyboardInterrupt
-        step(self, progress)
+        return draw(self)
 
-    monkeypatch.setattr(loop.Fit, "_step", interrupt)
+    monkeypatch.setattr(loop.Fit, "_draw", interrupt)
     assert main([*words, "--run", "whole"]) == 130  # that name is taken, so the run gets another
     said = capsys.readouterr().err
     assert "stopped and saved. To go on: fledge train pretrain --run whole-2 --resume" in said
@@ -219,7 +225,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_in_the_same_weights(cats, mo
         assert main(["train", "pretrain", "--run", "whole-2", "--resume", *changed]) == 2
         assert sentence in capsys.readouterr().err
         assert (Run.open("whole-2").path / "run.json").read_bytes() == before
-    monkeypatch.setattr(loop.Fit, "_step", step)
+    monkeypatch.setattr(loop.Fit, "_draw", draw)
     assert main(said.rpartition("To go on: fledge ")[2].split()) == 0
     assert same(weights("whole"), weights("whole-2"))
     run = Run.open("whole-2")

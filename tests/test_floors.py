@@ -15,14 +15,22 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
     {"lang", "errors", "complaints", "settings", "records", "trackers", "device", "world", "book", "drawing", "proofs"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
-    {"training", "data", "planning", "generate"},
+    {"training", "data", "planning", "diagnose", "generate"},
     {"jobs", "evaluate", "serve"},
     {"api"},
     {"cli", "interop", "studio"},
 ]
 FLOOR = {area: number for number, areas in enumerate(FLOORS, 1) for area in areas}
 # On the third floor only these ways; generate stands alone.
-SAME_FLOOR = {3: {("training", "data"), ("planning", "training"), ("planning", "data")}}
+SAME_FLOOR = {
+    3: {
+        ("training", "data"),
+        ("planning", "training"),
+        ("planning", "data"),
+        ("diagnose", "training"),
+        ("diagnose", "data"),
+    }
+}
 
 
 def imports(path: Path) -> list[tuple[int, str]]:
@@ -115,3 +123,48 @@ def test_help_is_cheap():
 def test_help_of_a_verb_loads_no_torch(verb):
     code = f"from fledge.cli import main\nassert main([{verb!r}, '--help']) == 0"
     assert not loaded_by(code) & HEAVY
+
+
+def test_the_engine_does_not_know_the_course():
+    """A learner's functions come in as a value (`fledge.parts.Parts`); who passed what is nothing to the engine."""
+    engine = {"model", "tokenizer", "parts", "adapt", "quant", "training", "data", "planning", "generate", "jobs"}
+    wrong = [
+        f"{path.relative_to(SRC)}:{line} imports {module}"
+        for path in files()
+        if area_of(path) in engine
+        for line, module in imports(path)
+        if module.startswith("fledge.course")
+    ]
+    assert wrong == []
+
+
+def graph() -> dict[str, set[str]]:
+    """Module -> modules of this package that it imports, also inside functions."""
+    names = {".".join(("fledge", *path.relative_to(SRC).with_suffix("").parts)): path for path in SRC.rglob("*.py")}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+
+    def module_of(name: str) -> str:
+        while name and name not in names:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        name: {module_of(found) for _, found in imports(path)} & set(names) - {name, "fledge"}
+        for name, path in names.items()
+    }
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    arrows = graph()
+    done: set[str] = set()
+
+    def circle(name: str, above: tuple[str, ...]) -> tuple[str, ...]:
+        if name in above:
+            return (*above[above.index(name) :], name)
+        if name in done:
+            return ()
+        found = next((way for other in sorted(arrows[name]) if (way := circle(other, (*above, name)))), ())
+        done.add(name)
+        return found
+
+    assert [way for name in sorted(arrows) if (way := circle(name, ()))] == []

@@ -160,6 +160,64 @@ def test_records_import_no_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
+TRAINING = """
+import sys, time
+from fledge.records import Run
+run = Run.open("held")
+with run.alone():
+    print("holding", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_run_is_not_running():
+    """The lock says it at once: it is the process's, and goes with it."""
+    run = Run.create("pretrain", {}, "held")
+    assert run.status() == "running", "about to begin"
+    trainer = subprocess.Popen([sys.executable, "-c", TRAINING], stdout=subprocess.PIPE)
+    try:
+        assert trainer.stdout.readline().strip() == b"holding"
+        os.utime(run.path / "run.json", (1e9, 1e9))
+        assert run.status() == "running", "however long it has said nothing"
+    finally:
+        trainer.kill()
+        trainer.wait()
+    os.utime(run.path / "run.json")
+    assert run.status() == "killed" and Run.open("held").info["status"] == "running"
+    with run.alone():
+        assert run.status() == "running"
+    for status in ("done", "failed", "stopped"):
+        run.finish(status)
+        assert run.status() == status
+
+
+def test_a_run_without_a_lock_is_judged_by_its_silence():
+    run = Run.create("pretrain", {})
+    assert run.status() == "running"
+    os.utime(run.path / "run.json", (1e9, 1e9))
+    assert run.status() == "killed"
+    run.log(step=1)
+    assert run.status() == "running"
+
+
+@pytest.mark.parametrize("word", ["plain-name_2", "my first run", "名字 二", 'a"b c', "$HOME", ""])
+def test_a_quoted_word_is_typed_back_as_it_is(word):
+    script = f"import sys; assert sys.argv[1:] == [{word!r}], sys.argv"
+    shown = records.quoted(word)
+    assert (shown == word) == (word == "plain-name_2")
+    command = f"{records.quoted(sys.executable)} -c {records.quoted(script)} {shown}"
+    assert subprocess.run(command, shell=True).returncode == 0
+
+
+def test_half_surrogate_pairs_are_escaped_and_read_back():
+    name = "\udcb2\udce2.txt"  # a file name that is not UTF-8, as Python holds it
+    run = Run.create("pretrain", {"data": [name, "中文.txt"]})
+    run.log(step=1, file=name)
+    assert "中文.txt" in (run.path / "run.json").read_text(encoding="utf-8")
+    again = Run.open(run.name)
+    assert again.info["config"]["data"] == [name, "中文.txt"] and again.metrics()[0]["file"] == name
+
+
 def test_a_line_ends_at_a_newline_alone():
     """What a model writes may hold other separators of lines (U+2028, U+0085)."""
     run = Run.create("pretrain", {})

@@ -1,9 +1,9 @@
 """Text for experiments of your own, in modules/common/data. No lab of this book needs it: they make their own.
 
-    python data_sources.py --dataset synthetic      a small world's text, written here: no network
-    python data_sources.py --dataset shakespeare    tinyshakespeare, 1 MB
-    python data_sources.py --dataset tinystories    the validation part of TinyStories
-    python data_sources.py --download-all           all three
+python data_sources.py --dataset synthetic      a small world's text, written here: no network
+python data_sources.py --dataset shakespeare    tinyshakespeare, 1 MB
+python data_sources.py --dataset tinystories    the validation part of TinyStories
+python data_sources.py --download-all           all three
 """
 
 from __future__ import annotations

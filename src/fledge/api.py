@@ -33,6 +33,14 @@ class LM:
         self.tokenizer = tokenizer
         self.generator = Generator(model, tokenizer)
 
+    @property
+    def sampling(self) -> Sampling:
+        """How the model's own folder would have it sampled: what `fledge chat` and `fledge generate` begin with.
+
+        `generate`, `complete` and `stream` do as they are told and know nothing of it: a measurement does not depend on a file.
+        """
+        return Sampling.of_model(self.model.generation_config)
+
     def prompt(self, prompt: str | Messages, *, tools: list | None = None, thinking: bool = False) -> list[int]:
         """Token ids: text after <|endoftext|>, messages through the chat template."""
         if isinstance(prompt, str):
@@ -71,6 +79,9 @@ def load(
 ) -> LM:
     """Load a run by name, a model folder, or a Hugging Face hub id (when online).
 
+    `precision` is the dtype of weights and products: fp32 by default, so that scores are exact; "auto" takes the fastest of
+    this machine, as `fledge chat` does (see `device.pick_precision`). What is saved again keeps that dtype.
+
     With `parts="mine"` it runs on the functions that you wrote in the exercises; with `parts_fallback` the reference
     replaces those that fail.
     """
@@ -78,8 +89,7 @@ def load(
     where = pick_device(device)
     folder = find_model(source)
     chosen = load_mine(parts, fallback=parts_fallback, only=FORWARD)
-    model = load_model(folder, device=where, parts=chosen)
-    model.compute_dtype = pick_precision(precision, where)
+    model = load_model(folder, device=where, dtype=pick_precision(precision, where), parts=chosen)
     verify(chosen, model.config, model.compute_dtype, where)
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:

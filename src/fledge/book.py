@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from fledge.errors import UserError, suggest
 from fledge.lang import say
 
 PACKAGE = Path(__file__).resolve().parent
-IN_CHINESE = {"topic": "主题", "lab": "实验", "exercise": "练习"}
+KINDS = {"topic": ("主题", "topic"), "lab": ("实验", "lab"), "exercise": ("练习", "exercise")}
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,13 @@ def topics() -> tuple[Topic, ...]:
     return tuple(Topic(path.name, path.parent.name, path) for path in folders)
 
 
-def find_topic(word: str) -> Topic:
-    """The topic of that name, or of the only one that holds the word; UserError otherwise."""
-    names = [topic.name for topic in topics()]
+def find_topic(word: str, fit: Callable[[Topic], bool] = lambda topic: True) -> Topic:
+    """The topic of that name, or of the only one that holds the word; UserError otherwise.
+
+    Where several hold it, only those that `fit` what is asked for (that have a quiz, say) count.
+    """
+    found = [topic for topic in topics() if word in topic.name and fit(topic)]
+    names = [topic.name for topic in found or topics()]
     return next(topic for topic in topics() if topic.name == pick(word, names, "topic"))
 
 
@@ -76,7 +80,7 @@ def find_lab(word: str) -> tuple[Topic, Path]:
 def pick(word: str, names: Iterable[str], what: str) -> str:
     """The one of `names` that `word` means: itself, the last part after "/", or the only one that contains it."""
     names = list(names)
-    kind = IN_CHINESE.get(what, what)
+    kind = say(*KINDS[what])
     for fits in (
         [name for name in names if word in (name, name.rpartition("/")[2])],
         [name for name in names if word and word in name],
@@ -87,11 +91,11 @@ def pick(word: str, names: Iterable[str], what: str) -> str:
             raise UserError(
                 say(
                     f"'{word}' 符合好几个{kind}：{'、'.join(fits)}；把名字写得更长一些。",
-                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {what}.",
+                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {kind}.",
                 )
             )
     near = suggest(word, names) or say(f"现有的是：{'、'.join(names)}。", f" There are: {', '.join(names)}.")
-    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {what} '{word}'.{near}"))
+    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {kind} '{word}'.{near}"))
 
 
 def load_file(path: Path, name: str) -> ModuleType:

@@ -15,7 +15,12 @@ from fledge.lang import say
 
 
 class UserError(Exception):
-    """A mistake the user can mend. The command line prints its message and exits with code 2; it is never a traceback."""
+    """A mistake the user can mend. The command line prints its message and exits with code 2; it is never a traceback.
+
+    The message is for people, in their language; `kind` names the mistake to programs, where one must know it.
+    """
+
+    kind: str | None = None
 
 
 class NotWritten(UserError):

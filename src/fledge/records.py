@@ -163,8 +163,12 @@ class Run:
         shows = say("`fledge runs list` 会列出已有的训练。", " `fledge runs list` shows them.")
         none = say("现在一个也没有。", " There are none yet.")
         hint = suggest(str(name_or_path), names) or (shows if names else none)
-        zh, en = f"'{runs_root()}' 里没有训练 '{name_or_path}'。", f"no run '{name_or_path}' in '{runs_root()}'."
-        raise UserError(say(zh, en) + hint)
+        raise UserError(
+            say(
+                f"'{runs_root()}' 里没有训练 '{name_or_path}'。{hint}",
+                f"no run '{name_or_path}' in '{runs_root()}'.{hint}",
+            )
+        )
 
     @property
     def model_dir(self) -> Path:

@@ -23,44 +23,46 @@ def fit_types(settings: Any, spell: Callable[[str], str] = str) -> None:
 
 def _fit(value: Any, kind: Any, name: str) -> Any:
     origin, options = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):  # T | None
-        return None if value is None else _fit(value, options[0], name)
+    if origin in (Union, types.UnionType):  # T | None, or T | list[T] | None
+        if value is None:
+            return None
+        lists = [option for option in options if get_origin(option) is list and isinstance(value, list)]
+        return _fit(value, (lists or options)[0], name)
     if origin is Literal:
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if value not in options:
-            zh, en = f" {'、'.join(options)} 之一", f"one of {', '.join(options)}"
-            raise _wrong(name, value, zh, en, suggest(str(value), options))
+            wanted = say(f"{'、'.join(options)} 之一", f"one of {', '.join(options)}")
+            raise _wrong(name, value, wanted, suggest(str(value), options))
         return value
     if kind is int:
         number = _number(value)
         if number is None or number != int(number):
-            raise _wrong(name, value, "整数", "a whole number")
+            raise _wrong(name, value, say("整数", "a whole number"))
         return int(number)
     if kind is float:
         number = _number(value)
         if number is None:
-            raise _wrong(name, value, "数字", "a number")
+            raise _wrong(name, value, say("数字", "a number"))
         return float(number)
     if kind is str:
         if isinstance(value, (list, dict, bool)) or value is None:
-            raise _wrong(name, value, "文字", "a text")
+            raise _wrong(name, value, say("文字", "a text"))
         return str(value)
     if kind is bool:
         if not isinstance(value, bool):
-            raise _wrong(name, value, " true 或 false", "true or false")
+            raise _wrong(name, value, say("true 或 false", "true or false"))
         return value
     if origin is list:
         items = list(value) if isinstance(value, (list, tuple)) else [value]  # one file alone is a list of one
         return [_fit(item, options[0], say(f"{name} 的每一项", f"every item of {name}")) for item in items]
     if origin is dict and not isinstance(value, dict):
-        raise _wrong(name, value, "一组 `key: value`", "a list of `key: value` pairs")
+        raise _wrong(name, value, say("一组 `key: value`", "a list of `key: value` pairs"))
     return value
 
 
-def _wrong(name: str, value: Any, zh: str, en: str, hint: str = "") -> UserError:
-    gap = " " if name.isascii() else ""  # --lr 应该…, but --data 的每一项应该…
+def _wrong(name: str, value: Any, wanted: str, hint: str = "") -> UserError:
     return UserError(
-        say(f"{name}{gap}应该是{zh}，不是 {value!r}。{hint}", f"{name} must be {en}, not {value!r}.{hint}")
+        say(f"{name} 应该是：{wanted}，不是 {value!r}。{hint}", f"{name} must be {wanted}, not {value!r}.{hint}")
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def lines(*rows) -> bytes:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A runs folder with one finished run, `mine`, that holds a small model."""
+    """A runs folder with a finished run, `mine`, that holds a small model, and `tuned`, as if it were one that answers."""
     root = tmp_path_factory.mktemp("runs")
     run = Run.create("pretrain", {"seq_len": 64}, "mine", root=root)
     tokenizer = Tokenizer.train([TEXT], 300)
@@ -40,6 +41,9 @@ def runs(tmp_path_factory):
     save_model(Transformer(shape).init_weights(0), run.model_dir)
     tokenizer.save(run.model_dir)
     run.finish()
+    tuned = Run.create("sft", {"seq_len": 64, "model": "mine"}, "tuned", root=root)
+    shutil.copytree(run.model_dir, tuned.model_dir)
+    tuned.finish()
     return root
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from fledge.cli import main
+from fledge.records import Run
 from tests.bad_input.conftest import FAST, NEW, TEXT
 
 
@@ -20,13 +22,15 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("data check a.txt --row 3", "Did you mean '--rows'?"),
         ("tokenizer train --vocab 300", "Did you mean '--vocab-size'?"),
         ("generate mine hi --max-tokens 3", "Did you mean '--max-new-tokens'?"),
+        ("chat mine", "'mine' was only pretrained: it goes on writing a text and has not learned to answer. Let it write with "
+         '`fledge generate mine "…"`, or teach it to answer with `fledge train sft --model mine --data FILE`'),
         ("chat mine --temp 0.3", "Did you mean '--temperature'?"),
         ("eval mine --txt a.txt", "Did you mean '--text'?"),
         ("export hf mine --output x", "Did you mean '--out'?"),
         ("runs list --jsn", "Did you mean '--json'?"),
         ("world write x --sed 3", "Did you mean '--seed'?"),
         ("quickstart --sizes tiny", "Did you mean '--size'?"),
-        ("train pretain", "There is no training job 'pretain'; the jobs are pretrain, sft. Did you mean 'pretrain'?"),
+        ("train pretain", "the jobs are pretrain, sft, minimind_pretrain. Did you mean 'pretrain'?"),
         ("data chek a.txt", "Did you mean 'check'?"),
         ("export gguf mine", "`fledge export` knows no 'gguf'. See `fledge export --help`."),
         ("train pretrain", "give `fledge train pretrain` files with --data"),
@@ -50,6 +54,9 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("train pretrain --data good.txt --set vocab_size=9", "leave it out of --set"),
         ("train pretrain --data good.txt --set rope_scaling={a", "--set rope_scaling has a value that cannot be read"),
         ("train pretrain --data good.txt --model mine --preset cpu-2m", "--preset and --set shape a new model"),
+        ("train pretrain --data good.txt --model mine --vocab-size 300", "and --model brings its own: leave --vocab-size out"),
+        ("train sft --data good.txt --model mine --vocab-size 300", "--vocab-size is for a new tokenizer, and --model brings"),
+        ("train pretrain --data good.txt --tokenizer x --vocab-size 300", "and --tokenizer brings its own"),
         ("train pretrain --data good.txt --run a/b", "'a/b' cannot name a run"),
         ("train pretrain --data good.txt --recipe absent.yaml", "the recipe 'absent.yaml' cannot be read"),
         ("train pretrain --data good.txt --resume", "--resume needs the run's name"),
@@ -71,12 +78,12 @@ def test_a_request_that_cannot_be(refused, file, words, said):
 @pytest.mark.parametrize(
     "recipe, said",
     [
-        ("stepz: 3", "Training has no setting 'stepz'. Did you mean 'steps'?"),
+        ("stepz: 3", "The job 'pretrain' has no setting 'stepz'. Did you mean 'steps'?"),
         ("steps: three", "--steps must be a whole number, not 'three'"),
         ("steps: [3", "is not valid YAML (line 1)"),
         ("- steps", "is not a list of `setting: value` lines"),
         ("set: [3]", "--set must be a list of `key: value` pairs, not [3]"),
-        ("optimizer: mun", "--optimizer must be one of muon, adamw, not 'mun'. Did you mean 'muon'?"),
+        ("optimizer: mun", "--optimizer must be one of auto, muon, adamw, not 'mun'. Did you mean 'muon'?"),
     ],
 )
 def test_a_recipe_that_cannot_be(refused, file, recipe, said):
@@ -89,6 +96,26 @@ def test_a_model_and_its_tokenizer_are_never_written_over(refused, file, runs):
     model = runs / "mine" / "model"
     assert "would lose its own tokenizer" in refused("tokenizer", "train", "--data", "good.txt", "--out", model)
     assert "is there already" in refused("export", "hf", "mine", "--out", model)
+
+
+def test_what_can_be_asked_of_a_run_is_typed_with_its_name_in_quotes(runs, refused, monkeypatch):
+    shutil.copytree(runs / "mine", runs / "my first run")
+    quoted = '"my first run"' if sys.platform == "win32" else "'my first run'"
+    said = refused("chat", "my first run")
+    assert f'`fledge generate {quoted} "…"`' in said and f"--model {quoted} " in said
+    monkeypatch.setenv("FLEDGE_LANG", "zh")
+    assert main(["chat", str(runs / "my first run")]) == 2
+    monkeypatch.delenv("FLEDGE_LANG")
+    shutil.rmtree(runs / "my first run")
+
+
+def test_a_run_that_teaches_text_to_a_model_that_answers_can_be_talked_with(runs, capsys, monkeypatch):
+    run = Run.create("pretrain", {"model": "tuned"}, "further", root=runs)
+    shutil.copytree(runs / "tuned/model", run.model_dir)
+    run.finish()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
+    assert main(["chat", "further", "--max-new-tokens", "2", "--device", "cpu"]) == 0
+    assert "> hello" in capsys.readouterr().out
 
 
 def test_divergence_is_one_sentence_and_a_failed_run_that_can_be_looked_at(file, capsys):

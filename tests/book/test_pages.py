@@ -64,9 +64,37 @@ def test_every_number_is_what_its_record_says(topic, page) -> None:
 
 @each_page
 def test_no_number_is_typed_by_hand(topic, page) -> None:
-    text = book.numbers.NUM.sub("", FENCE.sub("", book.BLOCK.sub("", read(page))))
+    text = book.excerpts.without(book.numbers.NUM.sub("", book.BLOCK.sub("", read(page))))
+    text = FENCE.sub("", text)
     text = re.sub(r"\$\$.+?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|<[^>\n]+>", "", text, flags=re.DOTALL)
     assert re.findall(rf"\d+\.\d+|\d+ ?[%％]|\d+ ?(?:{UNITS})", text) == []
+
+
+@each_page
+def test_code_is_the_source_or_runs(topic, page) -> None:
+    """Python that a page shows is either an excerpt, which `--write` copies from the source, or something to type in."""
+    typed = [code for kind, code in FENCE.findall(book.excerpts.without(read(page))) if kind == "python"]
+    for code in typed:
+        exec(compile(code, page.name, "exec"), {})
+
+
+@each_page
+def test_every_page_leads_to_its_sources(topic, page) -> None:
+    links = LINK.findall(read(page))
+    if page.name.startswith("teaching"):
+        assert len([link for link in links if link.startswith("https://")]) >= 4
+    else:
+        assert f"teaching{page.name[page.name.index('.') :]}" in links
+
+
+@pytest.mark.parametrize("topic", WRITTEN, ids=lambda topic: topic.name)
+def test_a_topic_has_drawings(topic) -> None:
+    """Drawn by docs/drawings.py; each is shown in its own language, and none lies about unused."""
+    for lang, ending in (("zh", ".md"), ("en", ".en.md")):
+        shown = {target for name in book.PAGES for target in LINK.findall(read(topic.path / f"{name}{ending}"))}
+        drawn = {f"pictures/{file.name}" for file in (topic.path / "pictures").glob(f"*.{lang}.svg")}
+        assert drawn and drawn <= shown
+        assert not {target for target in shown if target.endswith({"zh": ".en.svg", "en": ".zh.svg"}[lang])}
 
 
 @each_page

@@ -53,7 +53,11 @@ def test_a_run_that_was_killed_does_not_look_alive(capsys):
     assert read(capsys)[0]["status"] == "running"
     os.utime(run.path / "run.json", (1e9, 1e9))
     main(["runs", "list", "--json"])
-    assert read(capsys)[0]["status"] == "killed?"
+    assert read(capsys)[0]["status"] == "killed"
+    main(["runs", "list"])
+    assert "killed" in capsys.readouterr().out
+    main(["runs", "show", "dead"])
+    assert "status: killed" in capsys.readouterr().out
 
 
 def test_show(runs, capsys):

@@ -48,7 +48,7 @@ def test_json(capsys):
     made_up("blown", up=True)
     assert main(["runs", "check", "blown", "--json"]) == 1
     shown = json.loads(capsys.readouterr().out)
-    assert shown["verdict"] == "broken" and shown["findings"][0]["name"] == "lr_too_high"
+    assert shown["verdict"] == "broken" and shown["findings"][0]["name"] == "diverged"
     assert shown["landmarks"][0]["value"] == pytest.approx(math.log(400)) and shown["step"] == 40
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ def brief(value: object) -> str | None:
 class Here:
     """Stands in for `grade.Child` and runs the learner's file in this process: for what has nothing to do with processes."""
 
-    def __init__(self, path: Path, *, seconds: float, memory_mb: int, bank: Path | None = None) -> None:
-        self.learner = Learner(str(path), None if bank is None else str(bank))
+    def __init__(
+        self, path: Path, *, seconds: float, memory_mb: int, bank: Path | None = None, forbidden: Sequence[str] = ()
+    ) -> None:
+        self.learner = Learner(str(path), None if bank is None else str(bank), forbidden)
 
     def __enter__(self) -> Here:
         return self

@@ -11,6 +11,7 @@ import pytest
 
 from fledge.cli import check as verb
 from fledge.cli import main
+from fledge.course.exercise import find_exercise
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
 from tests.course.learner_files import LAYER_NORM, RIGHT, Here, before
@@ -141,10 +142,26 @@ def test_mistakes_of_the_command_are_one_sentence(capsys, words, sentence):
     assert sentence in err and err.count("\n") == 1
 
 
+def test_passing_by_calling_the_reference_is_said(here, save, capsys):
+    save("from fledge.parts.reference import rms_norm\n")
+    assert main(["check", "rms_norm"]) == 0
+    assert "passed by calling fledge.parts.reference.rms_norm" in capsys.readouterr().out
+    assert main(["check", "--all"]) == 0
+    assert "by calling fledge.parts.reference.rms_norm" in capsys.readouterr().out
+    assert main(["check", "rms_norm", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["passed"] and result["calls"] == ["fledge.parts.reference.rms_norm"]
+    save(RIGHT)
+    assert main(["check", "rms_norm"]) == 0
+    assert "by calling" not in capsys.readouterr().out
+
+
 def test_show(capsys):
     assert main(["exercise", "show", "rms_norm"]) == 0
     out = capsys.readouterr().out
-    assert "root mean square" in out and "must catch 17 common mistakes" in out
+    mistakes = find_exercise("rms_norm").bank_size()[0]
+    assert "root mean square" in out and f"must catch {mistakes} common mistakes" in out
+    assert "runs for 10 seconds at most and may use 1024 MB" in out
     assert main(["exercise", "show", "rms_norm", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["part"] == "rms_norm"
     assert main(["exercise", "reset", "rms_norm"]) == 2

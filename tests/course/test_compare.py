@@ -10,6 +10,7 @@ import torch
 
 from fledge.course.grader.checking import Case, difference, wanted
 from fledge.course.grader.compare import Tolerance, unlike
+from fledge.course.grader.measuring import measure_plainly
 from fledge.course.grader.wire import NotPortable, decode, encode
 from fledge.lang import Text
 
@@ -171,3 +172,49 @@ def test_the_floor_is_that_of_the_argument():
     assert verdict(case(1e-3, 1.0), 1e-4) is None and verdict(case(1.0, 1.0), 1e-4) is not None
     assert verdict(case(1.0, 1e3), 1e-4) is None and verdict(case(0.0, 1.0), 1e-4) is not None
     assert verdict(case(0.0, 1.0), 1e-8) is None
+
+
+def test_what_was_given_is_what_must_change():
+    """New tensors in the list change nothing for whoever holds the old ones."""
+
+    def in_place(grads):
+        for grad in grads:
+            grad.mul_(0.5)
+
+    def in_the_list(grads):
+        grads[:] = [grad * 0.5 for grad in grads]
+
+    def one_more(grads):
+        in_place(grads)
+        grads.append(torch.ones(1))
+
+    case = Case("halved", ([torch.ones(2), torch.full((3,), 4.0)],), mutates=(0,), about=Text("减半", "halved"))
+    want = wanted(case, in_place, "halve", 1)
+    assert difference(case, want, measure_plainly(in_place, want.request)) is None
+    answer = measure_plainly(in_the_list, want.request)
+    problem = difference(case, want, answer)
+    assert answer.replaced == [0] and problem is not None and "holds new tensors now" in problem.message.en
+    untouched = dataclasses.replace(case, mutates=())
+    problem = difference(untouched, want, measure_plainly(one_more, want.request))
+    assert problem is not None and "has changed" in problem.message.en
+
+
+def test_parameters_stay_parameters():
+    weight = torch.ones(2)
+    case = Case("scaled", ([weight],), mutates=(0,), trained=True, about=Text("缩放", "scaled"))
+
+    @torch.no_grad()
+    def scaled(weights):
+        weights[0].mul_(0.5)
+
+    def refused(weights):
+        weights[0].mul_(0.5)
+
+    def switched_off(weights):
+        weights[0].requires_grad_(False).mul_(0.5)
+
+    want = wanted(case, scaled, "scaled", 1)
+    assert difference(case, want, measure_plainly(scaled, want.request)) is None
+    for wrong, words in ((refused, "in-place operation"), (switched_off, "no longer require gradients")):
+        problem = difference(case, want, measure_plainly(wrong, want.request))
+        assert problem is not None and words in problem.message.en

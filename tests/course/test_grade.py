@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from fledge.course.exercise import find_exercise
+from fledge.course.grader.failures import too_slow
 from fledge.course.grader.grade import Grade, attempt, grade
+from fledge.course.grader.measuring import Answer
 from fledge.course.progress import open_progress
 from tests.course.learner_files import HEAD, LAYER_NORM, RIGHT, Here, before, brief, returning
 
@@ -203,6 +206,7 @@ def test_two_faults_are_told_the_first_that_shows(tmp_path):
     file.write_text(f"import torch\n\n\ndef rms_norm(x, weight, eps):\n{body}", encoding="utf-8")
     found = grade(find_exercise("rms_norm"), file, seed=1)
     assert found.outcome == "WRONG_VALUE" and found.mistake == "mean_subtracted"
+    assert found.message.en.startswith("A part of it looks like this mistake: You subtract the mean")
 
 
 def test_an_exception_may_be_what_is_wanted(tmp_path):
@@ -213,3 +217,70 @@ def test_an_exception_may_be_what_is_wanted(tmp_path):
     file.write_text(source.replace("raise ValueError", "return len"), encoding="utf-8")
     found = grade(exercise, file, seed=1)
     assert not found.passed and found.case == "unknown_schedule"
+
+
+def test_a_mistake_that_is_wrong_where_the_learner_is_right_is_not_theirs(here, graded):
+    """eps only where it is needed: 'eps_forgotten' gives the same wrong numbers, but nan for a vector of zeros."""
+    body = "size = x.float().square().mean(-1, keepdim=True)\nsize = torch.where(size == 0, 1.0, size)"
+    source = before(body).replace("scale = (x32 * x32).mean(-1, keepdim=True).add(eps).rsqrt()", "scale = size.rsqrt()")
+    found = graded(source)
+    assert found.outcome == "WRONG_VALUE" and found.mistake not in ("eps_forgotten", "eps_hard_coded")
+
+
+def test_two_exceptions_of_one_kind_are_two_mistakes(tmp_path, monkeypatch):
+    """Both raise a RuntimeError: heads cut as if H * D were C, and a matrix that is not transposed."""
+    monkeypatch.setattr("fledge.course.grader.grade.Child", Here)
+    exercise, file = find_exercise("transformer_block"), tmp_path / "transformer_block.py"
+    source = exercise.source("solution").replace("count, -1)", "count, x.shape[-1] // num_heads)")
+    file.write_text(source, encoding="utf-8")
+    assert grade(exercise, file, seed=1).mistake == "head_size_from_the_width"
+    file.write_text(
+        exercise.source("solution").replace("F.linear(h, weights[f", "torch.matmul(h, weights[f"), encoding="utf-8"
+    )
+    assert grade(exercise, file, seed=1).mistake != "head_size_from_the_width"
+
+
+class OutOfTime(Here):
+    """Nothing is as fast as the larger input of the costs wants it."""
+
+    def ask(self, request: dict[str, Any]) -> Answer:
+        if request["cost"]:
+            raise too_slow(10)
+        return super().ask(request)
+
+
+def test_right_and_slow_is_right_where_no_cost_is_limited(graded, monkeypatch):
+    monkeypatch.setattr("fledge.course.grader.grade.Child", OutOfTime)
+    slow = graded(RIGHT, ceilings={})
+    assert slow.passed and slow.costs is None and slow.cases[-1].outcome == "NOT_RUN"
+    assert graded(RIGHT).outcome == "TOO_SLOW"
+    assert graded(LAYER_NORM, ceilings={}).outcome == "WRONG_VALUE"
+
+
+@pytest.mark.slow
+def test_plain_loops_are_in_time(tmp_path):
+    exercise, file = find_exercise("alibi_bias"), tmp_path / "alibi_bias.py"
+    loops = """
+def alibi_bias(num_heads, length):
+    bias = torch.zeros(num_heads, length, length)
+    for head, slope in enumerate(_slopes(num_heads)):
+        for i in range(length):
+            for j in range(length):
+                bias[head, i, j] = -slope * (i - j) if j <= i else float("-inf")
+    return bias
+"""
+    file.write_text(exercise.source("solution") + loops, encoding="utf-8")
+    result = grade(exercise, file, seed=1)
+    assert result.passed and result.costs, (result.case, result.message)
+
+
+@pytest.mark.slow
+def test_a_model_without_memory_may_be_counted(tmp_path, monkeypatch):
+    """torch makes a folder for this, whose name stays in the environment once any process has built such a model."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "elsewhere"))
+    exercise, file = find_exercise("count_parameters"), tmp_path / "count_parameters.py"
+    table = "    with torch.device('meta'):\n        torch.nn.Embedding(config['vocab_size'], config['hidden_size'])\n"
+    source = exercise.source("solution").replace("    width, head_dim", table + "    width, head_dim")
+    file.write_text("import torch\n" + source, encoding="utf-8")
+    result = grade(exercise, file, seed=1)
+    assert result.passed, (result.case, result.message)

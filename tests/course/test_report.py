@@ -70,7 +70,7 @@ def learner():
         )
         progress.add("attempt", "rms_norm", passed=False)
         progress.add("hint", "rms_norm", level=1)
-        progress.add("attempt", "rms_norm", passed=True)
+        progress.add("attempt", "rms_norm", passed=True, calls=["torch.rms_norm"])
         progress.add("reverse", "rms_norm", killed=7, of=9, accepted=3, variants=3, passed=False)
         progress.add("quiz", f"{topic.name}/{items[0]}", chosen=[0], right=False)
         progress.add("quiz", f"{topic.name}/{items[0]}", chosen=[1], right=True)
@@ -87,7 +87,7 @@ def test_the_figures_are_those_of_the_log(learner):
     topic, items = learner
     figures = made().figures()
     assert figures["chain"]["events"] == 10 and figures["chain"]["broken_at"] is None
-    assert figures["exercises"] == {"passed": 1, "tried": 1}
+    assert figures["exercises"] == {"passed": 1, "by_calling": 1, "tried": 1}
     assert figures["quizzes"] == {topic.name: {"items": len(items), "right": 2, "right_at_once": 1}}
     assert figures["predictions"] == {"count": 1, "right": 0, "brier": pytest.approx(0.49)}
     assert (figures["labs"], figures["runs"]) == (1, 1)
@@ -101,7 +101,7 @@ def test_both_forms_say_it(learner, monkeypatch, lang):
     monkeypatch.setenv("FLEDGE_LANG", lang)
     report = made()
     for text in (to_markdown(report), to_html(report)):
-        for words in ("rms_norm", "exp1-x", "7/9", "0.490", "7.500 → 3.250", "70%"):
+        for words in ("rms_norm", "exp1-x", "7/9", "0.490", "7.500 → 3.250", "70%", "torch.rms_norm"):
             assert words in text
     assert "my-a&b" in to_markdown(report) and "my-a&amp;b" in to_html(report)
     assert ("学习报告" in to_markdown(report)) is (lang == "zh")

@@ -28,6 +28,8 @@ class ByteTokenizer:
 class ScriptedModel(torch.nn.Module):
     """Says token `script[p]` after position p, whatever was said before. Records the shape of every call."""
 
+    end_ids: frozenset[int] = frozenset()
+
     def __init__(self, script: list[int], context: int = 1000):
         super().__init__()
         self.config = SimpleNamespace(num_hidden_layers=1, sliding_window=None, max_position_embeddings=context)

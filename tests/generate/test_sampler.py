@@ -72,6 +72,39 @@ def test_a_low_temperature_is_nearly_greedy_and_does_not_overflow():
     assert ids.equal(logits.argmax(-1)) and all(math.isfinite(value) for value in logprobs.tolist())
 
 
+@pytest.mark.parametrize("spread", [0.1, 1.0, 4.0])
+def test_top_p_of_a_large_vocabulary_is_that_of_a_whole_sort(spread):
+    """Rows whose nucleus is small, and rows whose nucleus is thousands of tokens, in one batch."""
+    logits = torch.randn(6, 5000, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * spread
+    logits[::2] *= 5
+    for p in (0.01, 0.5, 0.9, 0.999):
+        mass, order = logits.softmax(-1).sort(dim=-1, descending=True)
+        sizes = (mass.cumsum(-1) - mass < p).sum(-1)
+        expected = torch.zeros_like(logits, dtype=torch.bool)
+        for row, size in enumerate(sizes.tolist()):
+            expected[row, order[row, :size]] = True
+        kept = filtered(logits, temperature=1.0, top_k=0, top_p=p, min_p=0.0)
+        assert kept.isfinite().equal(expected)
+        assert kept[expected].equal(logits[expected])
+
+
+@pytest.mark.parametrize(
+    "file, expected",
+    [
+        ({}, {}),
+        ({"temperature": 0.6, "top_p": 0.9}, {"temperature": 0.6, "top_p": 0.9}),
+        (
+            {"top_k": 20, "min_p": 0.1, "repetition_penalty": 1.05},
+            {"top_k": 20, "min_p": 0.1, "repetition_penalty": 1.05},
+        ),
+        ({"temperature": None, "max_length": 8192, "eos_token_id": 3}, {}),
+        ({"do_sample": False, "top_p": 0.9, "temperature": 0.6}, {"temperature": 0.0}),
+    ],
+)
+def test_what_a_generation_config_decides(file, expected):
+    assert Sampling.of_model(file) == Sampling(**expected)
+
+
 @pytest.mark.slow  # importing transformers takes long
 @pytest.mark.parametrize(
     "wishes",

@@ -103,6 +103,18 @@ def test_its_sizes_are_those_that_it_published(name, arguments):
     assert minimind_config(*arguments) == preset(name)
 
 
+@pytest.mark.parametrize("before", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("resume", [False, True])
+def test_names_of_a_wrapped_model_are_those_of_the_model(before, resume, tmp_path):
+    """DistributedDataParallel and torch.compile put their own name before every tensor's."""
+    model = random_model(config("v3"))
+    saved = {before + name: tensor for name, tensor in minimind_saves(model).items()}
+    torch.save({"model": saved, "epoch": 0} if resume else saved, tmp_path / "pretrain_64.pth")
+    shape, tensors = read_pth(tmp_path / "pretrain_64.pth")
+    assert shape == model.config
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in tensors.items())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_gives_back_shape_and_weights(kind, tmp_path):
     model = random_model(config(kind))

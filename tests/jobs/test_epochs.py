@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
+from fledge.errors import UserError
 from fledge.jobs.job import Material
 from fledge.jobs.runner import run_job
 from fledge.jobs.settings import job_config
@@ -35,6 +38,13 @@ def test_every_conversation_is_read_once_also_beside_replayed_text(base):
     for run, steps in ((alone, len(lines)), (mixed, len(more))):
         assert run.info["plan"]["steps"] == pytest.approx(steps, rel=0.1, abs=2)
         assert 0.3 < run.info["data"]["batches"]["utilisation"] < 1
+
+
+def test_replayed_files_are_looked_for_before_any_work(base, tmp_path):
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text("".join(json.dumps(row) + "\n" for row in CHATS), encoding="utf-8")
+    with pytest.raises(UserError, match=r"absent\.txt"):
+        run_job("sft", job_config("sft", model=base, data=[str(chats)], replay=["absent.txt"], steps=1))
 
 
 def test_the_rate_falls_to_the_end_and_half_an_epoch_is_half(base):

@@ -9,17 +9,32 @@ import torch
 
 from fledge.errors import UserError
 from fledge.lab import Claim, Sabotage, Text
-from fledge.lab.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, changed, execute, null, sabotaged, verdicts
+from fledge.lab.verdict import (
+    INCONCLUSIVE,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Verdict,
+    changed,
+    execute,
+    judge,
+    null,
+    sabotaged,
+    verdicts,
+)
 from tests.lab import toy
 
 WORDS = Text("说法", "claim")
 
 
-def judged(claim: Claim, *, seeds: int = 5, arms: dict | None = None) -> str:
+def verdict_of(claim: Claim, *, seeds: int = 5, arms: dict | None = None) -> Verdict:
     lab = toy.make(
         claims=[claim], sabotages=[Sabotage({"bias": 0.5}, (claim.name,), WORDS)], **({"arms": arms} if arms else {})
     )
-    return verdicts(execute(lab, lab.settings, range(seeds)))[claim.name]
+    return judge(claim, execute(lab, lab.settings, range(seeds)))
+
+
+def judged(claim: Claim, *, seeds: int = 5, arms: dict | None = None) -> str:
+    return verdict_of(claim, seeds=seeds, arms=arms).word
 
 
 def test_verdicts_come_from_every_seed() -> None:
@@ -28,6 +43,21 @@ def test_verdicts_come_from_every_seed() -> None:
     lab = toy.make()
     middle = sorted(row["share"] for row in execute(lab, lab.settings, range(5)).rows["fair"])[2]
     assert judged(Claim("a", WORDS, lambda arm: arm["fair"]["share"] > middle)) == INCONCLUSIVE
+
+
+def test_a_verdict_has_one_reason() -> None:
+    more = Claim("a", WORDS, lambda arm: arm["biased"]["share"] > arm["fair"]["share"])
+    assert verdict_of(more).reason == "all" and verdict_of(more, seeds=2).reason == "few"
+    assert verdict_of(more, arms={"fair": {"coin": "fair"}, "biased": {"coin": "nan"}}).reason == "not finite"
+    less = Claim("a", WORDS, lambda arm: arm["biased"]["share"] < arm["fair"]["share"])
+    assert verdict_of(less).reason == "none"
+    assert verdict_of(more).read == [("biased", "share"), ("fair", "share")]
+
+
+def test_a_claim_over_all_arms_is_watched_too() -> None:
+    every = Claim("a", WORDS, lambda arm: all(metrics["share"] >= 0 for metrics in arm.values()))
+    broken = verdict_of(every, arms={"fair": {"coin": "fair"}, "biased": {"coin": "nan"}})
+    assert broken.reason == "not finite" and verdict_of(every).read == [("fair", "share"), ("biased", "share")]
 
 
 def test_two_seeds_prove_nothing() -> None:
@@ -48,8 +78,17 @@ def test_null_arm_finds_no_difference() -> None:
     lab = toy.lab
     assert verdicts(execute(lab, lab.settings, range(5))) == {"more": SUPPORTED, "half": SUPPORTED}
     same = null(lab, lab.settings, range(5))
-    assert same.rows["fair"] == same.rows["biased"]
+    assert same.rows["fair"] == execute(lab, lab.settings, range(5)).rows["fair"]
+    throws = [row["so_far"] for arm in same.arms for row in same.rows[arm]]
+    assert len({tuple(curve) for curve in throws}) == 10, "two runs of the null arm share a seed"
     assert verdicts(same) == {"more": NOT_SUPPORTED, "half": SUPPORTED}
+
+
+def test_the_null_arm_can_fail() -> None:
+    """A claim that any two runs fulfil is found out only because the arms have seeds of their own."""
+    lucky = Claim("lucky", WORDS, lambda arm: arm["biased"]["so_far"] != arm["fair"]["so_far"])
+    lab = toy.make(claims=[lucky], sabotages=[Sabotage({"bias": 0.5}, ("lucky",), WORDS)])
+    assert verdicts(null(lab, lab.settings, range(5))) == {"lucky": SUPPORTED}
 
 
 @pytest.mark.parametrize("sabotage", toy.lab.sabotages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fledge.course.progress import open_progress
-from fledge.lab import script
+from fledge.lab import Claim, Sabotage, Text, script
+from fledge.lab.verdict import execute
 from fledge.records import Run, runs_root
 from tests.lab import toy
 
@@ -57,7 +59,8 @@ def test_says_what_came_out(monkeypatch, capsys, lang, words) -> None:
 def test_wrong_prediction_is_told(monkeypatch, capsys) -> None:
     monkeypatch.setenv("FLEDGE_LANG", "en")
     script.main(toy.lab, ["--predict", "fair"])
-    assert "what came out: the biased one" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Your prediction was wrong" in said and "The outcome: the biased one" in said
     assert not only_run().info["results"]["prediction"]["right"]
 
 
@@ -67,28 +70,81 @@ def test_json(capsys) -> None:
     assert said["verdicts"]["more"] == "SUPPORTED" and (Path(said["run"]) / "run.json").exists()
 
 
-def test_asks_once_on_a_terminal(monkeypatch, capsys) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def at_terminal(monkeypatch, typed: str) -> Terminal:
+    """What is typed at the prompts; returns what the screen shows."""
     monkeypatch.setenv("FLEDGE_LANG", "en")
-    monkeypatch.setattr(sys, "stdin", Terminal("9\n2\n75\n"))
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
     monkeypatch.setattr(sys, "stdout", out := Terminal())
+    return out
+
+
+def test_asks_once_on_a_terminal(monkeypatch) -> None:
+    out = at_terminal(monkeypatch, "9\n2\n75\n")
     assert script.main(toy.lab, ["--quick"]) == 0
     assert "Which has more?" in out.getvalue() and "from 1 to 2" in out.getvalue()
     assert only_run().info["results"]["prediction"]["confidence"] == 0.75
 
 
 def test_enter_skips_the_prediction(monkeypatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stdin", Terminal("\n"))
-    monkeypatch.setattr(sys, "stdout", Terminal())
+    at_terminal(monkeypatch, "\n")
     assert script.main(toy.lab, ["--quick"]) == 0
     assert "prediction" not in only_run().info["results"]
+
+
+@pytest.mark.parametrize("typed", ["", "2\n"], ids=["at once", "half-way"])
+def test_the_end_of_the_input_loses_nothing(monkeypatch, typed) -> None:
+    at_terminal(monkeypatch, typed)  # Ctrl-D
+    assert script.main(toy.lab, ["--quick"]) == 0
+    assert only_run().info["status"] == "done"
+
+
+def test_a_slip_at_the_terminal_is_asked_again(monkeypatch) -> None:
+    out = at_terminal(monkeypatch, "2\nvery\n140\n75 %\n")
+    assert script.main(toy.lab, ["--quick", "--predict", "biassed"]) == 0
+    said = out.getvalue()
+    assert "Did you mean 'biased'" in said and "Which has more?" in said and said.count("from 0 to 100") == 2
+    assert only_run().info["results"]["prediction"]["choice"] == "biased"
+
+
+def shown(monkeypatch, capsys, *argv: str, **changes) -> str:
+    """What a run of the toy lab prints, in English."""
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    assert script.main(toy.make(**changes), list(argv)) == 0
+    return capsys.readouterr().out
+
+
+def test_every_verdict_has_its_numbers_and_the_next_command(monkeypatch, capsys) -> None:
+    said = shown(monkeypatch, capsys, why=Text("偏了", "It is bent."))
+    assert re.search(r"All 5 seeds agree: share of heads: biased 0\.\d+ to 0\.\d+, fair 0\.\d+ to 0\.\d+\.", said)
+    assert "Why: It is bent." in said and "\nnext: read · " in said and "  fledge learn read " in said
+
+
+def test_too_few_seeds_are_said_to_be_too_few(monkeypatch, capsys) -> None:
+    said = shown(monkeypatch, capsys, "--seeds", "2")
+    assert "Only 2 of the 3 seeds" in said and "disagree" not in said and "finite" not in said
+    assert "fledge lab run tests/toy\n" in said
+
+
+def test_seeds_that_disagree_are_shown_one_by_one(monkeypatch, capsys) -> None:
+    rows = execute(toy.lab, toy.lab.settings, range(5)).rows["fair"]
+    middle = sorted(row["share"] for row in rows)[2]
+    split = Claim("more", Text("过半", "above"), lambda arm: arm["fair"]["share"] > middle)
+    said = shown(
+        monkeypatch, capsys, claims=[split], sabotages=[Sabotage({"bias": 0.5}, ("more",), Text("无", "none"))]
+    )
+    assert "2 of the seeds agree, 3 do not:" in said and "Why" not in said
+    assert all(f"{row['share']:.3f}" in said for row in rows)
+    assert "fledge lab run tests/toy --seeds 10" in said
+
+
+def test_a_number_that_is_not_finite_is_named(monkeypatch, capsys) -> None:
+    said = shown(monkeypatch, capsys, arms={"fair": {"coin": "fair"}, "biased": {"coin": "nan"}})
+    assert "With seed 0 a number is not finite (biased: share of heads = nan)" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(

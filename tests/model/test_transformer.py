@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from fledge.errors import UserError
-from fledge.jobs.language import load_balance
 from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
 from fledge.model.presets import PRESETS, preset
+from fledge.model.router import load_balance
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE
 from fledge.training.losses import linear_cross_entropy

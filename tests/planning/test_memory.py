@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
@@ -102,11 +101,11 @@ def test_activations_are_what_autograd_saves(name):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_activations_of_torchs_own_formula(precision):
+def test_activations_of_keys_repeated_for_all_heads(precision, monkeypatch):
     """What packed rows with grouped queries take on CUDA."""
-    step = Pass(2, 600, precision, "math", packed=True)
-    with sdpa_kernel(SDPBackend.MATH):
-        measured = saved_bytes(SHAPES["qwen3"], step)
+    monkeypatch.setattr(reference, "fused_takes_groups", lambda *_: False)
+    step = Pass(2, 600, precision, "repeated", packed=True)
+    measured = saved_bytes(SHAPES["qwen3"], step)
     assert sum(activations(SHAPES["qwen3"], step).values()) == pytest.approx(measured, rel=0.02)
 
 
@@ -184,10 +183,16 @@ def test_a_frozen_model_costs_its_weights_only():
         assert sum(terms.values()) - sum(alone[moment].values()) == 4 * sum(parameters(shape).values())
 
 
-def test_on_a_gpu_a_mask_with_grouped_queries_needs_the_whole_matrix():
-    assert attention_kind("cuda", "bf16", 512, packed=True, grouped=True) == "math"
+def test_on_a_gpu_nothing_needs_the_whole_matrix():
+    assert attention_kind("cuda", "bf16", 512, packed=True, grouped=True) == "repeated"
+    assert attention_kind("cuda", "fp32", 512, packed=False, grouped=True) == "repeated"
     assert attention_kind("cuda", "bf16", 512, packed=True, grouped=False) == "fused"
     assert attention_kind("cuda", "bf16", 512, packed=False, grouped=True) == "fused"
+    short, long = (
+        sum(activations(SHAPES["qwen3"], Pass(2, tokens, "bf16", "repeated")).values()) for tokens in (512, 1024)
+    )
+    mask = 2 * (1024**2 - 2 * 512**2) * 2  # one for all layers, in bf16
+    assert long - 2 * short <= mask
 
 
 def test_constants_are_those_of_the_code_they_describe(monkeypatch):

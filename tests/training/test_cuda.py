@@ -149,3 +149,90 @@ def test_a_compiled_model_learns_the_same(root):
     plain = run_stage(root, "pretrain", "plain", steps=8, device=CARD, compile="off")
     compiled = run_stage(root, "pretrain", "compiled", steps=8, device=CARD, compile="on")
     assert losses(compiled) == pytest.approx(losses(plain), rel=1e-2)
+
+
+def packed_inputs(vocab: int, rows: int, tokens: int, size: int) -> dict[str, torch.Tensor]:
+    place = torch.arange(tokens, device=CARD).expand(rows, -1)
+    ids = torch.randint(vocab, (rows, tokens), device=CARD)
+    return {"ids_BT": ids, "positions_BT": place % size, "segments_BT": place // size}
+
+
+def nothing_is_zero(model: Transformer) -> Transformer:
+    for parameter in model.parameters():
+        if not parameter.any():
+            parameter.data.normal_(0, 0.02)
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_packed_rows_never_hold_the_whole_matrix_of_weights(dtype):
+    """Grouped queries, a mask, forward and backward: what torch's own formula would keep for one layer must not fit."""
+    shape = preset("small-34m", vocab_size=300, num_hidden_layers=2)
+    model = nothing_is_zero(Transformer(shape).init_weights(0)).to(CARD)
+    model.compute_dtype = dtype
+    inputs = packed_inputs(300, 4, 4096, 512)
+    model.hidden(**inputs).float().square().mean().backward()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    model.hidden(**inputs).float().square().mean().backward()
+    weights = 4 * shape.num_attention_heads * 4096**2 * 4
+    assert torch.cuda.max_memory_allocated() - before < weights
+
+
+def new_enough() -> bool:
+    return torch.cuda.get_device_properties(0).major in (9, 10)
+
+
+@pytest.mark.parametrize("name", ["small-34m", "moe-8m"])
+def test_the_forward_pass_never_waits_for_the_card(name):
+    if name.startswith("moe") and not new_enough():
+        pytest.skip("on this card experts run one after the other, and the host reads how many tokens each has")
+    model = Transformer(preset(name, vocab_size=300)).init_weights(0).to(CARD)
+    model.compute_dtype = torch.bfloat16
+    inputs = packed_inputs(300, 2, 256, 64)
+    model.hidden(**inputs)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        model.hidden(**inputs)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_experts_as_one_product_compute_what_one_after_the_other_computes(monkeypatch):
+    if not new_enough():
+        pytest.skip("this card has no kernel for it")
+    layer = nothing_is_zero(Transformer(preset("moe-8m", vocab_size=300)).init_weights(0)).to(CARD).model.layers[0].mlp
+    x = torch.randn(4, 100, 256, device=CARD, dtype=torch.bfloat16, requires_grad=True)
+    weight = torch.randn(4, 100, 256, device=CARD)
+    assert layer.is_grouped(x)
+    found = []
+    for grouped in (True, False):
+        monkeypatch.setattr(layer, "is_grouped", lambda _, grouped=grouped: grouped)
+        out = layer(x, None)
+        found.append((out.float(), *torch.autograd.grad((out * weight).sum(), [x, *layer.parameters()])))
+    for one, other in zip(*found):
+        assert (one.float() - other.float()).norm() <= 2e-2 * other.float().norm()
+
+
+def test_a_compiled_mixture_of_experts_is_compiled_once(root):
+    pytest.importorskip("triton", reason="torch.compile needs triton here")
+    model = nothing_is_zero(Transformer(preset("moe-8m", vocab_size=300, num_hidden_layers=2)).init_weights(0)).to(CARD)
+    model.compute_dtype = torch.bfloat16
+    hidden = model.compiled_hidden()
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for _ in range(4):
+            inputs = packed_inputs(300, 2, 64, 32)
+            router: list[torch.Tensor] = []
+            found = hidden(**inputs, router_logits=router)
+            found.float().sum().backward()
+            expected = model.hidden(**inputs)
+            assert (found - expected).abs().max() <= 5e-2 * expected.abs().max()
+
+
+def test_weights_for_generation_are_kept_in_the_precision_of_the_card(root):
+    run = run_stage(root, "pretrain", "kept", steps=5, device=CARD)
+    exact, fast = fledge.load(run.model_dir), fledge.load(run.model_dir, precision="auto")
+    assert {p.dtype for p in exact.model.parameters()} == {torch.float32}
+    assert {p.dtype for p in fast.model.parameters()} == {fast.model.compute_dtype} != {torch.float32}
+    prompts = ["the red cat", "猫坐在垫子上", "the"]  # of several lengths: with a mask
+    assert len(fast.complete(prompts, temperature=0.0, max_new_tokens=8)) == 3

@@ -43,7 +43,7 @@ def small_memory(monkeypatch, rows: int, error: type[Exception] = torch.OutOfMem
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, RuntimeError])
-@pytest.mark.parametrize("stage", ["pretrain", "sft with replay"])
+@pytest.mark.parametrize("stage", ["pretrain", "sft with replay", "pretrain a mixture of experts"])
 def test_when_memory_runs_out_the_same_step_is_computed_in_smaller_parts(root, monkeypatch, capsys, stage, error):
     name = f"{stage} {error.__name__}"
     whole = run_stage(root, stage, f"{name} whole", steps=8)

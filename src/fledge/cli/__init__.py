@@ -132,15 +132,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def outside(error: Exception) -> str:
     """What is wrong with the machine and not with the program, in one sentence; "" for a bug."""
     name = getattr(error, "filename", None)
-    where = name or "while writing"
     if isinstance(error, PermissionError):
+        where = name or say("要写的文件", "the file that is written")
         return say(
-            f"没有权限使用 '{name or '要写的文件'}'：请改好它的权限，或者换一个地方。",
+            f"没有权限使用 '{where}'：请改好它的权限，或者换一个地方。",
             f"there is no permission to use '{where}': mend its rights, or name another place.",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        where = name or say("写文件时", "while writing")
         return say(
-            f"磁盘满了（{name or '写文件时'}）：请腾出空间，再运行一次这条命令。",
+            f"磁盘满了（{where}）：请腾出空间，再运行一次这条命令。",
             f"the disk is full ({where}): make room and run the command again.",
         )
     if out_of_memory(error):

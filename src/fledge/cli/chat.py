@@ -20,21 +20,19 @@ from fledge.records import Run, quoted
 if TYPE_CHECKING:
     from fledge.api import LM
 
-COMMANDS = {  # name -> (argument, zh, en)
-    "/help": ("", "显示这些命令", "show these commands"),
-    "/reset": ("", "忘掉之前的对话", "forget the conversation so far"),
+COMMANDS = {  # name -> (argument, what it does)
+    "/help": ("", ("显示这些命令", "show these commands")),
+    "/reset": ("", ("忘掉之前的对话", "forget the conversation so far")),
     "/system": (
         "TEXT",
-        "设定系统提示（留空则去掉），并重新开始",
-        "set the system message (empty removes it) and start again",
+        ("设定系统提示（留空则去掉），并重新开始", "set the system message (empty removes it) and start again"),
     ),
     "/temp": (
         "NUMBER",
-        "设定温度；0 表示总选最可能的词",
-        "set the temperature; 0 always takes the most probable token",
+        ("设定温度；0 表示总选最可能的词", "set the temperature; 0 always takes the most probable token"),
     ),
-    "/seed": ("NUMBER", "固定随机种子（留空则取消）", "fix the random seed (empty frees it)"),
-    "/quit": ("", "离开（也可以按 Ctrl-D）", "leave (Ctrl-D does too)"),
+    "/seed": ("NUMBER", ("固定随机种子（留空则取消）", "fix the random seed (empty frees it)")),
+    "/quit": ("", ("离开（也可以按 Ctrl-D）", "leave (Ctrl-D does too)")),
 }
 
 
@@ -49,6 +47,8 @@ class Flags:
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    precision: str = "auto"
+    """fp32, bf16, fp16, or auto: the fastest that this machine computes well"""
     whose: Choice = field(default_factory=Choice)
 
 
@@ -57,7 +57,11 @@ def main(argv: list[str]) -> int:
     refuse_untaught(flags.model)
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    lm = load(flags.model, device=flags.device, precision=flags.precision, **vars(flags.whose))
+    if (
+        flags.sampling.num_beams == 1
+    ):  # below the flags stands what the model's own folder says; beam search samples not
+        flags = parse(Flags, argv, "fledge chat", default=replace(flags, sampling=lm.sampling))
     announce(lm)
     lm.prompt(
         [{"role": "user", "content": ""}]
@@ -181,8 +185,8 @@ class Chat:
         if name == "/quit":
             return False
         if name == "/help":
-            width = max(len(f"{command} {word}") for command, (word, _, _) in COMMANDS.items())
-            lines = [f"{f'{command} {word}':<{width}}  {say(zh, en)}" for command, (word, zh, en) in COMMANDS.items()]
+            width = max(len(f"{command} {word}") for command, (word, _) in COMMANDS.items())
+            lines = [f"{f'{command} {word}':<{width}}  {say(*about)}" for command, (word, about) in COMMANDS.items()]
             write("\n".join(lines))
         elif name == "/reset":
             self._start(self.system)

@@ -76,6 +76,9 @@ def main(argv: list[str]) -> int:
                 "name the exercise to check, e.g. `fledge check rms_norm`, or use --all.",
             )
         )
+    from fledge.course.onward import next_lines
+    from fledge.course.progress import open_progress
+
     targets = started() if flags.all else [find(flags.name or "")]
     if not targets:
         raise UserError(
@@ -94,6 +97,9 @@ def main(argv: list[str]) -> int:
         print(json.dumps(shown, ensure_ascii=False, indent=1))
     elif flags.all:
         print_table(results)
+    elif results[0].passed:
+        with open_progress() as progress:
+            print("\n".join(next_lines(progress)))
     return 0 if all(result.passed for result in results) else 1
 
 
@@ -224,6 +230,16 @@ def print_result(result: Grade | Reverse) -> None:
     _print_cases(console, result)
     _print_costs(console, result)
     _print_printed(console, result.printed)
+    if result.passed and result.calls:
+        names = ", ".join(result.calls)
+        console.print(
+            say(
+                f"通过时调用了 {names}：自学时可以，但这不是你写的，学习记录和报告里会写明。",
+                f"It passed by calling {names}: fine for trying things out, but you did not write it, and the record and "
+                "the report say so.",
+            ),
+            style="yellow",
+        )
     if result.passed:
         see = f"fledge exercise solution {result.exercise}"
         console.print(say(f"参考解答：{see}", f"The reference solution: {see}"), style="dim")
@@ -246,6 +262,8 @@ def print_table(results: list[Grade | Reverse]) -> None:
             else say("还没通过", "not passed yet")
         )
         text = "" if result.passed else f"  {result.message}"
+        if isinstance(result, Grade) and result.passed and result.calls:
+            text = "  " + say(f"调用了 {', '.join(result.calls)}", f"by calling {', '.join(result.calls)}")
         colour = COLOURS.get(result.outcome, "red")
         console.print(f"{Path(result.file).stem:<{width}}  {word}{text}", style=colour)
     good = sum(result.passed for result in results)

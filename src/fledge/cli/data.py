@@ -124,11 +124,12 @@ def show(found: Check, seq_len: int) -> None:
     console.print(legend)
     console.print()
     share = f"{found.trained / max(1, facts['tokens']):.0%}"
-    rows = f"{len(found.lengths):,}" if found.partial else ""
+    rows = len(found.lengths)
+    of = say(f"前 {rows:,} 行", f" of the first {rows:,} rows") if found.partial else ""
     console.print(
         say(
-            f"{f'前 {rows} 行' if rows else ''}共 {facts['tokens']:,} 个词元，其中 {share} 要学。每行的词元数：",
-            f"{facts['tokens']:,} tokens{f' of the first {rows} rows' if rows else ''}, {share} learned. Tokens per row:",
+            f"{of}共 {facts['tokens']:,} 个词元，其中 {share} 要学。每行的词元数：",
+            f"{facts['tokens']:,} tokens{of}, {share} learned. Tokens per row:",
         )
     )
     for label, count, bar in histogram(found.lengths):

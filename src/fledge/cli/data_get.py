@@ -13,7 +13,7 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 
 if TYPE_CHECKING:
     from fledge.data.catalog import Entry
@@ -94,7 +94,7 @@ def download_all(entries: list[Entry], urls: list[str], folder: Path, flags: Get
         remotes.append(remote)
         console.print(f"{entry.file}: {megabytes(remote.size)}{_listed(entry, remote.size)} · {url}", markup=False)
         if entry.licence:
-            console.print(f"  {say('许可', 'licence')}: {entry.licence}", style="dim", markup=False)
+            console.print(say(f"  许可：{entry.licence}", f"  licence: {entry.licence}"), style="dim", markup=False)
         if not (folder / entry.file).exists() or flags.force:
             part = part_path(folder / entry.file)
             total += max(0, (remote.size or entry.size or 0) - (part.stat().st_size if part.exists() else 0))
@@ -136,7 +136,7 @@ def _listed(entry: Entry, size: int | None) -> str:
 def _agreed(total: str, folder: Path) -> bool:
     where = folder.resolve()
     question = say(f"要下载 {total} 到 {where} 吗？[y/N] ", f"Download {total} to {where}? [y/N] ")
-    return input(question).strip().lower() in ("y", "yes", "是", "好")
+    return input(question).strip().lower() in say("y yes 是 好", "y yes").split()
 
 
 def _outcome(got: Got) -> str:
@@ -211,21 +211,18 @@ def show_list(entries: dict[str, Entry], as_json: bool) -> None:
     for collection, title in titles.items():
         members = [entry for entry in entries.values() if entry.collection == collection]
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        for column in (
-            say("名字", "name"),
-            say("大小", "size"),
-            say("行", "rows"),
-            say("内容", "what it is"),
-            say("来源", "from"),
-        ):
-            table.add_column(column, justify="right" if column in ("大小", "size") else "left", overflow="fold")
+        table.add_column(say("名字", "name"), overflow="fold")
+        table.add_column(say("大小", "size"), justify="right", overflow="fold")
+        for column in (say("行", "rows"), say("内容", "what it is"), say("来源", "from")):
+            table.add_column(column, overflow="fold")
         for entry in members:
             size = "?" if entry.size is None else f"{'' if entry.exact else '~'}{megabytes(entry.size)}"
             licence = "" if collection != "open" else f" ({entry.licence})"
-            table.add_row(entry.name, size, entry.kind, say(entry.zh, entry.en) + licence, " ".join(entry.sources))
+            table.add_row(entry.name, size, entry.kind, f"{Text(entry.zh, entry.en)}{licence}", " ".join(entry.sources))
         console.print(table)
         if collection != "open":
-            console.print(f"{say('许可', 'licence')}: {members[0].licence}\n", style="dim", markup=False)
+            licence = members[0].licence
+            console.print(say(f"许可：{licence}\n", f"licence: {licence}\n"), style="dim", markup=False)
     console.print(
         say(
             "数据属于各自的发布者，许可在上面；fledge 只帮你下载。HF_ENDPOINT、--base-url：你自己选的镜像。",

@@ -109,9 +109,9 @@ def check_card(facts: dict[str, Any]) -> list[Check]:
     import torch
 
     name = say("计算设备", "device")
-    value = (
-        facts.get("gpu")
-        or f"{facts['cpu']}, {facts['cores']} {say('核', 'cores')}, {facts['threads']} {say('线程', 'threads')}"
+    value = facts.get("gpu") or say(
+        f"{facts['cpu']}, {facts['cores']} 核, {facts['threads']} 线程",
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads",
     )
     value += f", {facts['precision']}"
     card = nvidia_card()
@@ -203,7 +203,9 @@ def check_disk() -> Check:
         probe.unlink()
     except OSError as error:
         advice = say("用 FLEDGE_RUNS 指定一个可写的文件夹。", "Let FLEDGE_RUNS name a folder that can be written.")
-        return Check(name, "bad", say(f"不能写 {folder}", f"cannot write {folder}") + f": {error.strerror}", advice)
+        return Check(
+            name, "bad", say(f"不能写 {folder}：{error.strerror}", f"cannot write {folder}: {error.strerror}"), advice
+        )
     if free < 1:
         return Check(name, "bad", value, say("不到 1 GB,请腾出空间。", "Less than 1 GB: make room."))
     return Check(name, "ok" if free >= 5 else "warn", value, "" if free >= 5 else say("空间不多。", "That is little."))

@@ -29,7 +29,7 @@ T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)  # nested configs give flat flags
 KINDS: dict[Any, tuple[str, Text]] = {
     int: ("INT", Text("整数", "a whole number")),
-    float: ("FLOAT", Text("数", "a number")),
+    float: ("FLOAT", Text("数字", "a number")),
     str: ("TEXT", Text("文字", "a text")),
     Path: ("PATH", Text("路径", "a path")),
 }

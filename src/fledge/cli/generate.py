@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated
 
 import tyro
@@ -33,6 +33,8 @@ class Flags:
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
+    precision: str = "auto"
+    """fp32, bf16, fp16, or auto: the fastest that this machine computes well"""
     whose: Choice = field(default_factory=Choice)
     json: bool = False
     """print JSON: text, token ids, log-probabilities, why it ended"""
@@ -47,7 +49,11 @@ def main(argv: list[str]) -> int:
     text = readable(sys.stdin.read() if flags.prompt == "-" else flags.prompt)
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device, **vars(flags.whose))
+    lm = load(flags.model, device=flags.device, precision=flags.precision, **vars(flags.whose))
+    if (
+        flags.sampling.num_beams == 1
+    ):  # below the flags stands what the model's own folder says; beam search samples not
+        flags = parse(Flags, argv, "fledge generate", default=replace(flags, sampling=lm.sampling))
     announce(lm)
     if flags.chat:
         system = [] if flags.system is None else [{"role": "system", "content": readable(flags.system)}]

@@ -61,31 +61,27 @@ def list_labs(argv: list[str]) -> int:
     parser.add_argument("topic", nargs="?")
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(argv)
-    from rich.console import Console
-    from rich.table import Table
-
+    from fledge.course.paths import lab_title
     from fledge.course.progress import open_progress
 
     with open_progress() as progress:
         done = {event.subject: event.data for event in progress.events("lab")}
-    topics = [book.find_topic(flags.topic)] if flags.topic else book.topics()
+    topics = [book.find_topic(flags.topic, lambda topic: bool(topic.labs))] if flags.topic else book.topics()
     rows: list[dict[str, Any]] = []
     for topic in topics:
         for path in topic.labs:
-            lab = load(path)
-            verdicts = done.get(lab.id, {}).get("verdicts")
-            rows.append({"id": lab.id, "title": str(lab.title), "path": path.as_posix(), "verdicts": verdicts})
+            name = f"{topic.name}/{path.stem}"
+            verdicts = done.get(name, {}).get("verdicts")
+            title = str(lab_title(path))  # read, not run: running them all would load torch
+            rows.append({"id": name, "title": title, "path": path.as_posix(), "verdicts": verdicts})
     if flags.json:
         print(json.dumps(rows, ensure_ascii=False))
         return 0
-    table = Table(box=None, pad_edge=False)
-    for head in (say("实验", "lab"), say("问题", "question"), say("上次结果", "last result")):
-        table.add_column(head)
     for row in rows:
         verdicts = list((row["verdicts"] or {}).values())
-        last = say("还没做", "not yet") if not verdicts else f"{verdicts.count('SUPPORTED')}/{len(verdicts)}"
-        table.add_row(row["id"], row["title"], last)
-    Console(highlight=False).print(table)
+        supported = verdicts.count("SUPPORTED")
+        last = say(f"{len(verdicts)} 个说法里 {supported} 个成立", f"{supported} of {len(verdicts)} claims supported")
+        print(f"{row['id']}\n    {row['title']}\n    {last if verdicts else say('还没做', 'not run yet')}")
     return 0
 
 
@@ -118,10 +114,11 @@ def run(argv: list[str]) -> int:
 
     failed = []
     paths = chosen(names)
-    for number, path in enumerate(paths, 1):
+    labs = [load(path) for path in paths]
+    _refuse(labs, flags)
+    for number, lab in enumerate(labs, 1):
         if len(paths) > 1:
             print(f"\n[{number}/{len(paths)}]", file=sys.stderr)
-        lab = load(path)
         with contextlib.suppress(SystemExit) if len(paths) > 1 else contextlib.nullcontext():
             code = script(lab, flags)
             if code == 130:
@@ -140,6 +137,23 @@ def run(argv: list[str]) -> int:
             file=sys.stderr,
         )
     return int(bool(failed))
+
+
+def _refuse(labs: list[Lab], flags: list[str]) -> None:
+    """UserError for a flag that does not fit every lab, before the first of them runs."""
+    from fledge.lab.script import parse, settings_of
+
+    if len(labs) < 2:
+        return  # its own errors name its own file
+    if any(flag.partition("=")[0] == "--predict" for flag in flags):
+        raise UserError(
+            say(
+                f"--predict 回答的是一个实验的问题，这里有 {len(labs)} 个：去掉它，或者只写一个实验的名字。",
+                f"--predict answers the question of one lab, and these are {len(labs)}: leave it out, or name one lab.",
+            )
+        )
+    for lab in labs:
+        settings_of(lab, parse(lab, flags))
 
 
 def show(argv: list[str]) -> int:

@@ -11,7 +11,9 @@ import tyro
 
 from fledge import book
 from fledge.cli.flags import parse, subverb
-from fledge.cli.learn_view import current, finished, plain_console, row_of, show_path, span, sums, typed
+from fledge.cli.learn_carry import export, import_, report
+from fledge.cli.learn_go import go
+from fledge.cli.learn_view import finished, plain_console, row_of, show_path, span, sums
 from fledge.errors import UserError
 from fledge.lang import Text, say
 
@@ -20,6 +22,13 @@ def main(argv: list[str]) -> int:
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
         return next_(argv)
     table = {
+        "go": (
+            go,
+            Text(
+                "就在这里做下一步，做完接着做再下一步",
+                "do the next step of your path right here, and then the one after it",
+            ),
+        ),
         "init": (
             init,
             Text(
@@ -72,6 +81,7 @@ class NextFlags:
 
 def next_(argv: list[str]) -> int:
     flags = parse(NextFlags, argv, "fledge learn")
+    from fledge.course.onward import current, typed
     from fledge.course.paths import KINDS
     from fledge.course.progress import open_progress
 
@@ -85,10 +95,9 @@ def next_(argv: list[str]) -> int:
     console = plain_console()
     far = sums(chosen, evidence)
     console.print(
-        f"{chosen.title} · "
-        + say(
-            f"{far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
-            f"{far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
+        say(
+            f"{chosen.title} · {far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
+            f"{chosen.title} · {far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
         )
     )
     if step is None:
@@ -103,8 +112,8 @@ def next_(argv: list[str]) -> int:
         console.print(f"  {line}", style="cyan")
     console.print(
         say(
-            f"\n全部步骤：fledge learn path {chosen.name} · 换一条路径：fledge learn paths",
-            f"\nall steps: fledge learn path {chosen.name} · other paths: fledge learn paths",
+            f"\n一步接一步地做：fledge learn go · 全部步骤：fledge learn path {chosen.name} · 换一条路径：fledge learn paths",
+            f"\nstep by step: fledge learn go · all steps: fledge learn path {chosen.name} · other paths: fledge learn paths",
         ),
         style="dim",
     )
@@ -160,6 +169,7 @@ class PathsFlags:
 
 def paths(argv: list[str]) -> int:
     flags = parse(PathsFlags, argv, "fledge learn paths")
+    from fledge.course.onward import current
     from fledge.course.paths import all_paths
     from fledge.course.progress import open_progress
 
@@ -177,7 +187,7 @@ def paths(argv: list[str]) -> int:
     for row in found:
         mark = "*" if row["chosen"] else " "
         steps = say(f"{row['done']}/{row['steps']} 步", f"{row['done']} of {row['steps']} steps")
-        long = say("约 ", "about ") + span(row["minutes"])
+        long = say(f"约 {span(row['minutes'])}", f"about {span(row['minutes'])}")
         style = "bold" if row["chosen"] else None
         console.print(f"{mark} {row['name']:<7} {row['title']} · {long} · {steps}", style=style)
         console.print(f"    {row['about']}")
@@ -197,6 +207,7 @@ class PathFlags:
 
 def path(argv: list[str]) -> int:
     flags = parse(PathFlags, argv, "fledge learn path")
+    from fledge.course.onward import current
     from fledge.course.paths import find_path
     from fledge.course.progress import open_progress
 
@@ -227,12 +238,14 @@ def path(argv: list[str]) -> int:
 
 @dataclass
 class ReadFlags:
-    """Print a page of a topic, without a pager."""
+    """Show a page of a topic: through a pager where the terminal has one, as plain Markdown into a pipe."""
 
     topic: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TOPIC")]
     """the topic, or a part of its name"""
     page: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PAGE")] = "teaching"
     """teaching, code_guide or README"""
+    pager: bool = True
+    """--no-pager prints the whole page at once"""
 
 
 def read(argv: list[str]) -> int:
@@ -240,10 +253,10 @@ def read(argv: list[str]) -> int:
     from fledge.course import pages
     from fledge.course.progress import open_progress
 
-    topic = book.find_topic(flags.topic)
+    topic = book.find_topic(flags.topic, pages.has_pages)
     file = pages.find_page(topic, flags.page)
     with open_progress() as progress:
-        pages.show(pages.page_text(file))
+        pages.show(pages.page_text(file), pager=flags.pager)
         progress.add("read", f"{topic.name}/{file.name.partition('.')[0]}")
     return 0
 
@@ -259,6 +272,7 @@ class DoneFlags:
 def done(argv: list[str]) -> int:
     flags = parse(DoneFlags, argv, "fledge learn done")
     from fledge.course.evidence import note_traces
+    from fledge.course.onward import current
     from fledge.course.paths import find_step
     from fledge.course.progress import open_progress
 
@@ -276,68 +290,5 @@ def done(argv: list[str]) -> int:
             )
         if seen is None:
             progress.add("done", step.subject)
-    print(f"{say('记下了', 'noted')}: {step.text}" if seen is None else f"{step.text}: {seen}")
-    return 0
-
-
-@dataclass
-class FileFlags:
-    """Move your progress between machines: a file of JSON lines, chained so that an edited byte is noticed."""
-
-    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """the file"""
-
-
-def export(argv: list[str]) -> int:
-    flags = parse(FileFlags, argv, "fledge learn export")
-    from fledge.course.progress import open_progress
-
-    with open_progress() as progress:
-        broken = progress.verify()
-        if broken is not None:
-            raise UserError(
-                say(
-                    f"学习记录从第 {broken} 条起和写下时不一样了，导出了也无法再导入；报告 `fledge learn report` 会写明这一点。",
-                    f"the progress log is not what was written from row {broken} on, so an export could not be imported; "
-                    "`fledge learn report` says so too.",
-                )
-            )
-        count = progress.export(flags.file)
-    print(say(f"写了 {count} 条记录：{flags.file}", f"wrote {count} events: {flags.file}"))
-    return 0
-
-
-def import_(argv: list[str]) -> int:
-    flags = parse(FileFlags, argv, "fledge learn import")
-    from fledge.course.progress import open_progress
-
-    with open_progress() as progress:
-        count = progress.import_(flags.file)
-    print(say(f"导入了 {count} 条新记录。", f"imported {count} new events."))
-    return 0
-
-
-@dataclass
-class ReportFlags:
-    """Write report.html (one file, no network) and report.md: what was done, its evidence, and what is left."""
-
-    out: Path | None = None
-    """the folder (default: `report` in your workspace)"""
-    json: bool = False
-    """print the report's figures as JSON, too"""
-
-
-def report(argv: list[str]) -> int:
-    flags = parse(ReportFlags, argv, "fledge learn report")
-    from fledge.course import report as reports
-    from fledge.course.progress import open_progress
-
-    with open_progress() as progress:
-        chosen, evidence = current(progress)
-        made = reports.build(progress, evidence, chosen)
-    files = reports.write(made, flags.out or evidence.space.root / "report")
-    if flags.json:
-        print(json.dumps(made.figures() | {"files": [file.as_posix() for file in files]}, ensure_ascii=False))
-    else:
-        print("\n".join(file.as_posix() for file in files))
+    print(say(f"记下了：{step.text}", f"noted: {step.text}") if seen is None else f"{step.text}: {seen}")
     return 0

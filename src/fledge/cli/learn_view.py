@@ -11,21 +11,6 @@ if TYPE_CHECKING:
 
     from fledge.course.evidence import Evidence
     from fledge.course.paths import LearningPath, Step
-    from fledge.course.progress import Progress
-
-
-def current(progress: Progress) -> tuple[LearningPath, Evidence]:
-    """The chosen path and everything known of the learner; what commands left behind is noted on the way."""
-    from fledge.course.evidence import gather, note_traces
-    from fledge.course.paths import FIRST, all_paths
-    from fledge.course.workspace import Workspace
-
-    evidence = gather(progress, Workspace(progress.path.parent.parent))
-    paths = all_paths()
-    chosen = [event.subject for event in evidence.about("path") if event.subject in paths]
-    current = paths[chosen[-1] if chosen else FIRST]
-    note_traces(progress, evidence, current.steps)
-    return current, evidence
 
 
 def sums(path: LearningPath, evidence: Evidence) -> dict[str, Any]:
@@ -43,15 +28,6 @@ def row_of(step: Step, seen: str | None) -> dict[str, Any]:
     return row | {"minutes": round(step.minutes, 1), "evidence": seen}
 
 
-def typed(step: Step, evidence: Evidence) -> list[str]:
-    """The commands for a step: an exercise is begun once, and then checked."""
-    if step.kind == "exercise" and (evidence.about("started", step.subject) or evidence.about("attempt", step.subject)):
-        return [f"fledge check {step.subject}"]
-    if step.kind == "exercise":
-        return [step.command, f"fledge check {step.subject}"]
-    return [step.command]
-
-
 def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:
     from fledge.course.paths import KINDS
 
@@ -67,7 +43,7 @@ def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:
             )
             console.print(f"        {seen or step.command}", style="dim" if seen else "cyan")
         for text in stage.later:
-            console.print(f"      {say('以后才有：', 'comes later: ')}{text}", style="dim")
+            console.print(say(f"      以后才有：{text}", f"      comes later: {text}"), style="dim")
     _show_checks(path, evidence, console)
 
 
@@ -91,9 +67,8 @@ def finished(path: LearningPath, evidence: Evidence, console: Console) -> None:
 
 def span(minutes: float) -> str:
     if minutes < 90:
-        return say(
-            f"{max(1, round(minutes)) if minutes else 0} 分钟", f"{max(1, round(minutes)) if minutes else 0} min"
-        )
+        whole = max(1, round(minutes)) if minutes else 0
+        return say(f"{whole} 分钟", f"{whole} min")
     return say(f"{minutes / 60:.1f} 小时", f"{minutes / 60:.1f} h")
 
 

@@ -11,26 +11,35 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, plural, say
 
 if TYPE_CHECKING:
     from fledge.api import LM
     from fledge.course.mine import Mine
     from fledge.parts.verify import Check
 
-LIST, USE, VERIFY = (
-    "every part: what it is, and whether yours takes its place",
-    "choose which of your parts `--parts mine` takes: names, --all or --none",
-    "compare your parts with the reference on a model's shapes: values, gradients, dtypes",
-)
-
 
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "list": (_list, Text("每个部件：是什么，你写的是否在用", LIST)),
-            "use": (_use, Text("选 `--parts mine` 用你的哪些部件：写名字、--all 或 --none", USE)),
-            "verify": (_verify, Text("按一个模型的形状，把你的部件和参考实现比较：数值、梯度、dtype", VERIFY)),
+            "list": (
+                _list,
+                Text("每个部件：是什么，你写的是否在用", "every part: what it is, and whether yours takes its place"),
+            ),
+            "use": (
+                _use,
+                Text(
+                    "选 `--parts mine` 用你的哪些部件：写名字、--all 或 --none",
+                    "choose which of your parts `--parts mine` takes: names, --all or --none",
+                ),
+            ),
+            "verify": (
+                _verify,
+                Text(
+                    "按一个模型的形状，把你的部件和参考实现比较：数值、梯度、dtype",
+                    "compare your parts with the reference on a model's shapes: values, gradients, dtypes",
+                ),
+            ),
         },
         argv,
         "fledge parts",
@@ -88,9 +97,8 @@ def _show(parts: list[Mine]) -> None:
     from fledge.parts.table import PARTS
 
     table = Table(box=None, pad_edge=False)
-    heads = (("部件", "part"), ("是什么", "what it is"), ("练习", "exercise"), ("--parts mine", "--parts mine"))
-    for zh, en in heads:
-        table.add_column(say(zh, en))
+    for head in (say("部件", "part"), say("是什么", "what it is"), say("练习", "exercise"), "--parts mine"):
+        table.add_column(head)
     yours = say("你的", "yours")
     for part in parts:
         left_out = part.state == "passed" and not part.chosen
@@ -226,9 +234,11 @@ def _show_checks(checks: list[Check], *, all: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    heads = [("部件", "part"), ("精度", "dtype"), ("输入", "input"), ("比较的是", "compared")]
-    for zh, en in [*heads, ("相差", "difference"), ("允许", "allowed"), ("", "")]:
-        table.add_column(say(zh, en), justify="right" if en in ("difference", "allowed") else "left")
+    for head in (say("部件", "part"), say("精度", "dtype"), say("输入", "input"), say("比较的是", "compared")):
+        table.add_column(head)
+    for head in (say("相差", "difference"), say("允许", "allowed")):
+        table.add_column(head, justify="right")
+    table.add_column("")
     for check in checks if all else _worst(checks):
         numbers = (f"{check.difference:.1e}", f"{check.allowed:.1e}")
         mark = "[red]✗[/]" if check.wrong else "[green]✓[/]"
@@ -240,15 +250,16 @@ def _show_checks(checks: list[Check], *, all: bool) -> None:
         if check.wrong:
             first.setdefault(check.part, check)
     for check in first.values():
-        where = say(f"第 {check.line} 行，", f"line {check.line}, ") if check.line else ""
-        text = f"✗ {check.part} ({where}{check.case}, {check.dtype}): {check.wrong}"
+        line = [say(f"第 {check.line} 行", f"line {check.line}")] if check.line else []
+        text = f"✗ {check.part} ({', '.join([*line, check.case, check.dtype])}): {check.wrong}"
         console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
     same = len({check.part for check in checks}) - len(first)
     console.print(
-        say(
+        plural(
+            same,
             f"\n{same} 个部件与参考实现一致（相差：占最大的数的份额）",
-            f"\n{same} part{'s' * (same != 1)} agree{'s' * (same == 1)} with the reference (differences are shares of the "
-            "largest number)",
+            f"\n{same} part agrees with the reference (differences are shares of the largest number)",
+            f"\n{same} parts agree with the reference (differences are shares of the largest number)",
         ),
         soft_wrap=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from fledge.planning.profiles import Proposal
 
 TERMS = {  # of a plan's memory
-    "weights": "权重",
-    "optimizer state": "优化器状态",
-    "frozen models": "冻结的模型",
-    "gradients": "梯度",
-    "gradients in flight": "传递中的梯度",
-    "norms": "归一化",
-    "projection inputs": "投影的输入",
-    "attention": "注意力的 q k v",
-    "attention weights": "注意力矩阵 T×T",
-    "feed-forward": "前馈层",
-    "weights in half precision": "半精度权重副本",
-    "block inputs": "每层的输入",
-    "positions, mask, last norm": "位置、掩码、末层归一化",
-    "loss": "损失(词表 logits)",
-    "optimizer work": "优化器的临时量",
-    "Python and libraries": "Python 和各个库",
-    "text and tokenizer": "文本和训练分词器",
-    "fragmentation": "分配器的碎片",
+    "weights": ("权重", "weights"),
+    "optimizer state": ("优化器状态", "optimizer state"),
+    "frozen models": ("冻结的模型", "frozen models"),
+    "gradients": ("梯度", "gradients"),
+    "gradients in flight": ("传递中的梯度", "gradients in flight"),
+    "norms": ("归一化", "norms"),
+    "projection inputs": ("投影的输入", "projection inputs"),
+    "attention": ("注意力的 q k v", "attention"),
+    "attention weights": ("注意力矩阵 T×T", "attention weights"),
+    "feed-forward": ("前馈层", "feed-forward"),
+    "weights in half precision": ("半精度权重副本", "weights in half precision"),
+    "block inputs": ("每层的输入", "block inputs"),
+    "positions, mask, last norm": ("位置、掩码、末层归一化", "positions, mask, last norm"),
+    "loss": ("损失(词表 logits)", "loss"),
+    "optimizer work": ("优化器的临时量", "optimizer work"),
+    "Python and libraries": ("Python 和各个库", "Python and libraries"),
+    "text and tokenizer": ("文本和训练分词器", "text and tokenizer"),
+    "fragmentation": ("分配器的碎片", "fragmentation"),
 }
 MOMENTS = {
-    "loss": "算损失时",
-    "backward": "反向传播开始时",
-    "end of backward": "反向传播结束时",
-    "optimizer": "更新参数时",
+    "loss": ("算损失时", "computing the loss"),
+    "backward": ("反向传播开始时", "the start of backward"),
+    "end of backward": ("反向传播结束时", "the end of backward"),
+    "optimizer": ("更新参数时", "the update"),
 }
 
 
@@ -56,7 +56,7 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for proposal in found:
-        table.add_column(proposal.profile.title)
+        table.add_column(str(proposal.profile.title))
     plans = [proposal.plan for proposal in found]
     for name, values in rows_of(plans):
         table.add_row(name, *values)
@@ -66,27 +66,28 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
     why.add_column(no_wrap=True)
     why.add_column()
     for name, title in REASONS:
-        for who, reason in reasons_of([(p.profile.title, p.reasons[name]) for p in found if name in p.reasons]):
+        for who, reason in reasons_of([(str(p.profile.title), p.reasons[name]) for p in found if name in p.reasons]):
             why.add_row(f"  {say(*title)}{f' ({who})' if who else ''}", reason)
     console.print(why)
     usual = found[min(1, len(found) - 1)]
     standard = usual.plan
+    moment = say(*MOMENTS[standard.moment])
     console.print(
         say(
-            f"内存花在哪里({usual.profile.title}档,最高点在{MOMENTS[standard.moment]})",
-            f"where the memory goes ({usual.profile.title}; highest at: {standard.moment})",
+            f"内存花在哪里({usual.profile.title}档,最高点在{moment})",
+            f"where the memory goes ({usual.profile.title}; highest at {moment})",
         ),
         style="bold",
     )
     for name, size_ in sorted(standard.memory.items(), key=lambda item: -item[1])[:6]:
-        console.print(f"  {say(TERMS.get(name, name), name)}: {amount(size_ / 2**20)}")
+        console.print(f"  {say(*TERMS[name])}: {amount(size_ / 2**20)}")
     print_notes(console, plans)
     console.print(say("开始训练:", "to start: ") + f"fledge train {job} … --profile {usual.profile.name}", style="dim")
 
 
 REASONS = [
     ("model", ("模型", "model")),
-    ("budget", ("时长", "length")),
+    ("budget", ("时长", "duration")),
     ("epochs", ("遍数", "epochs")),
     ("seq_len", ("行长", "row length")),
     ("batch_size", ("批大小", "batch size")),
@@ -96,39 +97,36 @@ REASONS = [
 ]
 
 
-def rows_of(plans: Sequence[Plan]) -> Iterable[tuple[str, list[str]]]:
+def rows_of(plans: Sequence[Plan]) -> Iterator[tuple[str, Iterable[str]]]:
     """(name, value for each profile)."""
 
-    def row(zh: str, en: str, values: Iterable[str]) -> tuple[str, list[str]]:
-        return say(zh, en), list(values)
-
-    yield row("模型", "model", (model_of(plan) for plan in plans))
-    yield row("参数", "parameters", (f"{plan.shape.num_parameters()['total'] / 1e6:.1f}M" for plan in plans))
-    yield row("词表", "vocabulary", (f"{plan.shape.vocab_size:,}" for plan in plans))
-    yield row("行长 (词元)", "row length (tokens)", (str(plan.config.seq_len) for plan in plans))
-    yield row("批大小 (行)", "batch size (rows)", (str(plan.config.batch_size) for plan in plans))
-    yield row("累积次数", "accumulation steps", (str(plan.config.accumulation_steps) for plan in plans))
-    yield row("精度", "precision", (plan.step.precision for plan in plans))
+    yield say("模型", "model"), (model_of(plan) for plan in plans)
+    yield say("参数", "parameters"), (f"{plan.shape.num_parameters()['total'] / 1e6:.1f}M" for plan in plans)
+    yield say("词表", "vocabulary"), (f"{plan.shape.vocab_size:,}" for plan in plans)
+    yield say("行长 (词元)", "row length (tokens)"), (str(plan.config.seq_len) for plan in plans)
+    yield say("批大小 (行)", "batch size (rows)"), (str(plan.config.batch_size) for plan in plans)
+    yield say("累积次数", "accumulation steps"), (str(plan.config.accumulation_steps) for plan in plans)
+    yield say("精度", "precision"), (plan.step.precision for plan in plans)
     used, unused = say("是", "yes"), say("否", "no")
-    yield row("激活重算", "checkpointing", (used if plan.step.checkpoint else unused for plan in plans))
-    yield row("内存 / 可用", "memory of usable", (memory_of(plan) for plan in plans))
-    yield row("时间", "time", (duration(plan.total_seconds) for plan in plans))
-    yield row("步数", "steps", (f"{plan.steps:,}" for plan in plans))
-    yield row("词元 / 秒", "tokens a second", (f"{plan.tokens_per_second:,.0f}" for plan in plans))
-    yield row("读文本 (遍)", "readings of the text", (f"{plan.readings:.2g}" for plan in plans))
+    yield say("激活重算", "checkpointing"), (used if plan.step.checkpoint else unused for plan in plans)
+    yield say("内存 / 可用", "memory of usable"), (memory_of(plan) for plan in plans)
+    yield say("时间", "time"), (duration(plan.total_seconds) for plan in plans)
+    yield say("步数", "steps"), (f"{plan.steps:,}" for plan in plans)
+    yield say("词元 / 秒", "tokens a second"), (f"{plan.tokens_per_second:,.0f}" for plan in plans)
+    yield say("读文本 (遍)", "readings of the text"), (f"{plan.readings:.2g}" for plan in plans)
     if plans[0].cost is not None:
-        yield row("费用", "cost", (f"{plan.cost:,.2f}" for plan in plans))
+        yield say("费用", "cost"), (f"{plan.cost:,.2f}" for plan in plans)
 
 
-COLUMNS = [  # of `--cards`: zh, en, width
-    ("档", "profile", 14),
-    ("模型", "model", 12),
-    ("批×行长×累积", "rows×len×acc", 13),
-    ("重算", "ckpt", 5),
-    ("内存", "memory", 8),
-    ("时间", "time", 10),
-    ("词元/秒", "tokens/s", 9),
-    ("费用", "cost", 7),
+COLUMNS = [  # of `--cards`: title, width
+    (("档", "profile"), 14),
+    (("模型", "model"), 12),
+    (("批×行长×累积", "rows×len×acc"), 13),
+    (("重算", "ckpt"), 5),
+    (("内存", "memory"), 8),
+    (("时间", "time"), 10),
+    (("词元/秒", "tokens/s"), 9),
+    (("费用", "cost"), 7),
 ]
 
 
@@ -139,7 +137,7 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
     costs = any(proposal.plan.cost is not None for made in found.values() for proposal in made)
     columns = COLUMNS if costs else COLUMNS[:-1]
     table = _grid(columns)
-    table.add_row(*(f"[dim]{say(zh, en)}[/]" for zh, en, _ in columns))
+    table.add_row(*(f"[dim]{say(*title)}[/]" for title, _ in columns))
     console.print(table)
     for machine, made in found.items():
         console.print(f"{machine.name}", style="bold", no_wrap=True, overflow="ellipsis")
@@ -164,9 +162,9 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
     print_notes(console, [proposal.plan for made in found.values() for proposal in made])
 
 
-def _grid(columns: Sequence[tuple[str, str, int]]) -> Table:
+def _grid(columns: Sequence[tuple[object, int]]) -> Table:
     table = Table.grid()
-    for _, _, width in columns:
+    for _, width in columns:
         table.add_column(width=width, no_wrap=True)
     return table
 

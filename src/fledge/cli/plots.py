@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge.drawing import bitmap_settings, cjk_font
+from fledge.drawing import bitmap_settings, cjk_font, drawable
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 from fledge.records import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = {
-    "steps": ("step", "步数", "steps"),
-    "tokens": ("tokens", "词元数", "tokens"),
-    "seconds": ("seconds", "秒", "seconds"),
+    "steps": ("step", ("步数", "steps")),
+    "tokens": ("tokens", ("词元数", "tokens")),
+    "seconds": ("seconds", ("秒", "seconds")),
 }
 
 
@@ -43,7 +43,7 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
         for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0]):
             lines = panel(axes, runs, AXES[x][0], font)
             drawn += lines
-            axes.set_xlabel(_words(font, *AXES[x][1:]))
+            axes.set_xlabel(drawable(Text(*AXES[x][1])))
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
             if lines:
@@ -78,24 +78,24 @@ def points(run: Run, x: str, y: str, kind: str | None = None) -> tuple[list[floa
 
 
 def _loss(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
-    axes.set_ylabel(_words(font, "损失(nat / token)", "loss (nats per token)"))
+    axes.set_ylabel(drawable(Text("损失(nat / token)", "loss (nats per token)")))
     drawn = _lines(axes, runs, x, "loss", font)
     if drawn:
-        _landmarks(axes, runs, "start", _words(font, "起点 ln V", "start: ln V"))
+        _landmarks(axes, runs, "start", drawable(Text("起点 ln V", "start: ln V")))
     return drawn
 
 
 def _bpb(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
-    axes.set_ylabel(_words(font, "验证集 比特 / 字节", "validation, bits per byte"))
+    axes.set_ylabel(drawable(Text("验证集 比特 / 字节", "validation, bits per byte")))
     drawn = _lines(axes, runs, x, "val_bpb", font)
     if drawn:
-        _landmarks(axes, runs, "floor", _words(font, "下限(文本的熵)", "floor: the text's entropy"))
+        _landmarks(axes, runs, "floor", drawable(Text("下限(文本的熵)", "floor: the text's entropy")))
     return drawn
 
 
 def _kinds(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
     (run,) = runs
-    axes.set_ylabel(_words(font, "验证集 比特 / 字节", "validation, bits per byte"))
+    axes.set_ylabel(drawable(Text("验证集 比特 / 字节", "validation, bits per byte")))
     floors: dict[str, Any] = run.info.get("landmarks", {}).get("floor_by_kind", {})
     kinds = sorted({kind for row in run.metrics() for kind in row.get("val_bits_by_kind") or {}})
     for kind in kinds:
@@ -104,7 +104,11 @@ def _kinds(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
             axes.axhline(floors[kind], color=line.get_color(), linestyle=":", linewidth=1)
     if kinds and floors:
         axes.plot(
-            [], [], color="0.45", linestyle=":", label=_words(font, "各类的下限(熵)", "each kind's floor: its entropy")
+            [],
+            [],
+            color="0.45",
+            linestyle=":",
+            label=drawable(Text("各类的下限(熵)", "each kind's floor: its entropy")),
         )
     return len(kinds)
 
@@ -124,10 +128,6 @@ def _landmarks(axes: Axes, runs: Sequence[Run], which: str, label: str) -> None:
     """A dashed line for every different value of a landmark."""
     for value in sorted({run.info.get("landmarks", {}).get(which) for run in runs} - {None}):
         axes.axhline(value, color="0.45", linestyle="--", linewidth=1, label=f"{label} = {value:.3g}")
-
-
-def _words(font: str | None, zh: str, en: str) -> str:
-    return say(zh, en) if font else en
 
 
 def _name(name: str, font: str | None, fallback: str) -> str:

@@ -123,8 +123,8 @@ def questions(world: World, lang: str) -> list[str]:
     return [question.format(person=person, food=food) for question in QUESTIONS[lang]]
 
 
-def _heading(zh: str, en: str) -> None:
-    console().print(f"\n[bold cyan]■ {say(zh, en)}[/]")
+def _heading(text: str) -> None:
+    console().print(f"\n[bold cyan]■ {text}[/]")
 
 
 def console() -> Console:
@@ -138,8 +138,10 @@ def _write_world(world: World, recipe: Recipe) -> list[dict[str, Any]]:
     from fledge.world.text import documents
 
     _heading(
-        f"第 1 步 · 世界：{len(world.facts)} 个事实，写成中英文短文",
-        f"Step 1 · The world: {len(world.facts)} facts, written down in Chinese and English",
+        say(
+            f"第 1 步 · 世界：{len(world.facts)} 个事实，写成中英文短文",
+            f"Step 1 · The world: {len(world.facts)} facts, written down in Chinese and English",
+        )
     )
     found = list(documents(world, num_bytes=recipe.text_bytes))
     for document in found[:6]:
@@ -161,7 +163,7 @@ def _train_tokenizer(world: World, recipe: Recipe, documents: list[dict[str, Any
     from fledge.tokenizer import Tokenizer
     from fledge.world.chat import conversations
 
-    _heading("第 2 步 · 分词器：把文字切成词元", "Step 2 · Tokenizer: cutting text into tokens")
+    _heading(say("第 2 步 · 分词器：把文字切成词元", "Step 2 · Tokenizer: cutting text into tokens"))
     chats = [
         "\n".join(f"{m['role']}\n{m['content']}" for m in row["conversations"]) for row in conversations(world, 2000)
     ]
@@ -183,7 +185,7 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
     from fledge.world.stats import floor as entropy_floor
     from fledge.world.text import documents as write
 
-    _heading("第 3 步 · 预训练：学会接着写下去", "Step 3 · Pretraining: learning to go on writing")
+    _heading(say("第 3 步 · 预训练：学会接着写下去", "Step 3 · Pretraining: learning to go on writing"))
     val = list(write(world, recipe.probes * 15, split="validation"))
     floor = entropy_floor(val)
     line = f"{floor.total.floor:.3f}"
@@ -221,7 +223,7 @@ def _fine_tune(
     from fledge.api import train
     from fledge.world.chat import conversations
 
-    _heading("第 4 步 · 指令微调（SFT）：学会回答", "Step 4 · Supervised fine-tuning (SFT): learning to answer")
+    _heading(say("第 4 步 · 指令微调（SFT）：学会回答", "Step 4 · Supervised fine-tuning (SFT): learning to answer"))
     rows = list(conversations(world, recipe.conversations))
     held_out = recipe.conversations // 50
     return train(
@@ -246,7 +248,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice
     from fledge.api import load
     from fledge.evaluate.world import evaluate_world
 
-    _heading("第 5 步 · 测量：每个阶段改变了什么", "Step 5 · Measuring what each stage changed")
+    _heading(say("第 5 步 · 测量：每个阶段改变了什么", "Step 5 · Measuring what each stage changed"))
     reports = {}
     for name, run in stages.items():
         lm = load(run.name, **vars(whose))
@@ -295,7 +297,7 @@ def _sample_conversation(world: World, pretrained: Run, run: Run, whose: Choice)
     """Without a terminal: one conversation, and how to have another."""
     from fledge.api import load
 
-    _heading("对话样例", "A sample conversation")
+    _heading(say("对话样例", "A sample conversation"))
     lm = load(run.name, **vars(whose))
     for asked in questions(world, language()):
         print(

@@ -45,9 +45,10 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from fledge.course import quiz as quizzes
+    from fledge.course.onward import next_lines
     from fledge.course.progress import open_progress
 
-    quiz = quizzes.load(book.find_topic(flags.topic))
+    quiz = quizzes.load(book.find_topic(flags.topic, quizzes.has_quiz))
     items = [quiz.item(flags.item)] if flags.item else list(quiz.items)
     given = None if flags.answers is None else _given(flags.answers, items)
     if given is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -69,13 +70,14 @@ def main(argv: list[str]) -> int:
                 break
             progress.add("quiz", f"{quiz.topic.name}/{item.id}", chosen=row["chosen"], right=row["right"])
             rows.append(row)
+        onward = [] if flags.json else next_lines(progress)
     if flags.json:
         right = sum(row["right"] for row in rows)
         print(
             json.dumps({"topic": quiz.topic.name, "right": right, "of": len(rows), "items": rows}, ensure_ascii=False)
         )
     else:
-        _close(quiz, rows, console)
+        _close(quiz, rows, onward, console)
     return 0
 
 
@@ -110,9 +112,12 @@ def _read(path: Path) -> Any:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        line = getattr(error, "lineno", None)  # of a mistake in JSON
-        zh = f"第 {line} 行不是正确的 JSON" if line else "不是 UTF-8 编码"
-        why = getattr(error, "strerror", None) or say(zh, str(error))
+        if isinstance(error, json.JSONDecodeError):
+            why = say(
+                f"第 {error.lineno} 行不是正确的 JSON（{error.msg}）", f"line {error.lineno} is not JSON ({error.msg})"
+            )
+        else:
+            why = getattr(error, "strerror", None) or say("不是 UTF-8 编码", "not UTF-8")
         raise UserError(
             say(f"答案文件 '{path}' 读不了：{why}。", f"the answers '{path}' cannot be read: {why}.")
         ) from error
@@ -212,27 +217,29 @@ def _tell(quiz: Quiz, item: Item, verdict: Verdict, shown: list[int], console: C
             answer = answer if item.kind == "order" else "".join(sorted(answer))
         console.print(say(f"不对，答案是 {answer}。", f"Not quite: the answer is {answer}."), style="red")
     for about, why in verdict.reasons:
-        console.print(f"  {about}{say('：', ': ') if about else ''}{why}", style="dim" if verdict.right else None)
+        text = say(f"{about}：{why}", f"{about}: {why}") if about else str(why)
+        console.print(f"  {text}", style="dim" if verdict.right else None)
     for lab in verdict.labs:
         console.print(
             say("  亲眼看看：", "  See for yourself: ") + f"fledge lab run {quiz.topic.name}/{lab}", style="cyan"
         )
 
 
-def _close(quiz: Quiz, rows: list[dict[str, Any]], console: Console) -> None:
-    """k of n, and what to look at again."""
+def _close(quiz: Quiz, rows: list[dict[str, Any]], onward: list[str], console: Console) -> None:
+    """k of n, what to look at again, and the next step of the path."""
     if not rows:
         console.print(say("没有回答，什么都没记。", "Nothing was answered, and nothing recorded."))
         return
     wrong = [row for row in rows if not row["right"]]
     right, of = len(rows) - len(wrong), len(rows)
     console.print(say(f"\n{of} 题里答对 {right} 题。", f"\n{right} of {of} right."), style="bold")
-    if not wrong:
-        return
-    console.print(say("再看一遍：", "Look at these again:"))
+    if wrong:
+        console.print(say("再看一遍：", "Look at these again:"))
     for row in wrong:
         console.print(f"  {row['question']}")
         for lab in row["labs"]:
             console.print(f"    fledge lab run {lab}", style="cyan")
         console.print(f"    fledge quiz {quiz.topic.name} --item {row['id']}", style="cyan")
-    console.print(f"  fledge learn read {quiz.topic.name} teaching", style="cyan")
+    if wrong:
+        console.print(f"  fledge learn read {quiz.topic.name} teaching", style="cyan")
+    console.print("\n" + "\n".join(onward))

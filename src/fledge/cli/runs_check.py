@@ -15,11 +15,17 @@ from fledge.records import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fledge.evaluate.bands import Match
-    from fledge.evaluate.check import Check
+    from fledge.diagnose.bands import BandMatch
+    from fledge.diagnose.check import RunCheck
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
-VERDICTS = {"normal": "正常", "unusual": "异常", "broken": "有错", "cannot tell": "看不出", "note": "说明"}
+VERDICTS = {
+    "normal": Text("正常", "normal"),
+    "unusual": Text("异常", "unusual"),
+    "broken": Text("有错", "broken"),
+    "cannot tell": Text("看不出", "cannot tell"),
+    "note": Text("说明", "note"),
+}
 STATUSES = {  # of a run, as run.json says them
     "running": Text("进行中", "running"),
     "done": Text("完成", "done"),
@@ -28,16 +34,22 @@ STATUSES = {  # of a run, as run.json says them
     "killed": Text("被中断", "killed"),
 }
 DIFFERENCES = {
-    "data": "数据", "shape": "模型形状", "vocab_size": "词表", "seq_len": "行长", "tokens_per_step": "每步词元数",
-    "steps": "步数", "replay_share": "重放比例",
-}  # fmt: skip
+    "data": Text("数据", "data"),
+    "shape": Text("模型形状", "shape"),
+    "vocab_size": Text("词表", "vocabulary"),
+    "seq_len": Text("行长", "row length"),
+    "tokens_per_step": Text("每步词元数", "tokens a step"),
+    "steps": Text("步数", "steps"),
+    "replay_share": Text("重放比例", "replay share"),
+}
 
 
 @dataclass
-class CheckFlags:
+class RunsCheckFlags:
     """Is my run normal? Compare it with landmarks and reference runs, and name the likely cause when it is not.
 
-    Exit code 0: nothing wrong was found; 1: something is.
+    Its own model, or newest checkpoint, is asked about a little of its text: that takes some seconds. Exit code 0: nothing
+    wrong was found, or it cannot be told; 1: something is.
     """
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -47,10 +59,13 @@ class CheckFlags:
 
 
 def check(argv: list[str]) -> int:
-    flags = parse(CheckFlags, argv, "fledge runs check")
-    from fledge.evaluate.check import check_run
+    flags = parse(RunsCheckFlags, argv, "fledge runs check")
+    from fledge.diagnose.check import check_run
+    from fledge.diagnose.job import JobFacts
+    from fledge.jobs import JOBS, find_job
 
-    result = check_run(Run.open(flags.run))
+    run = Run.open(flags.run)
+    result = check_run(run, find_job(run.info["job"]).facts() if run.info["job"] in JOBS else JobFacts())
     if flags.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
     else:
@@ -58,17 +73,20 @@ def check(argv: list[str]) -> int:
     return int(result.verdict in ("unusual", "broken"))
 
 
-def print_check(check: Check) -> None:
+def print_check(check: RunCheck) -> None:
     """Print the check in the learner's language."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:  # a pipe has no width: cut nothing
         console.width = 10_000
-    case = check.case
-    steps = say(f"{case.curves.step}/{case.curves.planned} 步", f"step {case.curves.step} of {case.curves.planned}")
-    status = case.run.status()
-    console.print(f"{case.run.name} · {case.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
+    evidence = check.evidence
+    steps = say(
+        f"{evidence.curves.step}/{evidence.curves.planned} 步",
+        f"step {evidence.curves.step} of {evidence.curves.planned}",
+    )
+    status = evidence.run.status()
+    console.print(f"{evidence.run.name} · {evidence.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
     _print_findings(check, console)
     _print_landmarks(check, console)
@@ -79,43 +97,43 @@ def print_check(check: Check) -> None:
 
 
 def _word(level: str) -> str:
-    return say(VERDICTS[level], level)
+    return str(VERDICTS[level])
 
 
-def _print_findings(check: Check, console: Console) -> None:
+def _print_findings(check: RunCheck, console: Console) -> None:
     for finding in check.findings:
         console.print(f"\n  [{_word(finding.level)}] {finding.cause}", style=COLOURS[finding.level])
         console.print(f"    {say('依据', 'evidence')}: {finding.evidence}")
         console.print(f"    {say('怎么办', 'what to do')}: {finding.advice}")
 
 
-def _print_landmarks(check: Check, console: Console) -> None:
-    from fledge.evaluate.check import after_a_tenth
+def _print_landmarks(check: RunCheck, console: Console) -> None:
+    from fledge.diagnose.check import after_a_tenth
 
-    case = check.case
-    if not check.landmarks or case.end is None:
+    evidence = check.evidence
+    if not check.landmarks or evidence.end is None:
         return
     table = _table(say("路标", "landmark"), "", say("这个运行", "this run"))
     for landmark in check.landmarks:
         if landmark.unit == "bits/byte":
-            bits = case.curves.final("val_bpb")
+            bits = evidence.curves.final("val_bpb")
             here = "-" if bits is None else f"{bits:.3f} ({bits / landmark.value - 1:+.0%})"
         elif landmark.reached is not None:
             here = say(f"第 {landmark.reached} 步前越过", f"passed by step {landmark.reached}")
         else:
             here = say("没有越过", "not passed")
         table.add_row(landmark.words, f"{landmark.value:.3f} {landmark.unit}", here)
-    curve = [f"{loss:.3f}" for loss in (case.begin, after_a_tenth(case), case.end) if loss is not None]
+    curve = [f"{loss:.3f}" for loss in (evidence.begin, after_a_tenth(evidence), evidence.end) if loss is not None]
     table.add_row(say("损失：开始 → 一成 → 现在", "loss: at first → after a tenth → now"), "", " → ".join(curve))
     console.print()
     console.print(table)
 
 
-def _print_band(check: Check, match: Match, console: Console) -> None:
+def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
     info = match.band.info
-    title, seeds = say(*info["title"]), len(info["seeds"])
+    title, seeds = Text(*info["title"]), len(info["seeds"])
     if not match.exact:
-        differ = say("、", ", ").join(say(DIFFERENCES[name], name) for name in match.differences)
+        differ = say("、", ", ").join(str(DIFFERENCES[name]) for name in match.differences)
         console.print(
             say(
                 f"最接近的参考是“{title}”（{seeds} 个种子），但{differ}不同，所以不拿它来评判；它的终点："

@@ -17,7 +17,7 @@ from fledge.errors import UserError
 from fledge.lang import Text, readable, say
 
 PROG = "fledge tokenizer"
-LANGUAGES = {"zh": "中文", "en": "英文", "other": "其他"}
+LANGUAGES = {"zh": ("中文", "Chinese"), "en": ("英文", "English"), "other": ("其他", "other")}
 
 
 @dataclass
@@ -137,7 +137,8 @@ def train(flags: TrainFlags) -> int:
         )
     for note in sample.notes:
         print(note)
-    print(say("看一看它：", "Look at it: ") + f'{PROG} show {flags.out} "Hello, 你好!"')
+    look = f'{PROG} show {flags.out} "Hello, 你好!"'
+    print(say(f"看一看它：{look}", f"Look at it: {look}"))
     return 0
 
 
@@ -164,7 +165,7 @@ def compare(flags: CompareFlags) -> int:
     table = Table(title=title, box=box.SIMPLE)
     table.add_column(say("分词器", "tokenizer"), overflow="fold", min_width=10)
     sizes = (say("词表", "vocab"), say("词元数", "tokens"), say("字节/词元", "bytes/token"))
-    for name in (*sizes, *(say(LANGUAGES[name], name) for name in languages), say("嵌入层", "embedding")):
+    for name in (*sizes, *(say(*LANGUAGES[name]) for name in languages), say("嵌入层", "embedding")):
         table.add_column(name, justify="right", no_wrap=True)
     names = [say("原始字节", "raw bytes"), say("单个字符", "characters"), *(row["tokenizer"] for row in rows[2:])]
     for name, row in zip(names, rows):

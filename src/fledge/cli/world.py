@@ -22,18 +22,25 @@ if TYPE_CHECKING:
 COLOURS = {
     "name": "cyan", "choice": "green", "common": "bold yellow", "rare": "bold red", "arithmetic": "bold magenta", "state": "blue",
 }  # fmt: skip
-GROUPS = {"all": "全部", "languages": "语言", "kinds": "文体", "tags": "知识的种类"}
+GROUPS = {
+    "all": ("全部", "all"), "languages": ("语言", "languages"), "kinds": ("文体", "kinds"),
+    "tags": ("知识的种类", "tags"),
+}  # fmt: skip
 TAGS = {
-    "template": "句式", "choice": "随意的选词", "name": "名字", "common": "常见的事实", "rare": "少见的事实",
-    "arithmetic": "算术", "state": "前文的内容",
+    "template": ("句式", "template"), "choice": ("随意的选词", "free choice"), "name": ("名字", "name"),
+    "common": ("常见的事实", "common fact"), "rare": ("少见的事实", "rare fact"),
+    "arithmetic": ("算术", "arithmetic"), "state": ("前文的内容", "carried state"),
 }  # fmt: skip
 FACTS = {
-    "total": "总数", "rare": "少见", "never asked": "从不被问", "in one language": "只用一种语言写", "news": "新闻",
-    "most to least told": "讲得最多与最少之比",
+    "total": ("总数", "total"), "rare": ("少见", "rare"), "never asked": ("从不被问", "never asked"),
+    "in one language": ("只用一种语言写", "in one language"), "news": ("新闻", "news"),
+    "most to least told": ("讲得最多与最少之比", "most to least told"),
 }  # fmt: skip
 ENTITIES = {
-    "animal": "动物", "colour": "颜色", "diet": "吃的东西", "food": "食物", "habitat": "栖息地", "job": "职业", "month": "月份",
-    "person": "人", "place": "地方", "sight": "名胜",
+    "animal": ("动物", "animal"), "colour": ("颜色", "colour"), "diet": ("吃的东西", "diet"),
+    "food": ("食物", "food"), "habitat": ("栖息地", "habitat"), "job": ("职业", "job"),
+    "month": ("月份", "month"), "person": ("人", "person"), "place": ("地方", "place"),
+    "sight": ("名胜", "sight"),
 }  # fmt: skip
 
 
@@ -115,7 +122,8 @@ def stats_verb(argv: list[str]) -> int:
     from rich.table import Table
 
     console = Console(highlight=False)
-    facts, entities = _listed(found["facts"], FACTS), _listed(found["entities"], ENTITIES)
+    facts = say("，", ", ").join(f"{say(*FACTS[name])} {count}" for name, count in found["facts"].items())
+    entities = say("，", ", ").join(f"{say(*ENTITIES[name])} {count}" for name, count in found["entities"].items())
     seed = found["seed"]
     console.print(
         say(
@@ -133,14 +141,10 @@ def stats_verb(argv: list[str]) -> int:
     for group, rows in groups.items():
         for at, (name, row) in enumerate(rows.items()):
             cells = f"{row['count']:,}", f"{row['bytes']:,}", f"{row['share']:.1%}", f"{row['bpb']:.3f}"
-            shown = say(TAGS[name], name) if group == "tags" else name  # the others are values of --lang and --kind
-            table.add_row("" if at else say(GROUPS[group], group), shown, *cells, end_section=at == len(rows) - 1)
+            shown = say(*TAGS[name]) if group == "tags" else name  # the others are values of --lang and --kind
+            table.add_row("" if at else say(*GROUPS[group]), shown, *cells, end_section=at == len(rows) - 1)
     console.print(table)
     return 0
-
-
-def _listed(counts: dict[str, float], names: dict[str, str]) -> str:
-    return say("，", ", ").join(f"{say(names.get(name, name), name)} {count}" for name, count in counts.items())
 
 
 def show_verb(argv: list[str]) -> int:
@@ -180,7 +184,7 @@ def show_verb(argv: list[str]) -> int:
     if not flags.json:
         from rich.text import Text as RichText
 
-        legend = (RichText(say(TAGS[tag], tag), style=colour) for tag, colour in COLOURS.items())
+        legend = (RichText(say(*TAGS[tag]), style=colour) for tag, colour in COLOURS.items())
         console.print(RichText("  ").join(legend))
     return 0
 

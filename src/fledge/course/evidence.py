@@ -30,6 +30,8 @@ class Exercise:
     """the highest hint that was opened before it passed"""
     solution_first: bool
     """whether the solution was opened before it passed"""
+    calls: tuple[str, ...]
+    """what it called to pass: the reference, or what the task rules out; empty when it was written by hand"""
     first: str
     last: str
     reverse: dict[str, Any] | None
@@ -81,7 +83,8 @@ class Evidence:
         attempts = self.about("attempt", name)
         if not attempts:
             return None
-        passed = next((event for event in attempts if event.data.get("passed")), None)
+        passing = [event for event in attempts if event.data.get("passed")]
+        passed = next((event for event in passing if not event.data.get("calls")), passing[0] if passing else None)
         before = [event for event in self.events if event.subject == name and (passed is None or event.id < passed.id)]
         reverse = self.about("reverse", name)
         return Exercise(
@@ -89,6 +92,7 @@ class Evidence:
             passed_at=attempts.index(passed) + 1 if passed else None,
             hints=max((int(event.data.get("level") or 0) for event in before if event.kind == "hint"), default=0),
             solution_first=any(event.kind == "solution" for event in before),
+            calls=tuple(passed.data.get("calls") or ()) if passed else (),
             first=attempts[0].time,
             last=(passed or attempts[-1]).time,
             reverse=reverse[-1].data if reverse else None,
@@ -120,6 +124,9 @@ class Evidence:
         if found is None or found.passed_at is None:
             return None
         how = say(f"第 {found.passed_at} 次通过", f"passed at attempt {found.passed_at}")
+        if found.calls:
+            names = ", ".join(found.calls)
+            how += say(f"，调用了 {names}，不是自己写的", f", by calling {names}, not written by hand")
         if found.solution_first:
             how += say("，看过答案之后", ", after the solution was opened")
         elif found.hints:
@@ -144,7 +151,8 @@ class Evidence:
 
     def _command(self, step: Step) -> str | None:
         if noted := self.about("done", step.subject):
-            return f"{_day(noted[-1])} · {noted[-1].data.get('seen') or say('你自己确认的', 'confirmed by yourself')}"
+            seen = noted[-1].data.get("seen") or say("你自己确认的", "confirmed by yourself")
+            return f"{_day(noted[-1])} · {seen}"
         return self.trace(step)
 
     def trace(self, step: Step) -> str | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HINTS = 4
 KNOWN = {
     "title", "function", "functions", "part", "minutes", "difficulty", "task", "prerequisites", "labs", "seconds",
-    "memory_mb", "ceilings", "hints",
+    "memory_mb", "ceilings", "forbidden", "hints",
 }  # fmt: skip
 COSTS = ("flops", "bytes", "saved")
 Functions = dict[str, Callable[..., Any]]
@@ -31,7 +31,10 @@ Functions = dict[str, Callable[..., Any]]
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise; `functions` are the names that the learner defines, `part` the field of Parts that it can replace."""
+    """One exercise; `functions` are the names that the learner defines, `part` the field of Parts that it can replace.
+
+    `forbidden` are the library's calls that would do all of it: an answer that uses them passes, and the record says so.
+    """
 
     name: str
     topic: str
@@ -47,6 +50,7 @@ class Exercise:
     seconds: float
     memory_mb: int
     ceilings: dict[str, float]
+    forbidden: tuple[str, ...]
     hints: tuple[Text, ...]
 
     def source(self, file: str) -> str:
@@ -195,6 +199,7 @@ def _exercise(folder: Path, data: Any) -> Exercise:
         seconds=float(data.get("seconds", 10)),
         memory_mb=int(data.get("memory_mb", 1024)),
         ceilings=ceilings,
+        forbidden=tuple(data.get("forbidden", [])),
         hints=hints,
     )
 

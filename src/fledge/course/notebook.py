@@ -20,7 +20,7 @@ from fledge.course.markdown import section, shown, table, words
 from fledge.course.sources import read_yaml
 from fledge.course.workspace import write_once
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import Text, say
 from fledge.records import Run
 
 NUMBERS = ("loss", "val_loss", "val_bpb")
@@ -41,14 +41,16 @@ def record(
     what = "lab" if run.info.get("job") == "lab" else "run"
     if found is not None:  # a fair comparison, of one thing, is told apart: a learning path asks for one
         what = "comparison" if len(found.settings) == 1 else "against"
-    names = run.name + (say("，对照 ", " against ") + against.name if against else "")
+    names = say(f"{run.name}，对照 {against.name}", f"{run.name} against {against.name}") if against else run.name
     runs = [run] if against is None else [against, run]
-    expected = hypothesis or _fill("我预计会发生什么，为什么：", "What I expect, and why:")
-    learnt = conclusion or _fill("数字说明了什么，没有说明什么：", "What the numbers say, and what they do not:")
+    expected = hypothesis or say("我预计会发生什么，为什么：______", "What I expect, and why: ______")
+    learnt = conclusion or say(
+        "数字说明了什么，没有说明什么：______", "What the numbers say, and what they do not: ______"
+    )
     parts = [
         f"<!-- fledge log {what}: {run.name} -->",
-        f"# {say('实验记录：', 'Experiment: ')}{names}",
-        f"{say('记录日期', 'written')}: {today.isoformat()}",
+        "# " + say(f"实验记录：{names}", f"Experiment: {names}"),
+        say(f"记录日期：{today}", f"written: {today}"),
         section(say("假设", "Hypothesis"), expected),
         *([section(say("改变的变量", "What was changed"), told(found, against, run))] if against and found else []),
         section(say("怎么做的", "How it was done"), "\n\n".join(_how(one, titled=len(runs) > 1) for one in runs)),
@@ -56,7 +58,7 @@ def record(
         *_lab_parts(run, beside),
         *_samples(runs),
         section(say("结论", "Conclusion"), learnt),
-        section(say("下一步", "Next"), _fill("下一次只改哪一个变量：", "The one thing to change next:")),
+        section(say("下一步", "Next"), say("下一次只改哪一个变量：______", "The one thing to change next: ______")),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -96,7 +98,7 @@ def template(name: str) -> str:
 
 def templates() -> dict[str, str]:
     said = read_yaml(Path(__file__).parent / "templates.yaml")
-    return {name: say(text["zh"], text["en"]) for name, text in said.items()}
+    return {name: str(Text(**text)) for name, text in said.items()}
 
 
 def write_new(folder: Path, name: str, text: str, today: date) -> Path:
@@ -185,12 +187,14 @@ def _lab_parts(run: Run, beside: Path) -> list[str]:
     arms = ", ".join(
         f"{arm} {json.dumps(change, ensure_ascii=False)}" for arm, change in (config.get("arms") or {}).items()
     )
-    parts = [section(say("实验", "Lab"), f"`{config.get('lab')}`\n\n{say('各组', 'arms')}: {arms}")]
+    arms = say(f"各组：{arms}", f"arms: {arms}")
+    parts = [section(say("实验", "Lab"), f"`{config.get('lab')}`\n\n{arms}")]
     if guess := results.get("prediction"):
         right = say("对了", "right") if guess.get("right") else say("不对", "wrong")
-        sure = guess.get("confidence")
-        lines.insert(0, f"- {say('预测', 'prediction')}: {guess.get('choice')}" + (f" ({sure:.0%})" if sure is not None else "")
-                     + f" → {guess.get('outcome')}, {right}")  # fmt: skip
+        choice, outcome = guess.get("choice"), guess.get("outcome")
+        if (sure := guess.get("confidence")) is not None:
+            choice = f"{choice} ({sure:.0%})"
+        lines.insert(0, say(f"- 预测：{choice} → {outcome}，{right}", f"- prediction: {choice} → {outcome}, {right}"))
     parts.append(section(say("预测和结论", "Prediction and verdicts"), "\n".join(lines)))
     if (run.path / "figure.png").is_file():
         try:
@@ -238,7 +242,3 @@ def _seconds(run: Run) -> float | None:
 def _memory(run: Run) -> float | None:
     values = [row["memory_mb"] for row in run.metrics() if isinstance(row.get("memory_mb"), (int, float))]
     return max(values, default=None)
-
-
-def _fill(zh: str, en: str) -> str:
-    return say(f"{zh}______", f"{en} ______")

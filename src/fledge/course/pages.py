@@ -1,8 +1,12 @@
-"""The pages of a topic for a terminal: Markdown without the markers that other programs need, and without a pager."""
+"""The pages of a topic for a terminal: Markdown without the markers that other programs need."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +25,10 @@ MARKER_LINE = re.compile(r"^[ \t]*<!--(?:(?!-->).)*-->[ \t]*\n", re.DOTALL | re.
 MARKER = re.compile(r"<!--.*?-->", re.DOTALL)
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
 LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
+
+
+def has_pages(topic: Topic) -> bool:
+    return (topic.path / "README.md").is_file()
 
 
 def find_page(topic: Topic, word: str, lang: str | None = None) -> Path:
@@ -65,8 +73,8 @@ def page_text(file: Path) -> str:
     return re.sub(r"\n{3,}", "\n\n", _outside_code(text, prose)).strip() + "\n"
 
 
-def show(text: str) -> None:
-    """Print a page: laid out on a terminal, as plain Markdown into a pipe."""
+def show(text: str, *, pager: bool = True) -> None:
+    """Show a page: laid out on a terminal, with `less` where there is one; as plain Markdown into a pipe."""
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -74,7 +82,17 @@ def show(text: str) -> None:
     if not console.is_terminal:
         print(text, end="")
         return
-    console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False), width=min(console.width, WIDTH))
+    page = Markdown(text, code_theme="ansi_dark", hyperlinks=False)
+    width = min(console.width, WIDTH)
+    less = shutil.which("less") if pager and sys.stdin.isatty() else None
+    if less is None:
+        console.print(page, width=width)
+        return
+    with console.capture() as laid_out:
+        console.print(page, width=width)
+    # -R shows colours, -F leaves at once when the page fits the screen, -X leaves the page on it.
+    settings = {**os.environ, "LESSCHARSET": "utf-8"}
+    subprocess.run([less, "-RFX"], input=laid_out.get().encode(), env=settings, check=False)
 
 
 def reading_minutes(file: Path) -> float:

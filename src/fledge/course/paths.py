@@ -29,6 +29,11 @@ KINDS = {  # kind of step -> what a learner calls it
     "command": Text("动手", "run"),
     "done": Text("自评", "on your own"),
 }
+PAGES = {
+    "README": Text("导引", "overview"),
+    "teaching": Text("正文", "lesson"),
+    "code_guide": Text("代码导读", "code guide"),
+}
 LAB_MINUTES = 4.0  # to read the question, predict, and compare with the picture; the computing comes on top
 ITEM_MINUTES = 0.75  # for a question of a quiz and its reasons
 UNKNOWN_LAB_SECONDS = 40.0  # the most that a lab may take; for one that was not recorded yet
@@ -168,17 +173,18 @@ def missing(paths: Mapping[str, LearningPath]) -> list[str]:
                 for problem in _not_there(step)
             ]
         for check in path.checks:
-            zh, en = check.text.zh, check.text.en
             problems += [
                 say(
-                    f"{path.name}：'{zh}' 需要 '{need}'，但路径里没有这个步骤",
-                    f"{path.name}: '{en}' needs '{need}', which is no step of the path",
+                    f"{path.name}：'{check.text}' 需要 '{need}'，但路径里没有这个步骤",
+                    f"{path.name}: '{check.text}' needs '{need}', which is no step of the path",
                 )
                 for need in check.needs
                 if need not in known
             ]
             if not check.needs:
-                problems.append(say(f"{path.name}：没有步骤能证明 '{zh}'", f"{path.name}: nothing shows '{en}'"))
+                problems.append(
+                    say(f"{path.name}：没有步骤能证明 '{check.text}'", f"{path.name}: nothing shows '{check.text}'")
+                )
     return list(dict.fromkeys(problems))
 
 
@@ -245,21 +251,21 @@ def _counted(kind: str, subject: str) -> tuple[float, Text]:
         return nothing
     items = quiz.load(topic).items
     if not rest:
-        return len(items) * ITEM_MINUTES, _titled(topic, "自测", "quiz")
+        return len(items) * ITEM_MINUTES, _titled(topic, KINDS["quiz"])
     question = next((item.question for item in items if item.id == rest), None)
     return (ITEM_MINUTES, question) if question else nothing
 
 
 def _page(topic: book.Topic, page: str) -> tuple[float, Text]:
-    words = {"README": ("导引", "overview"), "teaching": ("正文", "lesson"), "code_guide": ("代码导读", "code guide")}
     try:
-        return pages.reading_minutes(pages.find_page(topic, page)), _titled(topic, *words[page])
+        return pages.reading_minutes(pages.find_page(topic, page)), _titled(topic, PAGES[page])
     except (UserError, KeyError):
         return 0.0, Text(f"{topic.name}/{page}", f"{topic.name}/{page}")
 
 
-def _titled(topic: book.Topic, zh: str, en: str) -> Text:
-    return Text(f"{pages.topic_title(topic, 'zh')}：{zh}", f"{pages.topic_title(topic, 'en')}: {en}")
+def _titled(topic: book.Topic, what: Text) -> Text:
+    title = Text(*(pages.topic_title(topic, lang) for lang in ("zh", "en")))
+    return Text(f"{title.zh}：{what.zh}", f"{title.en}: {what.en}")
 
 
 def _topic(name: str) -> book.Topic | None:

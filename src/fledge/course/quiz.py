@@ -134,31 +134,35 @@ def latest_answers(events: Iterable[Event], topic: Topic) -> dict[str, bool]:
 def page(quiz: Quiz, lang: str) -> str:
     """quiz.md (`lang` "zh") or quiz.en.md ("en"): every question, and its answer with all reasons behind a fold."""
 
-    def words(zh: str, en: str) -> str:
-        return zh if lang == "zh" else en
+    def said(text: Text) -> str:
+        return getattr(text, lang)
 
     name = quiz.topic.name
+    title = topic_title(quiz.topic, lang)
     lines = [
-        f"# {words('自测', 'Quiz')}{words('：', ': ')}{topic_title(quiz.topic, lang)}",
+        "# " + said(Text(f"自测：{title}", f"Quiz: {title}")),
         "",
         "<!-- written by docs/book.py from quiz.yaml -->",
         "",
-        words(
-            f"在终端里做会打乱选项、记下结果：`fledge quiz {name}`。这里先自己答，再展开看答案。",
-            f"In the terminal the options are shuffled and your answers are kept: `fledge quiz {name}`. Here, answer first and "
-            "unfold then.",
+        said(
+            Text(
+                f"在终端里做会打乱选项、记下结果：`fledge quiz {name}`。这里先自己答，再展开看答案。",
+                f"In the terminal the options are shuffled and your answers are kept: `fledge quiz {name}`. Here, answer first and "
+                "unfold then.",
+            )
         ),
     ]
     for number, item in enumerate(quiz.items, start=1):
         shown = arrange(item, None)
         hint = {
-            "multiple": words("（可多选）", " (one or more)"),
-            "order": words("（排出顺序）", " (put in order)"),
-            "numeric": words("（填一个数）", " (a number)"),
+            "multiple": said(Text("（可多选）", " (one or more)")),
+            "order": said(Text("（排出顺序）", " (put in order)")),
+            "numeric": said(Text("（填一个数）", " (a number)")),
         }.get(item.kind, "")
         lines += ["", f"## {number}. {getattr(item.question, lang)}{hint}", ""]
         lines += [f"- {LETTERS[at]}. {getattr(item.options[place].text, lang)}" for at, place in enumerate(shown)]
-        lines += ["", f"<details><summary>{words('答案', 'Answer')}</summary>", ""]
+        answer = said(Text("答案", "Answer"))
+        lines += ["", f"<details><summary>{answer}</summary>", ""]
         lines += [*_solution(item, shown, lang), "", "</details>"]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 

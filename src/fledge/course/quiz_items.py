@@ -67,7 +67,7 @@ class Quiz:
                     f"{self.topic.name} 的测验里没有题目 '{name}'。",
                     f"the quiz of {self.topic.name} has no item '{name}'.",
                 )
-                + (suggest(name, names) or say("题目有：", " There are: ") + ", ".join(names))
+                + (suggest(name, names) or say(f"题目有：{', '.join(names)}", f" There are: {', '.join(names)}"))
             )
         return self.items[names.index(name)]
 

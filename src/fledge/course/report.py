@@ -96,7 +96,7 @@ def _chain(report: Report, progress: Progress, count: int) -> None:
 
 def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
     report.blocks.append(("heading", say("走到哪里了", "How far")))
-    rows = [_head("阶段/完成/共/证据", "stage/done/of/evidence")]
+    rows = [say("阶段/完成/共/证据", "stage/done/of/evidence").split("/")]
     for stage in path.stages:
         seen = {step.id: evidence.of(step) for step in stage.steps}
         found = [f"{step.text} — {seen[step.id]}" for step in stage.steps if seen[step.id]]
@@ -105,7 +105,7 @@ def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
     report.blocks.append(("heading", say("检查清单", "Checklist")))
     met = {str(check.text): evidence.met(check, path) for check in path.checks}
     yes, no = say("有证据", "shown"), say("还没有", "not yet")
-    table = [_head("要做到的/状态/靠什么证明", "item/state/shown by")]
+    table = [say("要做到的/状态/靠什么证明", "item/state/shown by").split("/")]
     for check in path.checks:
         needs = ", ".join(_need(need) for need in check.needs)
         table.append([str(check.text), yes if met[str(check.text)] else no, needs])
@@ -117,27 +117,35 @@ def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
 def _need(need: str) -> str:
     """The id of a step in the learner's words."""
     kind, _, subject = need.partition(" ")
-    return f"{KINDS.get(kind) or say('路径', 'path')} {subject}"
+    what = KINDS.get(kind) or say("路径", "path")
+    return f"{what} {subject}"
 
 
 def _exercises(report: Report, evidence: Evidence) -> None:
     names = list(dict.fromkeys(event.subject for event in evidence.about("attempt")))
     rows = [
-        _head("练习/尝试/通过/提示/看过答案/自己写的测试", "exercise/attempts/passed/hints/solution first/own tests")
+        say(
+            "练习/尝试/通过/提示/看过答案/自己写的测试", "exercise/attempts/passed/hints/solution first/own tests"
+        ).split("/")
     ]
-    passed = 0
+    passed = by_calling = 0
     for name in names:
         found = evidence.exercise(name)
         assert found
         passed += found.passed_at is not None
+        by_calling += bool(found.calls)
         how = say(f"第 {found.passed_at} 次", f"at attempt {found.passed_at}") if found.passed_at else "-"
+        if found.calls:
+            called = "`, `".join(found.calls)
+            how += say(f"，调用了 `{called}`", f", by calling `{called}`")
         tests = "-"
         if found.reverse:
-            tests = say("抓住错误 ", "caught ") + f"{found.reverse.get('killed')}/{found.reverse.get('of')}"
+            killed, of = found.reverse.get("killed"), found.reverse.get("of")
+            tests = say(f"抓住错误 {killed}/{of}", f"caught {killed}/{of}")
         opened = say("是", "yes") if found.solution_first else "-"
         rows.append([name, str(found.attempts), how, str(found.hints or "-"), opened, tests])
     _add_table(report, say("练习", "Exercises"), rows)
-    report.numbers["exercises"] = {"passed": passed, "tried": len(names)}
+    report.numbers["exercises"] = {"passed": passed, "by_calling": by_calling, "tried": len(names)}
 
 
 def _labs(report: Report, evidence: Evidence) -> None:
@@ -145,10 +153,10 @@ def _labs(report: Report, evidence: Evidence) -> None:
     for event in evidence.about("lab"):
         labs.setdefault(event.subject, []).append(event)
     rows = [
-        _head(
+        say(
             "实验/次数/最近一次的记录/成立/不成立/无法判断",
             "lab/runs/newest record/supported/not supported/inconclusive",
-        )
+        ).split("/")
     ]
     for name, events in labs.items():
         words = list((events[-1].data.get("verdicts") or {}).values())
@@ -163,7 +171,7 @@ def _predictions(report: Report, found: Calibration) -> None:
     report.numbers["calibration"] = {
         f"{sure}%": {"count": n, "right": hits} for sure, (n, hits) in found.groups.items()
     }
-    rows = [_head("你说的把握/次数/对的次数/对的比例", "stated confidence/predictions/right/share right")]
+    rows = [say("你说的把握/次数/对的次数/对的比例", "stated confidence/predictions/right/share right").split("/")]
     rows += [[f"{sure}%", str(n), str(hits), f"{hits / n:.0%}"] for sure, (n, hits) in sorted(found.groups.items())]
     _add_table(report, say("预测准不准", "Predictions"), rows)
     if found.brier is None:
@@ -185,7 +193,7 @@ def _predictions(report: Report, found: Calibration) -> None:
 
 
 def _quizzes(report: Report, evidence: Evidence) -> None:
-    rows = [_head("自测/题数/答过/现在答对/第一次就对", "quiz/items/answered/right now/right at once")]
+    rows = [say("自测/题数/答过/现在答对/第一次就对", "quiz/items/answered/right now/right at once").split("/")]
     report.numbers["quizzes"] = {}
     for topic in book.topics():
         latest = evidence.answers(topic)
@@ -201,7 +209,7 @@ def _quizzes(report: Report, evidence: Evidence) -> None:
 
 
 def _runs(report: Report, evidence: Evidence) -> None:
-    rows = [_head("训练/任务/状态/损失/词元/日期", "training run/job/status/loss/tokens/date")]
+    rows = [say("训练/任务/状态/损失/词元/日期", "training run/job/status/loss/tokens/date").split("/")]
     for run in reversed(evidence.runs):
         if run.info.get("job") == "lab":
             continue
@@ -238,7 +246,7 @@ def _left(report: Report, evidence: Evidence, path: LearningPath) -> None:
             ),
         )
     )
-    rows = [_head("步骤/命令", "step/command")]
+    rows = [say("步骤/命令", "step/command").split("/")]
     rows += [[str(step.text), f"`{step.command}`"] for step in left[:LEFT]]
     report.blocks.append(("table", rows))
     later = [str(text) for stage in path.stages for text in stage.later]
@@ -250,10 +258,6 @@ def _left(report: Report, evidence: Evidence, path: LearningPath) -> None:
 def _add_table(report: Report, title: str, rows: list[list[str]]) -> None:
     report.blocks.append(("heading", title))
     report.blocks.append(("table", rows) if len(rows) > 1 else ("text", say("还没有。", "Nothing yet.")))
-
-
-def _head(zh: str, en: str) -> list[str]:
-    return say(zh, en).split("/")
 
 
 def _picture(found: Calibration) -> str:

@@ -32,6 +32,7 @@ class Batch:
         segments_BT: number of the document inside the row (attention stays inside), padding has its own; None when
             every row is one stretch without padding.
         tags_BT: uint8, the kind of knowledge of every target (see `Dataset.tag_names`); None for untagged data.
+        real_BT: bool, False for padding; None when there is none.
         count: number of targets; num_bytes: UTF-8 bytes that they spell.
     """
 
@@ -43,13 +44,14 @@ class Batch:
     count: int
     num_bytes: int
     ends_epoch: bool = False
+    real_BT: torch.Tensor | None = None
 
     def split(self, parts: int) -> list[Batch]:
         """The same rows as `parts` batches, or fewer when there are not so many rows: for a machine that has too little
         memory for all of them at once. The bytes of a part are not counted: `num_bytes` is 0."""
         if parts == 1:
             return [self]
-        names = ("inputs_BT", "targets_BT", "positions_BT", "segments_BT", "tags_BT")
+        names = ("inputs_BT", "targets_BT", "positions_BT", "segments_BT", "tags_BT", "real_BT")
         columns = [None if (t := getattr(self, name)) is None else t.tensor_split(parts) for name in names]
         pieces = []
         for i in range(min(parts, len(self))):
@@ -317,6 +319,10 @@ def build_batch(
             np.array([len(row) for row in rows], np.int64)[:, None], seq_len, 1
         )  # padding: the last number
         segments_BT.flat[place] = np.repeat(in_row, size)
+    real_BT = None
+    if size.sum() < len(rows) * seq_len:
+        real_BT = np.zeros(shape, bool)
+        real_BT.flat[place] = True
     tags_BT = None
     if dataset.tags is not None:
         tags_BT = np.zeros(shape, np.uint8)
@@ -331,6 +337,7 @@ def build_batch(
         positions_BT=torch.from_numpy(positions_BT),
         segments_BT=None if segments_BT is None else torch.from_numpy(segments_BT),
         tags_BT=None if tags_BT is None else torch.from_numpy(tags_BT),
+        real_BT=None if real_BT is None else torch.from_numpy(real_BT),
         count=len(learned),
         num_bytes=int(dataset.byte_lengths[learned].sum()),
     )

@@ -29,7 +29,7 @@ class StaticCache:
         self._keys_LBHSD: Tensor | None = None  # the first update knows heads, dtype and device
         self._values_LBHSD: Tensor | None = None
         self._mask: Tensor | None = None
-        self._slots_BT: Tensor | None = None
+        self._place: tuple[Any, ...] | None = None  # where the new tokens go, when not all to the same slots
 
     @property
     def length(self) -> int:
@@ -52,13 +52,12 @@ class StaticCache:
             self._begin(B, T, k_BHTD.device)
         S = self.length + T
         keys, values = self._keys_LBHSD[layer, :B], self._values_LBHSD[layer, :B]
-        if self._slots_BT is None:
+        if self._place is None:
             keys[:, :, S - T : S] = k_BHTD
             values[:, :, S - T : S] = v_BHTD
         else:
-            rows_B1 = torch.arange(B, device=keys.device)[:, None]
-            keys[rows_B1, :, self._slots_BT] = k_BHTD.transpose(1, 2)
-            values[rows_B1, :, self._slots_BT] = v_BHTD.transpose(1, 2)
+            keys[self._place] = k_BHTD.transpose(1, 2)
+            values[self._place] = v_BHTD.transpose(1, 2)
         if layer == self.num_layers - 1:
             self.lengths = [length + T for length in self.lengths]
         return keys[:, :, :S], values[:, :, :S], self._mask
@@ -71,13 +70,14 @@ class StaticCache:
                 f"{B} rows of {self.length} + {T} tokens do not fit: the cache holds {len(self.lengths)} of at most "
                 f"{self.capacity} rows, and {self.max_len} tokens a row"
             )
-        self._mask = self._slots_BT = None
+        self._mask = self._place = None
         equal, S = min(self.lengths) == self.length, self.length + T
         windowed = self.window is not None and self.window < S
         if equal and (T == 1 or self.length == 0) and not windowed:
             return
         slots_BT = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(T, device=device)
-        self._slots_BT = None if equal else slots_BT
+        if not equal:
+            self._place = (torch.arange(B, device=device)[:, None], slice(None), slots_BT)
         distance_BTS = slots_BT[:, :, None] - torch.arange(S, device=device)  # negative: ahead
         mask_BTS = distance_BTS >= 0
         if self.window is not None:

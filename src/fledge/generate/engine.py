@@ -42,15 +42,15 @@ class Row:
 
 
 class Generator:
-    """Batched generation with `model` (`hidden`, `head`, `config`, the cache protocol) and its tokenizer.
+    """Batched generation with `model` (`hidden`, `head`, `config`, `end_ids`, the cache protocol) and its tokenizer.
 
-    An answer ends at `<|im_end|>` or `<|endoftext|>`, at a stop string, at `max_new_tokens`, or at the end of the
-    context. At most `batch_size` prompts run at a time.
+    An answer ends at an end token (the tokenizer's and those that the model's folder lists), at a stop string, at
+    `max_new_tokens`, or at the end of the context. At most `batch_size` prompts run at a time.
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, *, batch_size: int = 64) -> None:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
-        self.stop_ids = frozenset((tokenizer.im_end_id, tokenizer.endoftext_id))
+        self.stop_ids = frozenset((tokenizer.im_end_id, tokenizer.endoftext_id)) | model.end_ids
         self._token_bytes = lru_cache(maxsize=None)(self._bytes_of)
 
     def generate(

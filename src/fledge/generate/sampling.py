@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fledge.errors import UserError
 from fledge.lang import say
+
+OF_A_MODEL = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # what generation_config.json may decide
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,14 @@ class Sampling:
 
     def __post_init__(self) -> None:
         require = self._require
-        require(self.max_new_tokens >= 1, "max_new_tokens", "至少是 1", "at least 1")
-        require(self.temperature >= 0, "temperature", "是 0（贪心）或更大", "0 (greedy) or more")
-        require(self.top_k >= 0, "top_k", "是 0（关闭）或更大", "0 (off) or more")
-        require(0 < self.top_p <= 1, "top_p", "大于 0，最大是 1", "above 0 and at most 1")
-        require(0 <= self.min_p <= 1, "min_p", "在 0 和 1 之间", "between 0 and 1")
-        require(self.repetition_penalty > 0, "repetition_penalty", "大于 0（1 表示关闭）", "above 0 (1 is off)")
-        require(self.num_beams >= 1, "num_beams", "至少是 1", "at least 1")
-        require(all(self.stop), "stop", "是不为空的字符串", "strings that are not empty")
+        require(self.max_new_tokens >= 1, "max_new_tokens", say("至少是 1", "at least 1"))
+        require(self.temperature >= 0, "temperature", say("是 0（贪心）或更大", "0 (greedy) or more"))
+        require(self.top_k >= 0, "top_k", say("是 0（关闭）或更大", "0 (off) or more"))
+        require(0 < self.top_p <= 1, "top_p", say("大于 0，最大是 1", "above 0 and at most 1"))
+        require(0 <= self.min_p <= 1, "min_p", say("在 0 和 1 之间", "between 0 and 1"))
+        require(self.repetition_penalty > 0, "repetition_penalty", say("大于 0（1 表示关闭）", "above 0 (1 is off)"))
+        require(self.num_beams >= 1, "num_beams", say("至少是 1", "at least 1"))
+        require(all(self.stop), "stop", say("是不为空的字符串", "strings that are not empty"))
         if self.num_beams > 1 and (self.filters or self.repetition_penalty != 1 or self.stop):
             raise UserError(
                 say(
@@ -54,10 +57,24 @@ class Sampling:
                 )
             )
 
-    def _require(self, ok: bool, name: str, zh: str, en: str) -> None:
+    def _require(self, ok: bool, name: str, wanted: str) -> None:
         if not ok:
             value = getattr(self, name)
-            raise UserError(say(f"{name} 应该{zh}，现在却是 {value!r}。", f"{name} must be {en}, but it is {value!r}."))
+            raise UserError(
+                say(f"{name} 应该{wanted}，现在却是 {value!r}。", f"{name} must be {wanted}, but it is {value!r}.")
+            )
+
+    @classmethod
+    def of_model(cls, generation_config: Mapping[str, Any]) -> Sampling:
+        """How the makers of a model would have it sampled: the settings of generation_config.json that have our names.
+
+        What it leaves out is as usual here. `do_sample: false` is greedy only where it is written: that is the default of
+        transformers, which most files leave out and do not mean.
+        """
+        own = {name: value for name in OF_A_MODEL if (value := generation_config.get(name)) is not None}
+        if generation_config.get("do_sample") is False:
+            own = {"temperature": 0.0, **{name: own[name] for name in ("repetition_penalty",) if name in own}}
+        return cls(**own)
 
     @property
     def filters(self) -> bool:

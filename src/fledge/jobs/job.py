@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fledge.diagnose.job import JobFacts
 from fledge.lang import Text
 from fledge.planning.facts import Planning
 from fledge.training.config import TrainConfig
@@ -54,6 +55,7 @@ class Job:
         objective: built when everything else is there (it loads torch).
         next_command: what one types to see the result, with {run}.
         language: whether its loss is -log p of the next token, so that counting tokens gives landmarks of its curve.
+        lowest_rate: of AdamW, for models of some hundred million parameters; the default is for a million.
     """
 
     name: str
@@ -65,3 +67,16 @@ class Job:
     objective: Callable[[Setting], Objective]
     next_command: str
     language: bool = True
+    lowest_rate: float = 0.0
+
+    def facts(self) -> JobFacts:
+        """What the check of its runs has to know."""
+        rates = self.config.rates
+        return JobFacts(
+            language=self.language,
+            prompts=self.rows == "chat",
+            usual_rates={
+                "muon": {name: (rate, rate) for name, rate in rates["muon"].items()},
+                "adamw": {"lr": (self.lowest_rate, rates["adamw"]["lr"])},
+            },
+        )

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from fledge.data import Batch, Dataset, Mixture, PackedBatches, eval_batches
+from fledge.data.batches import IGNORE
+from fledge.model.router import router_balance
 from fledge.model.transformer import Transformer
 from fledge.training.config import TrainConfig
 from fledge.training.length import Budget, Epochs, Length, Steps
@@ -59,9 +61,13 @@ class LanguageModeling:
         total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, batch.targets_BT, self.model.parts)
         metrics: Metrics = {}
         if router:
-            balance = load_balance(torch.cat(router), config.num_experts_per_tok)
-            metrics["load_balance"] = balance.detach() * batch.count, batch.count
-            total = total + config.router_aux_loss_coef * balance * batch.count
+            real_BT = torch.ones_like(batch.inputs_BT, dtype=torch.bool) if batch.real_BT is None else batch.real_BT
+            balance_B = router_balance(router, config.num_experts_per_tok, real_BT.to(device))
+            balance = (
+                balance_B * (batch.targets_BT != IGNORE).sum(1).to(device)
+            ).sum()  # a row counts as its targets do
+            metrics["load_balance"] = balance.detach(), batch.count
+            total = total + config.router_aux_loss_coef * balance
         return Loss(total, batch.count, metrics)
 
     @torch.no_grad()
@@ -105,18 +111,6 @@ class LanguageModeling:
             "replay": self.replay.dataset.describe() if self.replay else None,
             "batches": self.batches.report(),
         }
-
-
-def load_balance(logits_NE: Tensor, k: int) -> Tensor:
-    """Switch-style balance loss as in HF's `load_balancing_loss_func`: E * sum over experts of (share of slots * mean p).
-
-    It is k when the load is even. Source: Fedus et al., 2021, for top-k.
-    """
-    num_experts = logits_NE.shape[-1]
-    p_NE = logits_NE.float().softmax(-1)
-    chosen = p_NE.topk(k, dim=-1).indices
-    share_E = torch.zeros_like(p_NE).scatter_(1, chosen, 1.0).mean(0)
-    return num_experts * (share_E * p_NE.mean(0)).sum()
 
 
 def model_inputs(batch: Batch, device: torch.device) -> dict[str, Any]:

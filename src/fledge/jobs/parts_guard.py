@@ -82,7 +82,7 @@ class PartsGuard(Guard):
         same = ""
         if yours(self.fit.parts):
             same = say("；你写的部件换成参考实现也一样", ", with the reference's parts in place of yours too")
-        self._settle(named, self.stopped(step, what, path, loss, same))
+        self._settle(named, self.stopped(step, what, path, same))
 
     def rescue(self, error: Exception) -> Exception:
         """Save the run as it was after its last whole step; the error, with what to do now."""

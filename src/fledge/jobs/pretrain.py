@@ -78,4 +78,5 @@ JOB = Job(
     ),
     objective=objective,
     next_command='fledge generate {run} "…"',
+    lowest_rate=5e-4,
 )

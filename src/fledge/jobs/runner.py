@@ -23,7 +23,7 @@ from fledge.jobs.data import make_tokenizer
 from fledge.jobs.job import Job, Material, Setting
 from fledge.jobs.parts_guard import PartsGuard
 from fledge.jobs.planned import prediction, record_outcome, with_plan
-from fledge.jobs.settings import settled
+from fledge.jobs.settings import refuse_lost_files, settled
 from fledge.jobs.shape import new_shape, refuse_shape, same_vocabulary
 from fledge.lang import say
 from fledge.model.config import ModelConfig
@@ -101,6 +101,7 @@ def resolve(
     if run and run.info["status"] == "done" and _finished(run, config):
         return Resolved(job, config, base, finished=run)
     if run:
+        refuse_lost_files(run, config)
         held.enter_context(run.alone())
     elif material is None:
         for path in config.data:

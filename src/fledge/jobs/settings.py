@@ -72,7 +72,6 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
                     f"{flag(name)} out to go on, or start another run without {flag('resume')}.",
                 )
             )
-    _refuse_lost_files(run, config)
     return config
 
 
@@ -84,15 +83,15 @@ def _same_files(run: Run, name: str, paths: list[str]) -> bool:
     return name in FILES and same_files(described.get("inputs", []), paths)
 
 
-def _refuse_lost_files(run: Run, config: TrainConfig) -> None:
+def refuse_lost_files(run: Run, config: TrainConfig) -> None:
     """Files that were moved: the run goes on with them when it is told where they are."""
     for name in FILES:
         for path in getattr(config, name, []):
             if not Path(path).exists():
                 raise UserError(
                     say(
-                        f"训练 '{run.name}' 的数据 {path} 不在原来的地方了：用 {flag(name)} 写出它现在在哪里，内容没变就接着练。",
-                        f"{path}, which run '{run.name}' was started with, is not there any more: give its new place with "
+                        f"训练 '{run.name}' 的数据 {path} 不在这里：用 {flag(name)} 写出它现在在哪里，内容没变就接着练。",
+                        f"{path}, which run '{run.name}' needs, is not there: give its new place with "
                         f"{flag(name)}; the run goes on when its content is the same.",
                     )
                 )

@@ -73,4 +73,5 @@ JOB = Job(
     ),
     objective=objective,
     next_command="fledge chat {run}",
+    lowest_rate=1e-5,
 )

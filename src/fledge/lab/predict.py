@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, suggest
-from fledge.lab.results import Results
-from fledge.lab.spec import Lab
 from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.lab.results import Results
+    from fledge.lab.spec import Lab
 
 DEFAULT_CONFIDENCE = 0.6
 
@@ -23,24 +25,48 @@ class Guess:
 
 
 def given(lab: Lab, word: str | None, *, ask: bool) -> Guess | None:
-    """The guess that `--predict` spells, or that a person at the terminal makes; None when there is none."""
+    """The guess that `--predict` spells, or that a person at the terminal makes; None when there is none.
+
+    At a terminal a slip is asked again; elsewhere it is a UserError, before anything has run.
+    """
+    ask = ask and sys.stdin.isatty() and sys.stdout.isatty()
     if word is not None:
-        return spelled(lab, word)
-    if not ask or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
+        try:
+            return spelled(lab, word)
+        except UserError as slip:
+            if not ask:
+                raise
+            print(f"{slip}\n")
+    return asked(lab) if ask else None
+
+
+def asked(lab: Lab) -> Guess | None:
+    """What a person at the terminal guesses; None when they skip it."""
     options = list(lab.prediction.options)
     print(lab.prediction.question)
     for number, key in enumerate(options, 1):
         print(f"  {number}. {lab.prediction.options[key]}")
     while True:
-        answer = input(say("你的预测（数字；直接回车跳过）：", "your guess (a number; Enter to skip): ")).strip()
+        answer = _typed(say("你的预测（数字；直接回车跳过）：", "your guess (a number; Enter to skip): "))
         if not answer:
             return None
-        if answer.isdigit() and 1 <= int(answer) <= len(options):
+        if answer.isdecimal() and 1 <= int(answer) <= len(options):
             break
         print(say(f"请输入 1 到 {len(options)}。", f"Type a number from 1 to {len(options)}."))
-    sure = input(say("有几成把握？（百分数，默认 60）：", "how sure are you, in percent? (60): ")).strip()
-    return spelled(lab, f"{options[int(answer) - 1]}:{sure or 60}")
+    while True:
+        sure = _typed(say("有几成把握？（百分数，默认 60）：", "how sure are you, in percent? (60): ")) or "60"
+        if (confidence := share(sure)) is not None:
+            return Guess(options[int(answer) - 1], confidence)
+        print(say("请输入 0 到 100 之间的数。", "Type a number from 0 to 100."))
+
+
+def _typed(prompt: str) -> str:
+    """A line without its spaces; nothing at the end of the input (Ctrl-D)."""
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        print()
+        return ""
 
 
 def spelled(lab: Lab, word: str) -> Guess:
@@ -55,11 +81,8 @@ def spelled(lab: Lab, word: str) -> Guess:
                 f"--predict must be one of {', '.join(options)}, not '{choice}'.{near}",
             )
         )
-    try:
-        confidence = float(percent.rstrip("%")) / 100 if percent else DEFAULT_CONFIDENCE
-    except ValueError:
-        confidence = -1.0
-    if not 0 <= confidence <= 1:
+    confidence = share(percent) if percent else DEFAULT_CONFIDENCE
+    if confidence is None:
         raise UserError(
             say(
                 f"--predict {word}：冒号后面的把握应该是 0 到 100 的数，不能是 '{percent}'。",
@@ -67,6 +90,15 @@ def spelled(lab: Lab, word: str) -> Guess:
             )
         )
     return Guess(choice, confidence)
+
+
+def share(percent: str) -> float | None:
+    """`75`, `75%` or `75 %` as 0.75; None for what is no number from 0 to 100."""
+    try:
+        found = float(percent.rstrip("%％ ")) / 100
+    except ValueError:
+        return None
+    return found if 0 <= found <= 1 else None
 
 
 def judged(results: Results, guess: Guess) -> dict[str, Any]:

@@ -10,18 +10,21 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fledge.complaints import in_chinese
+from fledge.course.onward import next_lines
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
 from fledge.errors import UserError, suggest
 from fledge.lab import figure, predict, verdict
 from fledge.lab.results import Results
 from fledge.lab.show import show
-from fledge.lab.spec import Lab
 from fledge.lang import say, use_utf8
 from fledge.records import Run
+
+if TYPE_CHECKING:
+    from fledge.lab.spec import Lab
 
 
 def main(lab: Lab, argv: Sequence[str]) -> int:
@@ -41,31 +44,37 @@ def main(lab: Lab, argv: Sequence[str]) -> int:
 def run(lab: Lab, argv: Sequence[str]) -> Run:
     """Run the lab as `argv` says, print what came out, and return its record."""
     flags = parse(lab, argv)
-    chosen = {item.name: getattr(flags, item.name) for item in visible(lab) if getattr(flags, item.name) is not None}
-    settings = verdict.changed(lab, (dict(lab.quick) if flags.quick else {}) | chosen)
+    settings = settings_of(lab, flags)
     count = flags.seeds or (min(lab.seeds, verdict.ENOUGH_SEEDS) if flags.quick else lab.seeds)
     root = flags.out or Path(os.environ.get("FLEDGE_RUNS") or find_workspace().runs)
     if not flags.json:
         print(f"{lab.id}\n{lab.title}\n")
     prediction = predict.given(lab, flags.predict, ask=not (flags.json or flags.no_predict))
     results = _execute(lab, settings, range(flags.seed, flags.seed + count))
-    judged = verdict.verdicts(results)
-    record = keep(results, judged, prediction, quick=flags.quick, root=root)
+    record = keep(results, prediction, quick=flags.quick, root=root)
+    found = record.info["results"]
     with open_progress() as progress:
         if prediction:
-            progress.add("prediction", lab.id, run=record.name, **record.info["results"]["prediction"])
-        progress.add(
-            "lab", lab.id, run=record.name, verdicts=judged, quick=flags.quick, seconds=round(results.seconds, 1)
-        )
+            progress.add("prediction", lab.id, run=record.name, **found["prediction"])
+        seconds = round(results.seconds, 1)
+        progress.add("lab", lab.id, run=record.name, verdicts=found["verdicts"], quick=flags.quick, seconds=seconds)
+        onward = [] if flags.json else next_lines(progress)
     if flags.json:
-        print(json.dumps({"run": record.path.as_posix(), **record.info["results"]}, ensure_ascii=False))
-    else:
-        show(results, judged, record.info["results"].get("prediction"))
-        print(say("\n图和记录：", "\npicture and record: ") + record.path.as_posix())
+        print(json.dumps({"run": record.path.as_posix(), **found}, ensure_ascii=False))
+        return record
+    ours = settings == lab.settings and count >= lab.seeds
+    show(results, found.get("prediction"), ours=ours)
+    print(say("\n图和记录：", "\npicture and record: ") + record.path.as_posix(), *onward, sep="\n")
     return record
 
 
-def keep(results: Results, judged: dict[str, str], prediction: predict.Guess | None, *, quick: bool, root: Path) -> Run:
+def settings_of(lab: Lab, flags: argparse.Namespace) -> Any:
+    """The lab's settings as the flags say; UserError for what is out of its range."""
+    chosen = {item.name: getattr(flags, item.name) for item in visible(lab) if getattr(flags, item.name) is not None}
+    return verdict.changed(lab, (dict(lab.quick) if flags.quick else {}) | chosen)
+
+
+def keep(results: Results, prediction: predict.Guess | None, *, quick: bool, root: Path) -> Run:
     """Write the run folder: run.json, a line of metrics for every arm and seed, and the picture as PNG and SVG."""
     lab = results.lab
     config = {
@@ -81,7 +90,7 @@ def keep(results: Results, judged: dict[str, str], prediction: predict.Guess | N
         for seed, row in zip(results.seeds, rows):
             record.log(arm=arm, seed=seed, **row)
     found: dict[str, Any] = {
-        "verdicts": judged,
+        "verdicts": verdict.verdicts(results),
         "metrics": results.summary(),
         "landmarks": landmarks(results),
         "seconds": round(results.seconds, 2),
@@ -142,7 +151,8 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
         hint = hint or say(f"用法见 `python {self.prog} --help`。", f" See `python {self.prog} --help`.")
-        raise UserError(say(f"{self.prog}：{in_chinese(message)}。{hint}", f"{self.prog}: {message}.{hint}"))
+        said = in_chinese(message)
+        raise UserError(say(f"{self.prog}：{said}。{hint}", f"{self.prog}: {said}.{hint}"))
 
 
 def _count(word: str) -> int:

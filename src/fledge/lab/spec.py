@@ -106,6 +106,8 @@ class Lab:
     labels: Mapping[str, Text]
     seeds: int = 5
     quick: Mapping[str, Any] = field(default_factory=dict)
+    why: Text | None = None
+    """what explains the first claim, in a sentence or two: printed when a full run supports it"""
 
     def __post_init__(self) -> None:
         for problem in self.problems():

@@ -114,6 +114,24 @@ def sweep(
     return torch.stack(losses)
 
 
+def train_at_best(
+    new: Callable[[], nn.Module], rates: Sequence[float], data: Sequence[Tensor] | Tensor, loss: Loss = next_word_loss
+) -> nn.Module:
+    """Train one `new` model after the other with AdamW (no decay), and return that of the rate whose last tenth is lowest."""
+    found = []
+    for rate in rates:
+        model, history = new(), []
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+        for ids in data:
+            value = loss(model(ids[:, :-1]), ids[:, 1:])
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            history.append(value.item())
+        found.append((sum(history[-max(len(history) // 10, 1) :]), model))
+    return min(found, key=lambda one: one[0])[1]
+
+
 def final(losses: Tensor, worst: float) -> list[float]:
     """The mean loss of the last tenth, for every rate; what diverged counts as `worst`, and nothing counts as more."""
     last = losses[-max(len(losses) // 10, 1) :].mean(0)

@@ -2,7 +2,7 @@
 
 SUPPORTED       the predicate is true for every seed
 NOT SUPPORTED   it is false for every seed
-INCONCLUSIVE    the seeds disagree, there are fewer than three, or a number that it reads is not finite
+INCONCLUSIVE    a number that it reads is not finite, there are fewer than three seeds, or the seeds disagree
 """
 
 from __future__ import annotations
@@ -11,15 +11,31 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.errors import UserError
 from fledge.lab.results import Results
-from fledge.lab.spec import Claim, Lab, Sabotage
 from fledge.lang import say
+
+if TYPE_CHECKING:
+    from fledge.lab.spec import Claim, Lab, Sabotage
 
 SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE = "SUPPORTED", "NOT SUPPORTED", "INCONCLUSIVE"
 ENOUGH_SEEDS = 3
+NULL_STRIDE = 10_007  # how far apart the seeds of two arms lie in the null run; labs add round numbers of their own
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim, the one reason for it, and what it was made of."""
+
+    word: str
+    reason: Literal["all", "none", "not finite", "few", "split"]
+    truths: list[bool]
+    """of every seed, in their order"""
+    read: list[tuple[str, str]]
+    """(arm, metric) of every number and curve that the predicate looked at"""
 
 
 def execute(
@@ -56,28 +72,43 @@ def execute(
     return results
 
 
-def judge(claim: Claim, results: Results) -> str:
+def judge(claim: Claim, results: Results) -> Verdict:
     """The verdict of one claim on these results."""
-    truths = []
+    truths, finite = [], True
+    seen_at: dict[tuple[str, str], None] = {}
     for number in range(len(results.seeds)):
         seen = _Watched(results.of_seed(number))
-        truth = bool(claim.holds(seen))
-        if not seen.finite:
-            return INCONCLUSIVE
-        truths.append(truth)
-    if len(truths) < ENOUGH_SEEDS or len(set(truths)) > 1:
-        return INCONCLUSIVE
-    return SUPPORTED if truths[0] else NOT_SUPPORTED
+        truths.append(bool(claim.holds(seen)))
+        finite &= seen.finite
+        seen_at |= dict.fromkeys(seen.read)
+    read = list(seen_at)
+    if not finite:
+        return Verdict(INCONCLUSIVE, "not finite", truths, read)
+    if len(truths) < ENOUGH_SEEDS:
+        return Verdict(INCONCLUSIVE, "few", truths, read)
+    if len(set(truths)) > 1:
+        return Verdict(INCONCLUSIVE, "split", truths, read)
+    return Verdict(SUPPORTED, "all", truths, read) if truths[0] else Verdict(NOT_SUPPORTED, "none", truths, read)
 
 
 def verdicts(results: Results) -> dict[str, str]:
-    return {claim.name: judge(claim, results) for claim in results.lab.claims}
+    """{claim: the word of its verdict}."""
+    return {claim.name: judge(claim, results).word for claim in results.lab.claims}
 
 
 def null(lab: Lab, settings: Any, seeds: Sequence[int]) -> Results:
-    """The same settings in every arm, those of the first: a claim about a difference must find none."""
+    """The same settings in every arm, those of the first, and other seeds in each: they differ by chance alone.
+
+    A claim about a difference must find none. (With equal seeds the arms would be equal to the last bit, and no claim
+    could ever fail this.)
+    """
     same = lab.with_arm(settings, next(iter(lab.arms)))
-    return execute(lab, settings, seeds, arms=dict.fromkeys(lab.arms, same))
+    results = Results(lab, settings, list(seeds))
+    for number, arm in enumerate(lab.arms):
+        found = execute(lab, settings, [seed + NULL_STRIDE * number for seed in seeds], arms={arm: same})
+        results.rows[arm] = found.rows[arm]
+        results.seconds += found.seconds
+    return results
 
 
 def sabotaged(lab: Lab, sabotage: Sabotage, settings: Any, seeds: Sequence[int]) -> Results:
@@ -109,20 +140,27 @@ def changed(lab: Lab, changes: Mapping[str, Any]) -> Any:
 
 
 class _Watched(dict):
-    """The metrics of every arm; notices when a number that is not finite is read."""
+    """The metrics of every arm; remembers which were read, and whether all of those are finite."""
 
-    def __init__(self, arms: Mapping[str, Mapping[str, Any]], owner: _Watched | None = None):
+    def __init__(self, arms: Mapping[str, Any], arm: str = "", owner: _Watched | None = None):
         super().__init__(arms)
-        self.finite = True
+        self.arm = arm
         self.owner = owner or self
+        self.finite, self.read = True, list[tuple[str, str]]()
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
         if isinstance(value, Mapping):
-            return _Watched(value, self.owner)
-        if not _finite(value):
-            self.owner.finite = False
+            return _Watched(value, key, self.owner)
+        self.owner.read.append((self.arm, key))
+        self.owner.finite &= _finite(value)
         return value
+
+    def values(self) -> Any:
+        return [self[key] for key in self]
+
+    def items(self) -> Any:
+        return [(key, self[key]) for key in self]
 
 
 def _finite(value: Any) -> bool:

@@ -43,7 +43,7 @@ class ModelConfig:
     sliding_window: int | None = None
     initializer_range: float = 0.02
     bos_token_id: int | None = 0
-    eos_token_id: int | None = 2
+    eos_token_id: int | list[int] | None = 2  # Llama 3 has several
     pad_token_id: int | None = 0
     # Qwen3-MoE
     num_experts: int = 0
@@ -100,6 +100,12 @@ class ModelConfig:
         """Qwen3 normalises every query and key head before RoPE."""
         return self.model_type.startswith("qwen3")
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end a text, by config.json alone: one, several, or none."""
+        eos = self.eos_token_id
+        return () if eos is None else tuple(eos) if isinstance(eos, list) else (eos,)
+
     def is_sparse(self, layer: int) -> bool:
         """Whether this layer's MLP is a mixture of experts."""
         return (
@@ -142,9 +148,6 @@ class ModelConfig:
             )
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
-        eos = data.get("eos_token_id")
-        if isinstance(eos, list):  # Llama 3 lists several; generation_config.json keeps them all
-            data["eos_token_id"] = eos[0]
         known = {f.name for f in dataclasses.fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in known and (v is not None or k != "num_experts")})
 
@@ -159,22 +162,7 @@ class ModelConfig:
                     f"{folder} has no config.json, so it is not a model folder.",
                 )
             )
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(
-                say(
-                    f"{path} 不是有效的 JSON（{error}）：重新复制一份模型文件夹。",
-                    f"{path} is not valid JSON ({error}); copy the model folder again.",
-                )
-            ) from None
-        if not isinstance(data, dict):
-            raise UserError(
-                say(
-                    f"{path} 里不是一个 JSON 对象：重新复制一份模型文件夹。",
-                    f"{path} holds no JSON object; copy the model folder again.",
-                )
-            )
+        data = read_object(path)
         try:
             return cls.from_dict(data)
         except UserError as error:
@@ -246,3 +234,24 @@ class ModelConfig:
             "total": embedding + body + d,
             "active": embedding + active + d,
         }
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model folder; UserError when there is none in it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            say(
+                f"{path} 不是有效的 JSON（{error}）：重新复制一份模型文件夹。",
+                f"{path} is not valid JSON ({error}); copy the model folder again.",
+            )
+        ) from None
+    if not isinstance(data, dict):
+        raise UserError(
+            say(
+                f"{path} 里不是一个 JSON 对象：重新复制一份模型文件夹。",
+                f"{path} holds no JSON object; copy the model folder again.",
+            )
+        )
+    return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fledge.errors import UserError
 from fledge.lang import say
-from fledge.model.config import ModelConfig
+from fledge.model.config import ModelConfig, read_object
 from fledge.model.rope import rope_frequencies
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
@@ -29,28 +30,60 @@ def save_model(model: Transformer, folder: str | Path) -> None:
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / "config.json", config.to_dict() | {"dtype": dtype, "torch_dtype": dtype})
-    _write_json(
-        folder / "generation_config.json",
-        {
-            "bos_token_id": config.bos_token_id,
-            "eos_token_id": [i for i in (config.eos_token_id, config.bos_token_id) if i is not None],
-            "pad_token_id": config.pad_token_id,
-            "do_sample": True,
-            "temperature": 0.7,
-            "top_p": 0.95,
-        },
-    )
+    _write_json(folder / "generation_config.json", model.generation_config or _generation_config(config))
 
 
-def load_model(folder: str | Path, *, device: str | torch.device = "cpu", parts: Parts = REFERENCE) -> Transformer:
-    """Load a model folder strictly, in fp32. A mismatch, or a weight that is no number, names the first wrong tensor."""
+def load_model(
+    folder: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    parts: Parts = REFERENCE,
+) -> Transformer:
+    """Load a model folder strictly; weights are kept and computed in `dtype`.
+
+    Training needs fp32; for generation alone bf16 takes half the memory, and computes what fp32 weights cast at every call
+    compute. UserError: a mismatch, or a weight that is no number, names the first wrong tensor.
+    """
     folder = Path(folder)
     config = ModelConfig.load(folder)
     with torch.device("meta"):
         model = Transformer(config, parts)
-    assign_weights(model, unwrapped(read_weights(folder)), str(folder))
+    assign_weights(model, unwrapped(read_weights(folder)), str(folder), dtype)
     model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # the meta device has no numbers
+    model.compute_dtype = dtype
+    if (path := folder / "generation_config.json").is_file():
+        model.generation_config = _checked(read_object(path), path)
     return model.to(device).eval()
+
+
+def _checked(generation: dict[str, Any], path: Path) -> dict[str, Any]:
+    """UserError when the end tokens of a generation_config.json are no token ids."""
+    ends = generation.get("eos_token_id")
+    if any(type(id) is not int for id in (ends if isinstance(ends, list) else [] if ends is None else [ends])):
+        raise UserError(
+            say(
+                f"{path}：eos_token_id 是 {ends!r}，但应该是一个词元编号，或编号的列表：重新复制一份模型文件夹。",
+                f"{path}: eos_token_id is {ends!r}, and must be a token's number or a list of them; "
+                "copy the model folder again.",
+            )
+        )
+    return generation
+
+
+def _generation_config(config: ModelConfig) -> dict[str, Any]:
+    """What a model of ours says about sampling; a text of its ends with what it began with."""
+    ends = dict.fromkeys(
+        [*config.end_ids, *([config.bos_token_id] if config.bos_token_id == config.pad_token_id else [])]
+    )
+    return {
+        "bos_token_id": config.bos_token_id,
+        "eos_token_id": [id for id in ends if id is not None],
+        "pad_token_id": config.pad_token_id,
+        "do_sample": True,
+        "temperature": 0.7,
+        "top_p": 0.95,
+    }
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -91,8 +124,10 @@ def unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return own if len(own) == len(tensors) else tensors
 
 
-def assign_weights(model: Transformer, tensors: dict[str, Tensor], where: str) -> None:
-    """Put `tensors` into `model` (as fp32), refusing anything missing, left over, or of another shape."""
+def assign_weights(
+    model: Transformer, tensors: dict[str, Tensor], where: str, dtype: torch.dtype = torch.float32
+) -> None:
+    """Put `tensors` into `model` as `dtype`, refusing anything missing, left over, or of another shape."""
     expected = model.state_dict()
     tensors = dict(tensors)
     if model.config.tie_word_embeddings:  # some files carry the tied head twice, some once
@@ -127,7 +162,7 @@ def assign_weights(model: Transformer, tensors: dict[str, Tensor], where: str) -
                     f"{where}: tensor '{name}' has no place in a {kind} model.{likely}",
                 )
             )
-    model.load_state_dict({k: tensors[k].float() for k in expected}, strict=True, assign=True)
+    model.load_state_dict({k: tensors[k].to(dtype) for k in expected}, strict=True, assign=True)
     if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
 

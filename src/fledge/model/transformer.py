@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fledge.model.config import ModelConfig
-from fledge.model.layers import Block, Linear, RMSNorm
+from fledge.model.layers import Block, Linear, MoE, RMSNorm
 from fledge.model.rope import rope_frequencies, rope_tables
 from fledge.parts import REFERENCE, Parts
 
@@ -29,6 +30,7 @@ class Transformer(nn.Module):
 
     `compute_dtype` is the dtype of activations and matrix products; parameters keep their own (fp32 in training).
     `checkpoint_activations` recomputes each block in the backward pass: memory of one block instead of all.
+    `generation_config` is what the folder's generation_config.json holds; {} for a new model.
     """
 
     inv_freq: Tensor
@@ -39,6 +41,7 @@ class Transformer(nn.Module):
         self.parts = parts
         self.compute_dtype = torch.float32
         self.checkpoint_activations = False
+        self.generation_config: dict[str, Any] = {}
         self.model = Body(config, parts)
         self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
@@ -102,7 +105,7 @@ class Transformer(nn.Module):
 
         `segments_BT` numbers the documents of packed rows: attention never crosses from one to another. `positions_BT`
         defaults to 0..T-1. `cache.update(layer, k, v) -> (k, v, mask)` holds keys and values of earlier calls; the
-        caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E].
+        caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E] (for `router_balance`).
         """
         x_BTD = self.model.embed_tokens(ids_BT).to(self.compute_dtype)
         if positions_BT is None:
@@ -115,6 +118,17 @@ class Transformer(nn.Module):
             else:
                 x_BTD = block(x_BTD, rope, mask, cache, router_logits)
         return self.model.norm(x_BTD)
+
+    def compiled_hidden(self) -> Callable[..., Tensor]:
+        """`hidden` through torch.compile, for rows of one shape.
+
+        A model whose experts run one after the other is left as it is: their shapes are others in every batch, and it would be
+        compiled again and again until torch gives up.
+        """
+        like = torch.empty(0, device=self.device, dtype=self.compute_dtype)
+        if any(isinstance(module, MoE) and not module.is_grouped(like) for module in self.modules()):
+            return self.hidden
+        return torch.compile(self.hidden, dynamic=False)
 
     def _mask(self, ids_BT: Tensor, segments_BT: Tensor | None, dtype: torch.dtype) -> Tensor | None:
         """Additive mask [B or 1, 1, T, T], or None when plain causal attention is all that is needed."""
@@ -132,3 +146,9 @@ class Transformer(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.model.embed_tokens.weight.device
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The tokens that end an answer: those of config.json and of generation_config.json."""
+        listed = self.generation_config.get("eos_token_id")
+        return frozenset(self.config.end_ids) | ({*listed} if isinstance(listed, list) else {listed} - {None})

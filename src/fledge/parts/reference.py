@@ -32,19 +32,55 @@ def apply_rope(x_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x_BHTD * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
-    """Scaled dot-product attention -> [B, H, T, D]. Keys and values may have fewer heads (grouped-query attention).
+def attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention -> [B, H, T, D]. Keys and values may have fewer heads, G (grouped-query attention).
 
     `mask` None means causal when T == S, and attend to everything when T == 1 (one new token over a cache); else a
     bool or additive mask that broadcasts to [B, H, T, S] (bool True = may attend).
     """
-    T = q_BHTD.shape[2]
+    B, H, T, D = q_BHTD.shape
+    G, S = k_BGSD.shape[1:3]
     causal = mask is None and T > 1
     if q_BHTD.requires_grad and q_BHTD.dtype == torch.bfloat16 and q_BHTD.device.type == "cpu" and T <= 512:
         # Here the fused kernel's backward pass is slow: written out, a training step takes half to two thirds of its time.
-        return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(T, q_BHTD) if causal else mask)
-    grouped = q_BHTD.shape[1] != k_BHSD.shape[1]
-    return F.scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+        return explicit_attention(q_BHTD, k_BGSD, v_BGSD, causal_mask(T, q_BHTD) if causal else mask)
+    if G == H:
+        return F.scaled_dot_product_attention(q_BHTD, k_BGSD, v_BGSD, attn_mask=mask, is_causal=causal)
+    if T == 1:  # the query heads of a group become rows of one product, which every kernel knows
+        rows = None if mask is None else mask.expand(B, H, 1, S).reshape(B, G, -1, S)
+        return F.scaled_dot_product_attention(q_BHTD.reshape(B, G, -1, D), k_BGSD, v_BGSD, attn_mask=rows).view(
+            B, H, 1, D
+        )
+    if not fused_takes_groups(q_BHTD, mask):
+        k_BGSD, v_BGSD = (x[:, :, None].expand(B, G, H // G, S, D).reshape(B, H, S, D) for x in (k_BGSD, v_BGSD))
+    return F.scaled_dot_product_attention(
+        q_BHTD, k_BGSD, v_BGSD, attn_mask=mask, is_causal=causal, enable_gqa=k_BGSD.shape[1] != H
+    )
+
+
+def fused_takes_groups(q_BHTD: Tensor, mask: Tensor | None) -> bool:
+    """Whether a fused kernel takes grouped keys as they are; where none does, `attention` repeats them for all heads.
+
+    On CUDA flash attention does: half precision, no mask, compute capability 8, heads of up to 256. For anything else torch
+    falls back, without a word, on the formula in fp32, whose B H T² weights every layer keeps for the backward pass (the
+    memory-efficient kernel takes a mask, but no groups). Packed rows have a mask. By arithmetic, for a batch of 32 rows of
+    512 in bf16, 8 heads over 4 of size 96 (MiniMind's), a layer keeps
+
+    | what runs                     | MiB | of which                                                              |
+    |-------------------------------|-----|-----------------------------------------------------------------------|
+    | the formula                   | 424 | weights B·H·T²·4 bytes: 256; q, k, v of 8 heads in fp32: 144; output  |
+    | all heads, memory-efficient   |  96 | q, k, v of 8 heads, output; beside the one mask of all layers, 16     |
+    | by documents, groups kept     |  72 | q, output; k, v of 4 heads                                            |
+
+    and computes 4·B·H·T²·D = 26 GFLOP forward in the first two; by documents of 128 tokens it would be 3, beside 242 of the
+    layer's matrices. So repeating saves nearly all of the memory, on every card and system, and a kernel for documents might
+    save a tenth of the time: `bench/gpu.py` measures both.
+    """
+    if q_BHTD.device.type != "cuda":
+        return True
+    half = q_BHTD.dtype in (torch.float16, torch.bfloat16)
+    new = torch.cuda.get_device_properties(q_BHTD.device).major >= 8
+    return mask is None and half and new and q_BHTD.shape[-1] <= 256
 
 
 def explicit_attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:

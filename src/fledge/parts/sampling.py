@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+NUCLEUS = 512  # tokens among which top-p is looked for first
+
 
 def sample(
     logits_BV: Tensor,
@@ -44,11 +46,24 @@ def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:
 
 
 def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
-    """Nucleus (Holtzman et al. 2019): rule out the least likely tokens whose mass together is at most 1 - p."""
-    sorted_BV, order_BV = logits_BV.sort(dim=-1)
-    drop_BV = sorted_BV.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
-    drop_BV[:, -1] = False  # the most likely token stays whatever the rounding
-    return logits_BV.masked_fill(torch.empty_like(drop_BV).scatter_(-1, order_BV, drop_BV), -torch.inf)
+    """Nucleus (Holtzman et al. 2019): keep the most likely tokens until their mass reaches p; the one that reaches it stays.
+
+    To sort a large vocabulary takes longer than a step of a small model, and what a model that has learned draws from is
+    small: only rows whose nucleus is not within the first `NUCLEUS` tokens are sorted whole.
+    """
+    kept_BV, whole_B = _nucleus(logits_BV, p, min(NUCLEUS, logits_BV.shape[-1]))
+    if not whole_B.all():
+        kept_BV[~whole_B] = _nucleus(logits_BV[~whole_B], p, logits_BV.shape[-1])[0]
+    return kept_BV
+
+
+def _nucleus(logits_BV: Tensor, p: float, size: int) -> tuple[Tensor, Tensor]:
+    """The nucleus among the `size` most likely tokens, and for each row whether that is all of it."""
+    best_BK, order_BK = logits_BV.topk(size)
+    mass_BK = (best_BK - logits_BV.logsumexp(dim=-1, keepdim=True)).exp()
+    until_BK = mass_BK.cumsum(dim=-1)
+    best_BK = best_BK.where(until_BK - mass_BK < p, -torch.inf)
+    return torch.full_like(logits_BV, -torch.inf).scatter(-1, order_BK, best_BK), until_BK[:, -1] >= p
 
 
 def keep_min_p(logits_BV: Tensor, min_p: float) -> Tensor:

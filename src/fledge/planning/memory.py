@@ -19,8 +19,8 @@ INT64 = 8
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 MAX_LOGITS = 2**24  # of training.losses, which needs torch; a test holds them together
 EXPLICIT_UP_TO = 512  # tokens of a row: parts.reference.attention
-Attention = Literal["fused", "cpu", "explicit", "math"]
-FUSED = ("fused", "cpu")  # nothing of T × T is kept
+Attention = Literal["fused", "cpu", "explicit", "repeated"]
+FUSED = ("fused", "cpu", "repeated")  # nothing of T × T is kept
 Terms = dict[str, float]  # name -> bytes
 
 
@@ -45,15 +45,13 @@ class Pass:
 
 
 def attention_kind(device: str, precision: str, seq_len: int, packed: bool, grouped: bool) -> Attention:
-    """Which attention runs: the fused kernel of a GPU or of a CPU, the formula written out in parts.reference, or torch's
-    own ("math").
-
-    On CUDA the fused kernels take no mask together with grouped queries (the documentation of
-    `scaled_dot_product_attention`, torch 2.13), so that packed rows of such a model go through the formula, in fp32.
+    """Which attention runs (parts.reference.attention): the fused kernel of a GPU or of a CPU, the formula written out, or
+    the fused kernel of a GPU over keys and values that were repeated for all query heads ("repeated"), because there a mask
+    or fp32 does not go together with grouped queries.
     """
     if device == "cpu":
         return "explicit" if precision == "bf16" and seq_len <= EXPLICIT_UP_TO else "cpu"
-    return "math" if packed and grouped else "fused"
+    return "repeated" if grouped and (packed or precision == "fp32") else "fused"
 
 
 def parameters(shape: ModelConfig) -> dict[Role, int]:
@@ -127,11 +125,9 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
     if shape.qk_norm:
         norms += norm(N * q, N * H) + norm(N * kv, N * G)
     inputs = 2 * N * D * e  # of the projections, after each norm
-    if step.attention == "math":  # queries, keys and values of all heads in fp32, the T × T weights, the output
-        attention, weights = N * (3 * q * FP32 + q * e), B * H * T * T * FP32
-    else:
-        attention, weights = N * (2 * q + 2 * kv) * e, B * H * T * T * e if step.attention == "explicit" else 0
-        attention += N * H * FP32 if step.attention in FUSED else 0
+    attention = N * (2 * q + 2 * (q if step.attention == "repeated" else kv)) * e
+    attention += N * H * FP32 if step.attention in FUSED else 0
+    weights = B * H * T * T * e if step.attention == "explicit" else 0
     if shape.is_sparse(layer):
         k, E, F = shape.num_experts_per_tok, shape.num_experts, shape.moe_intermediate_size
         # inputs gathered, outputs, outputs weighted; gate, its SiLU, up, their product

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say
+from fledge.lang import say
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -35,7 +35,7 @@ def normalise_messages(
         raise UserError(
             say("对话是空的：至少要有一条消息。", "A conversation must have at least one message; this one is empty.")
         )
-    all_tools = list(_objects(tools, Text("tools", "tools"))) if tools else []
+    all_tools = list(_objects(tools, "Tools")) if tools else []
     out = []
     for number, message in enumerate(messages, 1):
         if not isinstance(message, Mapping):
@@ -88,8 +88,8 @@ def _unknown_role(role: object, number: int) -> str:
     )
 
 
-def _place(number: int, key: str) -> Text:
-    return Text(f"第 {number} 条消息的 {key}", f"message {number}: {key}")
+def _place(number: int, key: str) -> str:
+    return say(f"第 {number} 条消息的 {key}", f"Message {number}: {key}")
 
 
 def _content(message: Mapping[str, Any], number: int) -> str:
@@ -128,23 +128,22 @@ def _content(message: Mapping[str, Any], number: int) -> str:
     )
 
 
-def _objects(value: Any, where: Text) -> list[dict[str, Any]]:
+def _objects(value: Any, where: str) -> list[dict[str, Any]]:
     """Return a list of objects that may have come as a JSON string; one object alone counts as a list of one."""
-    english = f"{where.en[:1].upper()}{where.en[1:]}"
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError as error:
             raise UserError(
                 say(
-                    f"{where.zh} 是字符串，但不是合法的 JSON（{error}）。",
-                    f"{english} is a string that is not JSON ({error}).",
+                    f"{where} 是字符串，但不是合法的 JSON（{error}）。",
+                    f"{where} is a string that is not JSON ({error}).",
                 )
             ) from None
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, Mapping) for v in value):
-        raise UserError(say(f"{where.zh} 应该是 JSON 对象的列表。", f"{english} must be a list of JSON objects."))
+        raise UserError(say(f"{where} 应该是 JSON 对象的列表。", f"{where} must be a list of JSON objects."))
     return [dict(item) for item in value]
 
 

@@ -138,7 +138,9 @@ class Tokenizer:
             text = path.read_text(encoding="utf-8")
             core = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise _broken(path, f"不能当作分词器来读（{error}）", f"cannot be read as a tokenizer ({error})") from None
+            raise _broken(
+                path, say(f"不能当作分词器来读（{error}）", f"cannot be read as a tokenizer ({error})")
+            ) from None
         content = json.loads(text)
         if content["model"].get("type") != "BPE" or '"ByteLevel"' not in json.dumps(content.get("decoder")):
             raise UserError(
@@ -337,11 +339,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise _broken(path, f"不是合法的 JSON（{error}）", f"is not valid JSON ({error})") from None
+        raise _broken(path, say(f"不是合法的 JSON（{error}）", f"is not valid JSON ({error})")) from None
     if not isinstance(data, dict):
-        raise _broken(path, "里不是 JSON 对象", "holds no JSON object")
+        raise _broken(path, say("里不是 JSON 对象", "holds no JSON object"))
     return data
 
 
-def _broken(path: Path, zh: str, en: str) -> UserError:
-    return UserError(say(f"{path} {zh}；重新复制分词器文件夹。", f"{path} {en}; copy the tokenizer folder again."))
+def _broken(path: Path, why: str) -> UserError:
+    return UserError(say(f"{path} {why}；重新复制分词器文件夹。", f"{path} {why}; copy the tokenizer folder again."))

@@ -23,9 +23,7 @@ T = TypeVar("T")
 class Diverged(UserError):
     """The loss or the gradient is no number. `kind` stands in the record, for whoever judges the run."""
 
-    def __init__(self, kind: str, sentence: str) -> None:
-        self.kind = kind
-        super().__init__(sentence)
+    kind = "not_a_number"
 
 
 class Guard:
@@ -57,7 +55,7 @@ class Guard:
         """The figures of `step` are no numbers: keep its rows and raise; a return means that it is to be computed again."""
         what = infinite() if math.isfinite(loss) else say(f"损失变成了 {loss}", f"the loss became {loss}")
         path = self.keep(step, batches)
-        raise self.stopped(step, what, path, loss)
+        raise self.stopped(step, what, path)
 
     def parts(self) -> dict[str, str]:
         """Parts that are not the reference's: the last bits of the run depend on them."""
@@ -74,14 +72,14 @@ class Guard:
         save_file({name: tensor.contiguous() for name, tensor in rows.items()}, path)
         return path.as_posix()
 
-    def stopped(self, step: int, what: str, path: str, loss: float, same: str = "") -> Diverged:
+    def stopped(self, step: int, what: str, path: str, same: str = "") -> Diverged:
         lower, longer = ("lr", say("更低的 {}", "a lower {}")), ("warmup", say("更长的 {}", "a longer {}"))
         ways = advice(lower, longer, ("precision=fp32", "{}"))
         sentence = say(
             f"第 {step} 步时{what}（这一步的数据存在 {path}{same}）：试试{ways}。",
             f"{what} at step {step} (its batch is in {path}{same}): try {ways}.",
         )
-        return Diverged("gradient" if math.isfinite(loss) else "loss", sentence)
+        return Diverged(sentence)
 
 
 def infinite() -> str:

@@ -60,7 +60,12 @@ def fit(
             raise KeyboardInterrupt(run.name, state.whole) from None
         except Exception as error:
             ended = state.rescue(error)
-            run.finish("failed", step=state.step, error=str(ended), error_kind=getattr(ended, "kind", None))
+            run.finish(
+                "failed",
+                step=state.step,
+                error=str(ended),
+                error_kind=getattr(ended, "kind", None) or type(ended).__name__,
+            )
             raise ended from error
         finally:
             state.reserve.release()

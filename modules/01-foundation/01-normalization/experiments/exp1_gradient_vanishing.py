@@ -1,8 +1,9 @@
-"""Do gradients reach the first of twenty layers when nothing is normalised?
+"""Without normalisation, do gradients still reach the first of twenty layers?
 
-A stack of Linear + ReLU with PyTorch's default initialisation, random input, a squared error, one backward pass: no
-training. Both arms have the same weights and the same input; they differ in what stands behind every ReLU. What is
-measured is the gradient itself: the norm of the loss's gradient with respect to the weights of every layer.
+A stack of Linear + ReLU layers with PyTorch's default initialisation, random input, squared error, and a single backward
+pass: nothing is trained. Both arms have the same weights and the same input; they differ only in what follows each ReLU.
+We measure the gradient itself: for every layer, the norm (the length, taken as one long vector) of the gradient of the
+loss with respect to that layer's weights.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Settings:
     width: int = param(128, low=16, high=512, zh="每层的宽度", en="width of a layer")
     rows: int = param(64, low=1, high=512, zh="输入的行数", en="rows of input")
     norm: str = param(
-        "none", choices=("none", "rms_norm", "constant"), zh="每层之后的归一化", en="normalisation behind every layer"
+        "none", choices=("none", "rms_norm", "constant"), zh="每层之后的归一化", en="normalisation after each layer"
     )
 
 
@@ -68,7 +69,7 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text(
-        "什么都不归一化，梯度还能到达第一层吗？", "With nothing normalised, do gradients reach the first layer?"
+        "什么都不归一化，梯度还能到达第一层吗？", "Without normalisation, do gradients still reach the first layer?"
     ),
     about_zh="""
         什么都不归一化时，二十层的网络，梯度还能到达第一层吗？
@@ -82,17 +83,18 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "gradient of the first layer ÷ of the last"), format=".1e"),
-        "last_scale": Metric(Text("末层输出的标准差", "standard deviation of the last output")),
-        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of every layer's weights"), format=".1e"),
-        "scale": Metric(Text("每层输出的标准差", "standard deviation of every layer's output")),
+        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "first layer's gradient ÷ last layer's"), format=".2g"),
+        "last_scale": Metric(Text("末层输出的标准差", "standard deviation of the last layer's output")),
+        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of each layer's weights"), format=".1e"),
+        "scale": Metric(Text("每层输出的标准差", "standard deviation of each layer's output")),
     },
     claims=[
         Claim(
             "vanishes",
             Text(
                 "首层与末层的梯度之比，不归一化时不到有 RMSNorm 时的千分之一",
-                "The ratio of the first layer's gradient to the last's is less than a thousandth of what it is with RMSNorm",
+                "Without normalisation, the ratio of the first layer's gradient to the last layer's is less than "
+                "a thousandth of what it is with RMSNorm",
             ),
             lambda arm: arm["plain"]["ratio"] < 1e-3 * arm["rms_norm"]["ratio"],
         ),
@@ -100,7 +102,7 @@ lab = Lab(
             "survives",
             Text(
                 "有 RMSNorm：第一层的梯度超过最后一层的十分之一",
-                "With RMSNorm the first layer's gradient is above a tenth of the last's",
+                "With RMSNorm, the first layer's gradient is more than a tenth of the last layer's",
             ),
             lambda arm: arm["rms_norm"]["ratio"] > 0.1,
         ),
@@ -108,7 +110,7 @@ lab = Lab(
             "scale",
             Text(
                 "有 RMSNorm：末层输出的标准差在 0.5 和 1.5 之间",
-                "With RMSNorm the last output's standard deviation lies between 0.5 and 1.5",
+                "With RMSNorm, the standard deviation of the last layer's output is between 0.5 and 1.5",
             ),
             lambda arm: 0.5 < arm["rms_norm"]["last_scale"] < 1.5,
         ),
@@ -125,14 +127,21 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "不归一化时，第一层得到的梯度大约是最后一层的几分之一？",
-            "Without a norm, how large is the first layer's gradient beside the last's?",
+            "Without normalisation, how does the first layer's gradient compare with the last layer's?",
         ),
         {
-            "same": Text("差不多大", "about as large"),
-            "ten": Text("几十分之一", "some tens of times smaller"),
+            "same": Text("差不多大", "about the same size"),
+            "ten": Text("几十分之一", "tens of times smaller"),
             "thousand": Text("不到千分之一", "more than a thousand times smaller"),
         },
         outcome,
+    ),
+    why=Text(
+        "梯度往回每过一层就要乘一次这一层的矩阵。默认的初始权重平均会让它缩小一些，二十次连乘以后就几乎没有了；"
+        "RMSNorm 每层都把数除以自己的大小，连乘的因子于是保持在 1 附近。",
+        "On its way back the gradient is multiplied by one weight matrix per layer. PyTorch's default weights "
+        "shrink it a little each time, and twenty shrinkings leave almost nothing. RMSNorm divides by the "
+        "current size at every layer, which keeps each factor near 1.",
     ),
     figure=draw,
     quick={"width": 64},

@@ -1,13 +1,13 @@
-"""Is RMSNorm faster than LayerNorm? It depends on who wrote them, so: count first, then time.
+"""Is RMSNorm faster than LayerNorm? That depends on who wrote them, so we count first and time second.
 
-Four arms on the same input: LayerNorm written out in torch, RMSNorm written out (it is Fledge's own part), and torch's
-`F.layer_norm` and `F.rms_norm`. Such layers do little arithmetic; they wait for memory. So we count the bytes that every
-operation reads and writes, in units of the input's own bytes. The count is the same on every machine and run; it sees
-every operation that torch really executes, also inside `F.rms_norm`.
+Four arms process the same input: LayerNorm written out in torch, RMSNorm written out (Fledge's own part), and torch's
+`F.layer_norm` and `F.rms_norm`. Layers like these do little arithmetic; they spend their time waiting for memory. So we
+count the bytes that every operation reads and writes, in units of the input's own bytes. The count is the same on every
+machine and in every run, and it includes every operation that torch really executes, even those inside `F.rms_norm`.
 
-Time depends on the machine and on what else it does. So each measurement of an arm is followed by one of a yardstick (a
-plain copy of the input: read once, write once), the ratio of the two is taken, and the median of many ratios is reported
-with its quartiles. The claims are about counts: a time is a fact about one machine, and other work on it moves it.
+Time depends on the machine and on whatever else it is doing. So each measurement of an arm is followed at once by a
+yardstick (a plain copy of the input: one read, one write); we take the ratio of the two, and report the median and
+quartiles of many ratios. The claims are about counts only: a time tells you about one machine on one day.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ EPS = 1e-6
 
 @dataclass(frozen=True)
 class Settings:
-    rows: int = param(256, low=16, high=8192, zh="输入有多少行", en="rows of the input")
-    width: int = param(512, low=16, high=4096, zh="每行多少个数", en="numbers in a row")
-    repeats: int = param(40, low=3, high=1000, zh="计时多少次", en="how many timings")
+    rows: int = param(256, low=16, high=8192, zh="输入有多少行", en="rows of input")
+    width: int = param(512, low=16, high=4096, zh="每行多少个数", en="numbers per row")
+    repeats: int = param(40, low=3, high=1000, zh="计时多少次", en="number of timings")
     norm: str = param(
         "hand_layer_norm",
         choices=("hand_layer_norm", "hand_rms_norm", "torch_layer_norm", "torch_rms_norm"),
         zh="归一化",
-        en="the norm",
+        en="which norm",
     )
     correction: int = param(
         0, low=0, high=1, zh="方差除以 D 减几", en="the variance is divided by D minus this", hidden=True
@@ -143,7 +143,7 @@ def draw(results: Results, figure: Figure) -> None:
     above = [results.mean(arm, "time_high") - mean for arm, mean in zip(results.arms, middle)]
     figure.bars(right, labels, middle, [below, above])
     figure.floor(right, 1.0, Text("复制一遍输入", "a copy of the input"))
-    figure.name(left, y=Text("读写的字节 ÷ 输入的字节", "bytes read and written ÷ bytes of the input"))
+    figure.name(left, y=Text("读写的字节 ÷ 输入的字节", "bytes moved ÷ bytes of the input"))
     figure.name(right, y=Text("时间 ÷ 复制一遍的时间（本机）", "time ÷ time of a copy (this machine)"))
     for axes in (left, right):
         axes.tick_params(axis="x", labelsize="small")
@@ -151,7 +151,8 @@ def draw(results: Results, figure: Figure) -> None:
 
 lab = Lab(
     title=Text(
-        "RMSNorm 比 LayerNorm 快吗？先数读写的字节，再计时", "Is RMSNorm faster than LayerNorm? Bytes first, then time"
+        "RMSNorm 比 LayerNorm 快吗？先数读写的字节，再计时",
+        "Is RMSNorm faster than LayerNorm? Count bytes first, then time it",
     ),
     about_zh="""
         RMSNorm 比 LayerNorm 快吗？要看是谁写的。所以先数，再计时。
@@ -168,18 +169,18 @@ lab = Lab(
     settings=Settings(),
     arms={name: {"norm": name} for name in ("hand_layer_norm", "hand_rms_norm", "torch_layer_norm", "torch_rms_norm")},
     labels={
-        "hand_layer_norm": Text("手写 LayerNorm", "LayerNorm by hand"),
-        "hand_rms_norm": Text("手写 RMSNorm", "RMSNorm by hand"),
+        "hand_layer_norm": Text("手写 LayerNorm", "hand-written LayerNorm"),
+        "hand_rms_norm": Text("手写 RMSNorm", "hand-written RMSNorm"),
         "torch_layer_norm": Text("torch 的 F.layer_norm", "torch's F.layer_norm"),
         "torch_rms_norm": Text("torch 的 F.rms_norm", "torch's F.rms_norm"),
     },
     seeds=5,
     run=run,
     metrics={
-        "traffic": Metric(Text("读写的字节 ÷ 输入", "bytes read and written ÷ bytes of the input"), format=".2f"),
+        "traffic": Metric(Text("读写的字节 ÷ 输入", "bytes moved ÷ bytes of the input"), format=".2f"),
         "operations": Metric(Text("执行了几次运算", "operations executed"), format=".0f"),
-        "kept": Metric(Text("留给反向传播的 ÷ 输入", "bytes kept for backward ÷ bytes of the input"), format=".2f"),
-        "error": Metric(Text("与 float64 的相对差", "largest relative difference from float64"), format=".0e"),
+        "kept": Metric(Text("留给反向传播的 ÷ 输入", "bytes kept for backward ÷ input"), format=".2f"),
+        "error": Metric(Text("与 float64 的相对差", "largest relative error vs float64"), format=".0e"),
         "time": Metric(Text("时间 ÷ 复制，中位数", "time ÷ time of a copy, median"), format=".1f", noisy=True),
         "time_low": Metric(Text("时间，下四分位", "time, lower quartile"), format=".1f", noisy=True),
         "time_high": Metric(Text("时间，上四分位", "time, upper quartile"), format=".1f", noisy=True),
@@ -189,7 +190,7 @@ lab = Lab(
             "same_result",
             Text(
                 "四种写法和各自的 float64 公式相差都不到十万分之一",
-                "All four differ from their formula in float64 by less than a hundred-thousandth",
+                "All four agree with their float64 formula to better than one part in 100,000",
             ),
             lambda arm: max(arm[name]["error"] for name in arm) < 1e-5,
             absolute=True,
@@ -198,7 +199,7 @@ lab = Lab(
             "fewer_bytes",
             Text(
                 "都是手写时，RMSNorm 读写的字节不到 LayerNorm 的七成",
-                "Both written out, RMSNorm moves less than 0.7 times LayerNorm's bytes",
+                "Both written by hand, RMSNorm moves less than 0.7 times as many bytes as LayerNorm",
             ),
             lambda arm: arm["hand_rms_norm"]["traffic"] < 0.7 * arm["hand_layer_norm"]["traffic"],
         ),
@@ -206,7 +207,7 @@ lab = Lab(
             "fused_bytes",
             Text(
                 "F.layer_norm 读写的字节不到手写 RMSNorm 的一半",
-                "F.layer_norm moves less than half the bytes of RMSNorm by hand",
+                "F.layer_norm moves less than half as many bytes as hand-written RMSNorm",
             ),
             lambda arm: arm["torch_layer_norm"]["traffic"] < 0.5 * arm["hand_rms_norm"]["traffic"],
         ),
@@ -215,26 +216,33 @@ lab = Lab(
         Sabotage(
             {"norm": "hand_rms_norm"},
             ("fewer_bytes", "fused_bytes"),
-            Text("四组都运行同一个手写 RMSNorm", "all four arms run the same RMSNorm by hand"),
+            Text("四组都运行同一个手写 RMSNorm", "all four arms run the same hand-written RMSNorm"),
         ),
         Sabotage(
             {"correction": 1},
             ("same_result",),
             Text(
                 "手写 LayerNorm 的方差除以 D-1，像 `x.var()` 那样",
-                "LayerNorm by hand divides its variance by D-1, as `x.var()` does",
+                "hand-written LayerNorm divides its variance by D-1, as `x.var()` does",
             ),
         ),
     ],
     prediction=Prediction(
         Text("四种写法里，在你的机器上哪一种最快？", "Which of the four is fastest on your machine?"),
         {
-            "hand_layer_norm": Text("手写 LayerNorm", "LayerNorm by hand"),
-            "hand_rms_norm": Text("手写 RMSNorm", "RMSNorm by hand"),
+            "hand_layer_norm": Text("手写 LayerNorm", "hand-written LayerNorm"),
+            "hand_rms_norm": Text("手写 RMSNorm", "hand-written RMSNorm"),
             "torch_layer_norm": Text("torch 的 F.layer_norm", "torch's F.layer_norm"),
             "torch_rms_norm": Text("torch 的 F.rms_norm", "torch's F.rms_norm"),
         },
         lambda results: min(results.arms, key=lambda arm: results.mean(arm, "time")),
+    ),
+    why=Text(
+        "手写的公式每一步都把整个张量读一遍、写一遍；LayerNorm 比 RMSNorm 多了减均值和加偏置这几步。融合的算子把"
+        "所有步骤放在一次读写里做完，所以它赢过少做几步的手写版本。",
+        "Written out, every step of the formula reads the whole tensor and writes it back, and LayerNorm has "
+        "more steps: it subtracts the mean and adds a bias. A fused operation does all steps in one read and one "
+        "write, which saves more than leaving steps out.",
     ),
     figure=draw,
     quick={"repeats": 15},

@@ -1,12 +1,12 @@
-"""Which part of RMSNorm breaks in half precision, and what does `x.float()` save?
+"""Which step of RMSNorm fails in half precision, and what does `x.float()` save?
 
-The same numbers are stored in float32, float16 and bfloat16; every result is compared with the formula in float64 on the
-numbers as stored, so that only the calculation is judged. float16 has 5 bits of exponent (up to 65504) and 11 significant
-bits; bfloat16 has 8 of exponent (as far as float32, 3e38) and only 8 significant ones.
+The same numbers are stored in float32, float16 and bfloat16. Every result is compared with the formula in float64 applied
+to the numbers as stored, so that only the calculation is judged. float16 has 5 exponent bits (up to 65504) and 11
+significant bits; bfloat16 has 8 exponent bits (the range of float32, 3e38) and only 8 significant bits.
 
-Two things can go wrong. A square can leave the range: 300 * 300 = 90000 > 65504. And a long sum can come to a stop: when
-the total has grown to 256 in bfloat16, its neighbours are 2 apart, and adding 0.9 changes nothing. Fledge's `rms_norm` turns
-its input into float32 first; the arms are compared with and without that.
+Two things can go wrong. A square can overflow: 300 * 300 = 90000 > 65504. And a long sum can stall: once the total has
+reached 256 in bfloat16, neighbouring values are 2 apart, and adding 0.9 changes nothing. Fledge's `rms_norm` converts its
+input to float32 first; every arm is computed with and without that step.
 """
 
 from __future__ import annotations
@@ -27,15 +27,13 @@ EVERY = 64  # the running sum is drawn at every 64th number
 @dataclass(frozen=True)
 class Settings:
     rows: int = param(64, low=1, high=1024, zh="多少行", en="rows")
-    width: int = param(512, low=8, high=4096, zh="每行多少个数", en="numbers in a row")
+    width: int = param(512, low=8, high=4096, zh="每行多少个数", en="numbers per row")
     scale: float = param(
         300.0, low=1e-4, high=1e4, zh="这些数的大小（标准差）", en="size of the numbers (standard deviation)"
     )
-    terms: int = param(4096, low=256, high=16384, zh="求和的项数", en="terms of the long sum")
-    dtype: str = param(
-        "float32", choices=("float32", "float16", "bfloat16"), zh="存储的格式", en="format that stores the numbers"
-    )
-    upcast: str = param("yes", choices=("yes", "no"), zh="先转成 float32", en="turn into float32 first", hidden=True)
+    terms: int = param(4096, low=256, high=16384, zh="求和的项数", en="terms in the long sum")
+    dtype: str = param("float32", choices=("float32", "float16", "bfloat16"), zh="存储的格式", en="storage format")
+    upcast: str = param("yes", choices=("yes", "no"), zh="先转成 float32", en="convert to float32 first", hidden=True)
     total: str = param(
         "same", choices=("same", "float32"), zh="总和的格式", en="format of the running sum", hidden=True
     )
@@ -92,8 +90,8 @@ def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
 def draw(results: Results, figure: Figure) -> None:
     first, second, third = figure.axes(1, 3, width=4.6)
     for axes, metric, title in (
-        (first, "naive_by_scale", Text("全程用存储的格式", "all in the stored format")),
-        (second, "upcast_by_scale", Text("先转成 float32", "turned into float32 first")),
+        (first, "naive_by_scale", Text("全程用存储的格式", "everything in the storage format")),
+        (second, "upcast_by_scale", Text("先转成 float32", "converted to float32 first")),
     ):
         for arm in results.arms:
             figure.line(axes, SCALES, *results.band(arm, metric), label=results.label(arm))
@@ -106,7 +104,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.line(third, [EVERY * n for n in range(1, len(mean) + 1)], mean, low, high, label=results.label(arm))
     title = Text("逐个相加平方", "squares added one by one")
     figure.name(
-        third, x=Text("加了几项", "terms added"), y=Text("算出的和 ÷ 正确的和", "sum found ÷ right sum"), title=title
+        third, x=Text("加了几项", "terms added"), y=Text("算出的和 ÷ 正确的和", "computed sum ÷ true sum"), title=title
     )
 
 
@@ -117,7 +115,7 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("RMSNorm 的哪一步会在半精度里出错？", "Which step of RMSNorm breaks in half precision?"),
+    title=Text("RMSNorm 的哪一步会在半精度里出错？", "Which step of RMSNorm fails in half precision?"),
     about_zh="""
         RMSNorm 的哪一步会在半精度里出错？`x.float()` 救回了什么？
 
@@ -139,22 +137,22 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "naive": Metric(Text("误差，不转换", "error, without conversion"), format=".1e"),
-        "zeros": Metric(Text("不转换，输出里 0 的比例", "without conversion, share of zeros"), format=".0%"),
+        "naive": Metric(Text("误差，不转换", "error without conversion"), format=".1e"),
+        "zeros": Metric(Text("不转换，输出里 0 的比例", "zeros in the output without conversion"), format=".0%"),
         "upcast": Metric(Text("误差，先转 float32", "error, float32 first"), format=".1e"),
-        "rounding": Metric(Text("输入大小为 1，先转", "for inputs of size 1, float32 first"), format=".1e"),
-        "sum": Metric(Text("误差，逐个相加平方", "error, squares added one by one"), format=".1e"),
-        "torch_sum": Metric(Text("误差，用 torch.sum", "error, the same sum by torch.sum"), format=".1e"),
-        "naive_by_scale": Metric(Text("各种大小的误差，不转换", "error by size, all in the stored format")),
-        "upcast_by_scale": Metric(Text("各种大小的误差，先转 float32", "error by size, turned into float32 first")),
-        "share": Metric(Text("逐个相加：算出的和 ÷ 正确的和", "added one by one: sum found ÷ right sum")),
+        "rounding": Metric(Text("输入大小为 1，先转", "error for inputs of size 1, float32 first"), format=".1e"),
+        "sum": Metric(Text("误差，逐个相加平方", "error of squares added one by one"), format=".1e"),
+        "torch_sum": Metric(Text("误差，用 torch.sum", "error of the same sum by torch.sum"), format=".1e"),
+        "naive_by_scale": Metric(Text("各种大小的误差，不转换", "error by size, everything in the storage format")),
+        "upcast_by_scale": Metric(Text("各种大小的误差，先转 float32", "error by size, converted to float32 first")),
+        "share": Metric(Text("逐个相加：算出的和 ÷ 正确的和", "added one by one: computed sum ÷ true sum")),
     },
     claims=[
         Claim(
             "overflow",
             Text(
                 "不转换时，float16 的误差超过 90%，bfloat16 不到 10%",
-                "Without the conversion float16 is off by more than 90%, bfloat16 by less than 10%",
+                "Without the conversion, float16 is off by more than 90% and bfloat16 by less than 10%",
             ),
             lambda arm: arm["float16"]["naive"] > 0.9 and arm["bfloat16"]["naive"] < 0.1,
         ),
@@ -162,7 +160,7 @@ lab = Lab(
             "upcast_saves",
             Text(
                 "先转成 float32，同样的 float16 输入误差从 90% 以上降到 1% 以下",
-                "Turned into float32 first, the error on the same float16 input falls from above 90% to below 1%",
+                "Converting to float32 first reduces the error on the same float16 input from over 90% to under 1%",
             ),
             lambda arm: arm["float16"]["naive"] > 0.9 and arm["float16"]["upcast"] < 0.01,
         ),
@@ -170,7 +168,7 @@ lab = Lab(
             "coarser",
             Text(
                 "输入大小为 1 时，bfloat16 的误差是 float16 的 4 倍以上",
-                "For inputs of size 1 the error in bfloat16 is more than 4 times that in float16",
+                "For inputs of size 1, the error in bfloat16 is more than 4 times that in float16",
             ),
             lambda arm: arm["bfloat16"]["rounding"] > 4 * arm["float16"]["rounding"],
         ),
@@ -178,7 +176,8 @@ lab = Lab(
             "stalls",
             Text(
                 "逐个相加平方：bfloat16 的和少了 25% 以上，float32 的误差不到 0.1%",
-                "Squares added one by one: the sum in bfloat16 is off by more than 25%, in float32 by less than 0.1%",
+                "Adding squares one by one, the sum in bfloat16 is off by more than 25% and in float32 by less "
+                "than 0.1%",
             ),
             lambda arm: arm["bfloat16"]["sum"] > 0.25 and arm["float32"]["sum"] < 1e-3,
         ),
@@ -198,14 +197,21 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "输入是 300 左右的 float16 数，RMSNorm 全程用 float16 计算。输出会是什么？",
-            "Numbers of about 300 in float16, RMSNorm calculated in float16 all the way. What comes out?",
+            "The inputs are float16 numbers around 300, and RMSNorm is computed in float16 throughout. What comes out?",
         ),
         {
-            "right": Text("基本正确", "about the right numbers"),
+            "right": Text("基本正确", "roughly the right numbers"),
             "wrong": Text("inf 或 nan", "inf or nan"),
             "zeros": Text("几乎全是 0", "almost all zeros"),
         },
         outcome,
+    ),
+    why=Text(
+        "float16 只到 65504，300 的平方已经装不下，成了 inf，再取倒数就是 0；float32 装得下，所以先转换就没有这个"
+        "问题。bfloat16 装得下大数，却只有八位有效数字，于是误差更大，长的求和会停住。",
+        "float16 ends at 65504, so the square of 300 becomes inf, and one over the root of inf is 0. float32 has "
+        "room for it, so converting first removes the problem. bfloat16 has room too, but only eight significant "
+        "bits, which makes its errors larger and lets long sums stall.",
     ),
     figure=draw,
     quick={"terms": 2048},

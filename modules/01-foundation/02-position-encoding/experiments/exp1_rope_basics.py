@@ -1,12 +1,13 @@
-"""What does attention notice when the words of a sentence are shuffled, or the whole sentence moves?
+"""What does attention notice when the words of a sentence are shuffled, or when the whole sentence moves?
 
-One head of attention with random weights over random words, without a mask: no training. Two things are done to the same
-sentence. Its words are shuffled; then every output is compared with the output that the same word had before. And the
-unshuffled sentence is moved: every position grows by the same number, as when another text stands in front of it.
+One attention head with random weights over random words, without a mask; nothing is trained. We do two things to the same
+sentence. We shuffle its words, and compare every output with the output that the same word had before. And we move the
+unshuffled sentence: every position grows by the same number, as if another text stood in front of it.
 
-Without positions attention is permutation-EQUIVARIANT: shuffle the words and the outputs are shuffled along. (Not invariant:
-at a given place another word stands now, so another output does.) The arms differ in how position is told: not at all,
-by the sines of Vaswani et al. (2017) added to the words, or by RoPE (Su et al., 2021), which turns queries and keys.
+Without positions, attention is permutation-EQUIVARIANT: shuffle the words and the outputs are shuffled along with them. (Not
+invariant: a different word now stands at any given place, so the output at that place changes.) The arms differ in how
+position is supplied: not at all, by the sines of Vaswani et al. (2017) added to the words, or by RoPE (Su et al., 2021),
+which rotates queries and keys.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ LEAST = 1e-8  # the end of the logarithmic axis; 0 is drawn there
 @dataclass(frozen=True)
 class Settings:
     words: int = param(12, low=3, high=256, zh="一句话里有几个词", en="words in the sentence")
-    width: int = param(32, low=4, high=256, zh="词向量的维数（偶数）", en="numbers in a word's vector (even)")
-    shift: int = param(100, low=1, high=1000, zh="整句话往后移几个位置", en="by how many positions the sentence moves")
+    width: int = param(32, low=4, high=256, zh="词向量的维数（偶数）", en="size of a word vector (even)")
+    shift: int = param(100, low=1, high=1000, zh="整句话往后移几个位置", en="how many positions the sentence moves")
     position: str = param("none", choices=("none", "sinusoidal", "rope"), zh="位置编码", en="position encoding")
 
 
@@ -71,7 +72,7 @@ def draw(results: Results, figure: Figure) -> None:
     for axes, metric, title in zip(
         figure.axes(1, 2),
         ("by_word", "moved"),
-        (Text("把词打乱", "the words are shuffled"), Text("整句话往后移", "the whole sentence moves")),
+        (Text("把词打乱", "words shuffled"), Text("整句话往后移", "whole sentence moved")),
     ):
         mean, low, high = zip(*(results.band(arm, metric) for arm in results.arms))
         errors = [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]]
@@ -80,7 +81,7 @@ def draw(results: Results, figure: Figure) -> None:
         axes.set_ylim(LEAST, 10)
         figure.name(
             axes,
-            y=Text("同一个词的输出变了多少（0：没有柱子）", "change of the same word's output (0: no bar)"),
+            y=Text("同一个词的输出变了多少（0：没有柱子）", "change in the same word's output (0: no bar)"),
             title=title,
         )
 
@@ -91,7 +92,7 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("把词打乱，注意力看得出来吗？", "Does attention notice that the words were shuffled?"),
+    title=Text("把词打乱，注意力看得出来吗？", "Does attention notice when the words are shuffled?"),
     about_zh="""
         把一句话的词打乱，或者把整句话往后移，注意力看得出来吗？
 
@@ -107,27 +108,27 @@ lab = Lab(
     arms={name: {"position": name} for name in ("none", "sinusoidal", "rope")},
     labels={
         "none": Text("无位置编码", "no positions"),
-        "sinusoidal": Text("加上正弦", "sines added"),
+        "sinusoidal": Text("加上正弦", "added sines"),
         "rope": Text("用 RoPE", "RoPE"),
     },
     seeds=5,
     run=run,
     metrics={
         "by_word": Metric(
-            Text("打乱后，同一个词的输出变了多少", "shuffled: change of the same word's output"), format=".1e"
+            Text("打乱后，同一个词的输出变了多少", "shuffled: change in the same word's output"), format=".1e"
         ),
         "by_place": Metric(
-            Text("打乱后，同一个位置的输出变了多少", "shuffled: change of the output at the same place"), format=".1e"
+            Text("打乱后，同一个位置的输出变了多少", "shuffled: change in the output at the same place"), format=".1e"
         ),
-        "moved": Metric(Text("整句话移动后，输出变了多少", "moved: change of the outputs"), format=".1e"),
+        "moved": Metric(Text("整句话移动后，输出变了多少", "moved: change in the outputs"), format=".1e"),
     },
     claims=[
         Claim(
             "equivariant",
             Text(
                 "没有位置编码：打乱以后，同一个词的输出相差不到十万分之一；同一个位置的输出相差一成以上",
-                "Without positions: shuffled, the same word's output differs by less than 1e-5, that at the same place by more "
-                "than a tenth",
+                "Without positions, shuffling changes the same word's output by less than 1e-5, and the output "
+                "at the same place by more than a tenth",
             ),
             lambda arm: arm["none"]["by_word"] < 1e-5 and arm["none"]["by_place"] > 0.1,
             absolute=True,
@@ -136,7 +137,7 @@ lab = Lab(
             "noticed",
             Text(
                 "有 RoPE 或正弦：打乱以后，同一个词的输出相差一成以上",
-                "With RoPE or sines: shuffled, the same word's output differs by more than a tenth",
+                "With RoPE or sines, shuffling changes the same word's output by more than a tenth",
             ),
             lambda arm: arm["rope"]["by_word"] > 0.1 and arm["sinusoidal"]["by_word"] > 0.1,
         ),
@@ -144,7 +145,8 @@ lab = Lab(
             "relative",
             Text(
                 "整句话移动：RoPE 的输出相差不到万分之一，加上正弦的相差百分之一以上",
-                "The sentence moved: outputs with RoPE differ by less than 1e-4, with sines by more than a hundredth",
+                "Moving the sentence changes the outputs by less than 1e-4 with RoPE, and by more than a "
+                "hundredth with sines",
             ),
             lambda arm: arm["rope"]["moved"] < 1e-4 and arm["sinusoidal"]["moved"] > 0.01,
         ),
@@ -158,20 +160,28 @@ lab = Lab(
         Sabotage(
             {"position": "sinusoidal"},
             ("equivariant", "relative"),
-            Text("三组都加上正弦", "sines are added in all three arms"),
+            Text("三组都加上正弦", "all three arms add sines"),
         ),
     ],
     prediction=Prediction(
         Text(
             "没有位置编码，也没有掩码。把一句话的词打乱，“猫”这个词得到的输出会怎样？",
-            "No positions, no mask. The words of a sentence are shuffled: what becomes of the output that the word 'cat' gets?",
+            "No positions and no mask. The words of a sentence are shuffled. What happens to the output for the "
+            "word 'cat'?",
         ),
         {
-            "along": Text("跟着“猫”走，数值不变", "it moves along with 'cat', its numbers unchanged"),
+            "along": Text("跟着“猫”走，数值不变", "it moves along with 'cat', with the same numbers"),
             "little": Text("变一点（不到一成）", "it changes a little (less than a tenth)"),
             "much": Text("变很多", "it changes a lot"),
         },
         outcome,
+    ),
+    why=Text(
+        "分数只由两个词的内容算出来，“按分数加起来”又不管先后，所以没有位置编码时，一个词的输出与别的词站在"
+        "哪里无关。RoPE 把位置写进 query 和 key 的夹角，整句话一起移动时夹角不变。",
+        "Scores are computed from the content of two words, and a weighted sum ignores order, so without "
+        "positions a word's output does not depend on where the other words stand. RoPE writes position into the "
+        "angle between query and key, and that angle stays the same when the whole sentence moves.",
     ),
     figure=draw,
 )

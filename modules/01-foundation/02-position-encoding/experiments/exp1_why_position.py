@@ -1,14 +1,14 @@
-"""What can a model learn about the order of words when nothing tells it the order, and how much does a causal mask tell?
+"""What can a model learn about word order when nothing tells it the order, and how much does a causal mask tell it?
 
-Every sentence holds the same eight words, shuffled: which words there are tells nothing, only their order differs. At every
-word but the first the model answers two questions: "which word stands directly before me?" and "which word is the first of
-the sentence?" (It may see the answer: nothing here is a prediction of the future.) Every batch is new, so the training
-loss is a test loss.
+Every sentence holds the same eight words in random order, so which words there are says nothing; only their order differs.
+At every word but the first the model answers two questions: "which word comes directly before me?" and "which word comes
+first in the sentence?" (It may see the answer: nothing here is a prediction of the future.) Every batch is new, so the
+training loss is a test loss.
 
 The arms differ in where order can come from: from nothing (attention sees all words and has no position encoding), from
-the causal mask alone (no position encoding, but a word sees only itself and those before it: Haviv et al., 2022), or from
-RoPE alone (no mask). With nothing, the other words may change places without changing an answer: however long it trains,
-the loss cannot get below ln 7, for seven words are equally likely.
+the causal mask alone (no position encoding, but a word sees only itself and the words before it: Haviv et al., 2022), or
+from RoPE alone (no mask). With nothing, the other words can trade places without changing any answer: however long it
+trains, the loss cannot get below ln 7, because seven words are equally likely.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ RATES = (1e-2, 3e-3)
 ROWS = 16
 POINTS = 20  # of a learning curve
 TASKS = {
-    "before": Text("前面紧挨着的是哪个词？", "which word stands directly before?"),
-    "first": Text("整句话的第一个词是哪个？", "which word is the first of all?"),
+    "before": Text("前面紧挨着的是哪个词？", "which word comes directly before?"),
+    "first": Text("整句话的第一个词是哪个？", "which word comes first?"),
 }
 
 
@@ -138,17 +138,17 @@ def loss_metrics(task: str) -> dict[str, Metric]:
     return {
         task: Metric(Text(f"损失：{zh}", f"loss: {en}"), chance=chance, floor=0),
         f"{task}_right": Metric(
-            Text("……答对的比例", "… share of right answers"),
+            Text("……答对的比例", "… correct answers"),
             format=".0%",
             chance=lambda settings: 1 / (settings.words - 1),
         ),
-        f"{task}_share": Metric(Text("……与瞎猜的损失之比", "… over the loss of guessing"), format=".2f", chance=1),
-        f"{task}_curve": Metric(Text("……训练中的损失", "… in training")),
+        f"{task}_share": Metric(Text("……与瞎猜的损失之比", "… ÷ loss of guessing"), format=".2f", chance=1),
+        f"{task}_curve": Metric(Text("……训练中的损失", "… during training")),
     }
 
 
 lab = Lab(
-    title=Text("没有位置编码，模型能学会词的次序吗？", "Can a model without positions learn the order of words?"),
+    title=Text("没有位置编码，模型能学会词的次序吗？", "Can a model without positions learn word order?"),
     about_zh="""
         没有谁告诉模型次序时，它能学会多少词的次序？因果掩码又说出了多少？
 
@@ -164,8 +164,8 @@ lab = Lab(
     arms={name: {"order": name} for name in ("nothing", "mask", "rope")},
     labels={
         "nothing": Text("无位置、无掩码", "no positions, no mask"),
-        "mask": Text("只有因果掩码", "causal mask alone"),
-        "rope": Text("只有 RoPE", "RoPE alone"),
+        "mask": Text("只有因果掩码", "causal mask only"),
+        "rope": Text("只有 RoPE", "RoPE only"),
     },
     seeds=3,
     run=run,
@@ -175,7 +175,7 @@ lab = Lab(
             "nothing_learnt",
             Text(
                 "什么都没有：两个问题的损失都不低于瞎猜的 0.98 倍",
-                "With nothing: the loss of either question is no less than 0.98 times that of guessing",
+                "With nothing, the loss on both questions is at least 0.98 times that of guessing",
             ),
             lambda arm: all(arm["nothing"][f"{task}_share"] >= 0.98 for task in TASKS),
             absolute=True,
@@ -184,7 +184,7 @@ lab = Lab(
             "mask_tells",
             Text(
                 "只有因果掩码：两个问题的损失都不到什么都没有时的一半",
-                "Causal mask alone: the loss of either question is less than half of that with nothing",
+                "With the causal mask only, the loss on both questions is less than half of what it is with nothing",
             ),
             lambda arm: all(arm["mask"][task] < 0.5 * arm["nothing"][task] for task in TASKS),
         ),
@@ -192,7 +192,7 @@ lab = Lab(
             "rope_neighbour",
             Text(
                 "只有 RoPE：“前面紧挨着的词”的损失不到什么都没有时的一半",
-                "RoPE alone: the loss of 'directly before' is less than half of that with nothing",
+                "With RoPE only, the loss on 'directly before' is less than half of what it is with nothing",
             ),
             lambda arm: arm["rope"]["before"] < 0.5 * arm["nothing"]["before"],
         ),
@@ -200,7 +200,8 @@ lab = Lab(
             "mask_first",
             Text(
                 "训练同样多步以后，“第一个词”的损失：因果掩码不到 RoPE 的一半",
-                "After equally many steps, the loss of 'first of all' with the mask is less than half of that with RoPE",
+                "After the same number of steps, the loss on 'which comes first' is less than half as high with "
+                "the mask as with RoPE",
             ),
             lambda arm: arm["mask"]["first"] < 0.5 * arm["rope"]["first"],
         ),
@@ -216,14 +217,22 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "没有位置编码，只有因果掩码（每个词只看得到自己和前面的词）。模型能学会多少次序？",
-            "No position encoding, just a causal mask (a word sees itself and those before it). How much order can be learnt?",
+            "No position encoding, only a causal mask (a word sees itself and the words before it). How much "
+            "order can be learnt?",
         ),
         {
-            "nothing": Text("学不会：和瞎猜一样", "none: as good as guessing"),
-            "some": Text("一点：损失降不到瞎猜的一半", "some: a loss above half of guessing"),
-            "much": Text("很多：两个问题的损失都降到一半以下", "much: both losses below half of guessing"),
+            "nothing": Text("学不会：和瞎猜一样", "none: no better than guessing"),
+            "some": Text("一点：损失降不到瞎猜的一半", "some: the loss stays above half of guessing"),
+            "much": Text("很多：两个问题的损失都降到一半以下", "a lot: both losses fall below half of guessing"),
         },
         outcome,
+    ),
+    why=Text(
+        "没有位置也没有掩码时，交换别的两个词，输入对这个词来说毫无变化，所以只能瞎猜。因果掩码让第一个词只"
+        "看得到自己、第二个词看得到两个……能看到多少个词，就透露了它排在第几。",
+        "With neither positions nor a mask, exchanging two other words changes nothing that this word can see, "
+        "so it can only guess. A causal mask lets the first word see one word, the second two, and so on: how "
+        "many it sees gives away its place.",
     ),
     figure=draw,
     quick={"words": 5, "steps": 30, "rates": 1},

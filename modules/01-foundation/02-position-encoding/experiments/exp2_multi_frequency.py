@@ -1,13 +1,13 @@
 """When do two positions look the same?
 
-A position encoding turns every pair of numbers by an angle that grows with the position; the cosines and sines of these
-angles are the position's fingerprint, and two positions with the same fingerprint cannot be told apart. No training:
-we make the fingerprints of positions 0, 1, 2, … and measure how far apart each two of them are (in float64).
+A position encoding turns every pair of numbers by an angle that grows with the position. The cosines and sines of these
+angles are the position's fingerprint; two positions with the same fingerprint cannot be told apart. Nothing is trained: we
+make the fingerprints of positions 0, 1, 2, … and measure how far apart every two of them are (in float64).
 
-The arms differ in the frequencies, and the seed draws them: ONE pair whose period is any number between 7 and 100; FOUR pairs
-whose periods all divide 100; or RoPE's own, of a head size and base that are drawn. One period P comes back after P places,
-or nearly: among N positions some two lie within 2 pi / N (a theorem of Dirichlet). Many periods come back together
-only after a common multiple: 100 in the second arm, however many pairs there are.
+The arms differ in their frequencies, which the seed draws: ONE pair whose period is any number between 7 and 100; FOUR pairs
+whose periods all divide 100; or RoPE's own frequencies, for a head size and base that are drawn. A single period P comes
+back after P places, or nearly so: among N positions, some two lie within 2 pi / N (a theorem of Dirichlet). Several periods
+come back together only after a common multiple: 100 in the second arm, however many pairs there are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DRAWN = 201  # how many positions the picture shows
 @dataclass(frozen=True)
 class Settings:
     positions: int = param(512, low=320, high=2048, zh="比较多少个位置", en="how many positions are compared")
-    frequencies: str = param("one", choices=("one", "divide_100", "rope"), zh="频率", en="the frequencies")
+    frequencies: str = param("one", choices=("one", "divide_100", "rope"), zh="频率", en="which frequencies")
 
 
 def frequencies(kind: str) -> Tensor:
@@ -69,7 +69,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.name(
             axes,
             x=Text("位置", "position"),
-            y=Text("与位置 0 的指纹的距离", "distance from position 0's fingerprint"),
+            y=Text("与位置 0 的指纹的距离", "distance from the fingerprint of position 0"),
             title=results.label(arm),
         )
 
@@ -102,9 +102,11 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "closest": Metric(Text("最像的两个位置，指纹的距离", "distance of the two most alike"), format=".1e"),
-        "at_100": Metric(Text("位置 0 和 100 的指纹的距离", "distance of positions 0 and 100"), format=".1e"),
-        "twins": Metric(Text("有“双胞胎”的位置的比例", "share of positions that have a twin"), format=".0%"),
+        "closest": Metric(
+            Text("最像的两个位置，指纹的距离", "distance between the two closest positions"), format=".1e"
+        ),
+        "at_100": Metric(Text("位置 0 和 100 的指纹的距离", "distance between positions 0 and 100"), format=".1e"),
+        "twins": Metric(Text("有“双胞胎”的位置的比例", "positions that have a twin"), format=".0%"),
         "from_0": Metric(Text("每个位置与位置 0 的距离", "distance of every position from position 0")),
     },
     claims=[
@@ -112,7 +114,8 @@ lab = Lab(
             "one_repeats",
             Text(
                 "只有一个周期：最像的两个位置相距不到 0.02；RoPE 的周期：任何两个位置都相距 0.5 以上",
-                "One period: the two most alike are less than 0.02 apart; RoPE's periods: any two are more than 0.5 apart",
+                "With one period, the two closest positions are less than 0.02 apart; with RoPE's periods, any "
+                "two are more than 0.5 apart",
             ),
             lambda arm: arm["one"]["closest"] < 0.02 and arm["rope"]["closest"] > 0.5,
         ),
@@ -120,8 +123,8 @@ lab = Lab(
             "many_is_not_enough",
             Text(
                 "四个周期都能整除 100：位置 0 和 100 的指纹相同（相距不到 1e-9）；RoPE 的相距 0.5 以上",
-                "Four periods that divide 100: positions 0 and 100 have the same fingerprint (less than 1e-9 apart); RoPE's are "
-                "more than 0.5 apart",
+                "With four periods that divide 100, positions 0 and 100 have the same fingerprint (less than "
+                "1e-9 apart); with RoPE's they are more than 0.5 apart",
             ),
             lambda arm: arm["divide_100"]["at_100"] < 1e-9 and arm["rope"]["at_100"] > 0.5,
         ),
@@ -129,7 +132,8 @@ lab = Lab(
             "twins",
             Text(
                 "四个周期都能整除 100：每个位置都有一个指纹相同的双胞胎；RoPE 的：一个也没有",
-                "Four periods that divide 100: every position has a twin with its fingerprint; RoPE's: none has",
+                "With four periods that divide 100, every position has a twin with the same fingerprint; with "
+                "RoPE's, none has",
             ),
             lambda arm: arm["divide_100"]["twins"] == 1 and arm["rope"]["twins"] == 0,
         ),
@@ -149,14 +153,21 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "四对数，周期是 4、10、25、50。位置 0 和位置 100 的指纹有多像？",
-            "Four pairs with the periods 4, 10, 25 and 50. How alike are the fingerprints of positions 0 and 100?",
+            "Four pairs with periods 4, 10, 25 and 50. How similar are the fingerprints of positions 0 and 100?",
         ),
         {
             "same": Text("完全相同", "exactly the same"),
-            "near": Text("很像，但分得开", "alike, but they can be told apart"),
-            "far": Text("很不一样：四个周期总有一个不同", "quite different: one of four periods must differ"),
+            "near": Text("很像，但分得开", "similar, but distinguishable"),
+            "far": Text("很不一样：四个周期总有一个不同", "quite different: at least one of four periods must differ"),
         },
         outcome,
+    ),
+    why=Text(
+        "几根针要一起回到原处，位置必须是所有周期的公倍数。周期都能整除 100 时，100 就是；RoPE 的周期是一串"
+        "等比的无理数，在这么多位置里凑不到一起。",
+        "The hands are all back where they started only at a common multiple of their periods. If every period "
+        "divides 100, then 100 is one; RoPE's periods are irrational and grow by a constant factor, and within "
+        "this many positions they never meet again.",
     ),
     figure=draw,
     quick={"positions": 320},

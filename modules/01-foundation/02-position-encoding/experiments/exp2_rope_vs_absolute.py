@@ -1,14 +1,14 @@
-"""A model has learnt "three places before me". Does it still know it where no training sentence has stood?
+"""A model has learnt "three places before me". Does it still know that at positions where no training sentence stood?
 
-The task depends on nothing but a distance: at every word, say the word that stood three places before. Sentences are
-random, so their content tells nothing. In training a sentence is 16 words long and begins at position 0, 16 or 32: every
-position from 0 to 47 is trained, but the two sides of 16 (and of 32) never stand in one sentence. Then the same model is
-tested with sentences that begin anywhere from 0 to 48.
+The task depends on nothing but a distance: at every word, name the word three places earlier. Sentences are random, so their
+content gives nothing away. In training, a sentence is 16 words long and begins at position 0, 16 or 32: every position from
+0 to 47 is trained, but the two sides of 16 (and of 32) never appear in one sentence. Then the same model is tested on
+sentences that begin anywhere from 0 to 48.
 
-The arms differ in how position is told: by a table of learnt vectors, one for each position, added to the words (BERT,
-GPT-2); by the fixed sines of Vaswani et al. (2017), added too; or by RoPE (Su et al., 2021). The rest is Fledge's model with
-one block. All are trained at the same rates; the rate with the lowest training loss is tested. The learnt table has
-parameters of its own (64 x width); the other two have none.
+The arms differ in how position is supplied: by a table of learnt vectors, one per position, added to the words (BERT,
+GPT-2); by the fixed sines of Vaswani et al. (2017), also added; or by RoPE (Su et al., 2021). The rest is Fledge's model
+with one block. All arms are trained at the same rates, and the rate with the lowest training loss is tested. The learnt
+table has parameters of its own (64 x width); the other two have none.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ STARTS = range(0, 49, 4)  # where test sentences begin
 @dataclass(frozen=True)
 class Settings:
     width: int = param(32, low=8, high=64, zh="模型的宽度（4 的倍数）", en="width of the model (a multiple of 4)")
-    distance: int = param(
-        3, low=1, high=8, zh="要找的词在前面第几个", en="how many places before the wanted word stands"
-    )
+    distance: int = param(3, low=1, high=8, zh="要找的词在前面第几个", en="how far back the wanted word is")
     steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
     rates: int = param(
         2, low=1, high=2, zh="试几个学习率（0.01、0.003）", en="how many learning rates are tried (0.01, 0.003)"
@@ -138,7 +136,7 @@ def draw(results: Results, figure: Figure) -> None:
     start = Text(
         "句子从哪个位置开始（点线：训练时的开头）", "position where the sentence begins (dotted: as in training)"
     )
-    figure.name(axes, x=start, y=Text("答对的比例", "share of right answers"))
+    figure.name(axes, x=start, y=Text("答对的比例", "correct answers"))
     axes.get_legend().set_loc((0.06, 0.16))  # above the line of guessing
 
 
@@ -148,7 +146,7 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("换一个位置，学会的距离还在吗？", "Does a learnt distance survive at other positions?"),
+    title=Text("换一个位置，学会的距离还在吗？", "Does a learnt distance carry over to other positions?"),
     about_zh="""
         模型学会了“前面第三个词”。换到训练时句子从没站过的地方，它还会吗？
 
@@ -164,37 +162,37 @@ lab = Lab(
     arms={name: {"position": name} for name in ("learned", "sinusoidal", "rope")},
     labels={
         "learned": Text("学出来的位置表", "learnt table"),
-        "sinusoidal": Text("加上正弦", "sines added"),
+        "sinusoidal": Text("加上正弦", "added sines"),
         "rope": Text("用 RoPE", "RoPE"),
     },
     seeds=3,
     run=run,
     metrics={
-        "loss": Metric(Text("训练最后的损失", "last training loss"), floor=0),
+        "loss": Metric(Text("训练最后的损失", "final training loss"), floor=0),
         "trained": Metric(
-            Text("训练过的开头：答对的比例", "begins as in training: right answers"), format=".0%", chance=1 / VOCAB
+            Text("训练过的开头：答对的比例", "starts seen in training: correct answers"), format=".0%", chance=1 / VOCAB
         ),
         "crossing": Metric(
             Text(
                 "两个位置都训练过，但从没同时出现过：答对的比例",
-                "both positions trained, never together: right answers",
+                "positions trained, never together: correct answers",
             ),
             format=".0%",
             chance=1 / VOCAB,
         ),
         "beyond": Metric(
-            Text("从没训练过的位置：答对的比例", "positions never trained: right answers"),
+            Text("从没训练过的位置：答对的比例", "positions never trained: correct answers"),
             format=".0%",
             chance=1 / VOCAB,
         ),
-        "by_start": Metric(Text("各个开头：答对的比例", "right answers by where the sentence begins")),
+        "by_start": Metric(Text("各个开头：答对的比例", "correct answers by starting position")),
     },
     claims=[
         Claim(
             "both_learn",
             Text(
                 "在训练过的开头，学出来的位置表和 RoPE 都答对九成以上",
-                "At the beginnings of training the learnt table and RoPE are both right in more than 90% of cases",
+                "At starting positions seen in training, the learnt table and RoPE both get more than 90% right",
             ),
             lambda arm: all(arm[name]["trained"] > 0.9 for name in ("learned", "rope")),
             absolute=True,
@@ -203,7 +201,8 @@ lab = Lab(
             "never_together",
             Text(
                 "两个位置从没同时出现过：RoPE 答对九成以上，学出来的位置表不到六成",
-                "Both positions trained but never together: RoPE is right in more than 90%, the learnt table in less than 60%",
+                "At positions that were trained but never together, RoPE gets more than 90% right and the learnt "
+                "table less than 60%",
             ),
             lambda arm: arm["rope"]["crossing"] > 0.9 and arm["learned"]["crossing"] < 0.6,
         ),
@@ -211,7 +210,7 @@ lab = Lab(
             "never_trained",
             Text(
                 "从没训练过的位置：RoPE 答对九成以上，学出来的位置表不到六成",
-                "Positions never trained: RoPE is right in more than 90%, the learnt table in less than 60%",
+                "At positions never trained, RoPE gets more than 90% right and the learnt table less than 60%",
             ),
             lambda arm: arm["rope"]["beyond"] > 0.9 and arm["learned"]["beyond"] < 0.6,
         ),
@@ -231,15 +230,21 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "学出来的位置表：位置 15 和 16 都训练过，但从没出现在同一句话里。跨过这条缝去找前面第三个词，能答对多少？",
-            "Learnt table: positions 15 and 16 were both trained, but never in one sentence. How often is the third word before "
-            "right across that seam?",
+            "Learnt table: positions 15 and 16 were both trained, but never in the same sentence. How often is "
+            "'the third word before' right across that seam?",
         ),
         {
-            "most": Text("几乎全对", "nearly always"),
-            "some": Text("一半以上", "more than half of the time"),
-            "few": Text("不到一半", "less than half of the time"),
+            "most": Text("几乎全对", "almost always"),
+            "some": Text("一半以上", "more than half the time"),
+            "few": Text("不到一半", "less than half the time"),
         },
         outcome,
+    ),
+    why=Text(
+        "位置表里每个位置各有一个互不相干的向量，“相隔三个”要一对一对地学；RoPE 的分数里只有距离，在一处学会"
+        "，处处都会。",
+        "A table holds an unrelated vector for every position, so 'three apart' has to be learnt pair by pair. "
+        "With RoPE only the distance enters the score: learnt in one place, it is known everywhere.",
     ),
     figure=draw,
     quick={"steps": 40, "distance": 2, "rates": 1},

@@ -1,12 +1,13 @@
-"""Why does RoPE need fast and slow frequencies at once, and in which precision are its tables made?
+"""Why does RoPE need fast and slow frequencies together, and in which precision should its tables be made?
 
-Arms: ONE slow pair (0.0001 radians a position), ONE fast pair (1 radian a position), or ALL frequencies of a head. The tables
-come from Fledge's own `rope_tables`, for a window of positions whose beginning the seed draws; no training. Two things are
-measured in float32 and in bfloat16: how far the fingerprints of neighbours are apart, and those of distant positions.
+Arms: ONE slow pair (0.0001 radians per position), ONE fast pair (1 radian per position), or ALL the frequencies of a head.
+The tables come from Fledge's own `rope_tables`, for a window of positions whose start the seed draws; nothing is trained. Two
+things are measured in float32 and in bfloat16: how far apart the fingerprints of neighbouring positions are, and how far
+apart those of distant positions are.
 
-A slow pair turns neighbours by so little that rounding may swallow it; a fast pair comes round again every 6.28 positions, and
-710 is nearly 113 turns. Lastly the order of the work: `rope_tables` calculates angles in float32 and rounds at the end. The
-metric `late` does what is easily done wrong: it rounds the positions to bfloat16 first.
+A slow pair turns so little between neighbours that rounding may swallow the difference; a fast pair comes round every 6.28
+positions, and 710 radians is very nearly 113 turns. Finally, the order of operations: `rope_tables` computes angles in
+float32 and rounds at the end. The metric `late` makes the easy mistake: it rounds the positions to bfloat16 first.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ LEAST = 1e-6  # the end of the logarithmic axis; 0 is drawn there
 @dataclass(frozen=True)
 class Settings:
     positions: int = param(1024, low=900, high=2048, zh="比较多少个位置", en="how many positions are compared")
-    head: int = param(64, low=16, high=256, zh="一个头的维数", en="numbers in a head")
+    head: int = param(64, low=16, high=256, zh="一个头的维数", en="head size")
     base: float = param(10000.0, low=1000.0, high=1e6, zh="RoPE 的底数", en="base of RoPE")
-    frequencies: str = param("slow", choices=("slow", "fast", "all"), zh="频率", en="the frequencies")
+    frequencies: str = param("slow", choices=("slow", "fast", "all"), zh="频率", en="which frequencies")
     first: str = param(
         "bfloat16",
         choices=("bfloat16", "float32"),
         zh="late 里位置先变成什么",
-        en="what `late` turns positions into",
+        en="what `late` rounds positions to",
         hidden=True,
     )
 
@@ -80,7 +81,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.bars(axes, labels, values)
         axes.set_yscale("log")
         axes.set_ylim(LEAST, 10)
-        figure.name(axes, y=Text("指纹的最小距离", "smallest distance of fingerprints"), title=title)
+        figure.name(axes, y=Text("指纹的最小距离", "smallest distance between fingerprints"), title=title)
 
 
 def outcome(results: Results) -> str:
@@ -91,9 +92,9 @@ def outcome(results: Results) -> str:
 
 def shown(metric: str) -> dict[str, Metric]:
     about = {
-        "near": Text("相邻位置的最小距离", "smallest distance of neighbours"),
-        "far": Text("相隔 100 以上的最小距离", "smallest distance of positions 100 or more apart"),
-        "same": Text("指纹相同的相邻位置的比例", "share of neighbours with the same fingerprint"),
+        "near": Text("相邻位置的最小距离", "smallest distance between neighbours"),
+        "far": Text("相隔 100 以上的最小距离", "smallest distance, positions 100 or more apart"),
+        "same": Text("指纹相同的相邻位置的比例", "neighbours with equal fingerprints"),
     }[metric]
     return {
         f"{metric}_{dtype}": Metric(
@@ -104,7 +105,7 @@ def shown(metric: str) -> dict[str, Metric]:
 
 
 lab = Lab(
-    title=Text("RoPE 为什么既要快的频率，也要慢的？", "Why does RoPE need fast and slow frequencies at once?"),
+    title=Text("RoPE 为什么既要快的频率，也要慢的？", "Why does RoPE need both fast and slow frequencies?"),
     about_zh="""
         RoPE 为什么既要快的频率，也要慢的？它的表应该用什么精度来算？
 
@@ -132,7 +133,7 @@ lab = Lab(
         "late": Metric(
             Text(
                 "先把位置变成 bfloat16：指纹相同的相邻位置",
-                "positions in bfloat16 first: neighbours with the same print",
+                "positions rounded to bfloat16 first: neighbours with equal fingerprints",
             ),
             format=".0%",
         ),
@@ -142,8 +143,8 @@ lab = Lab(
             "slow",
             Text(
                 "一对慢的：bfloat16 里一半以上的相邻位置指纹相同，float32 里一个也没有；全部频率：bfloat16 里也没有",
-                "One slow pair: more than half of all neighbours have the same fingerprint in bfloat16, none in float32; all "
-                "frequencies: none in bfloat16 either",
+                "With one slow pair, more than half of all neighbours have equal fingerprints in bfloat16 and "
+                "none in float32; with all frequencies, none even in bfloat16",
             ),
             lambda arm: (
                 arm["slow"]["same_bfloat16"] > 0.5
@@ -155,8 +156,8 @@ lab = Lab(
             "fast",
             Text(
                 "一对快的：有两个相隔 100 以上的位置相距不到 0.001，float32 里也是；全部频率：都在 0.5 以上",
-                "One fast pair: some two positions 100 or more apart are closer than 0.001, in float32 too; all frequencies: none "
-                "closer than 0.5",
+                "With one fast pair, some two positions 100 or more apart are closer than 0.001, even in "
+                "float32; with all frequencies, none are closer than 0.5",
             ),
             lambda arm: arm["fast"]["far_float32"] < 1e-3 and arm["all"]["far_float32"] > 0.5,
         ),
@@ -164,8 +165,8 @@ lab = Lab(
             "together",
             Text(
                 "全部频率，bfloat16：相邻的和相隔 100 以上的位置都相距 0.5 以上；一对慢的做不到前一半",
-                "All frequencies in bfloat16: neighbours and positions 100 or more apart are all more than 0.5 apart; one slow "
-                "pair fails at the first",
+                "With all frequencies in bfloat16, neighbours and positions 100 or more apart are all more than "
+                "0.5 apart; one slow pair fails on the neighbours",
             ),
             lambda arm: (
                 arm["all"]["near_bfloat16"] > 0.5
@@ -177,8 +178,8 @@ lab = Lab(
             "angles_first",
             Text(
                 "全部频率：先把位置变成 bfloat16，一半以上的相邻位置指纹相同；先在 float32 里算角度，一个也没有",
-                "All frequencies: with positions in bfloat16 first, more than half of all neighbours have the same fingerprint; "
-                "with angles in float32 first, none",
+                "With all frequencies, rounding positions to bfloat16 first gives more than half of all "
+                "neighbours equal fingerprints; computing angles in float32 first gives none",
             ),
             lambda arm: arm["all"]["late"] > 0.5 and arm["all"]["same_bfloat16"] == 0,
         ),
@@ -203,7 +204,8 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "只有一对慢的频率（每个位置转 0.0001 弧度）。在哪种格式里分得清相邻的位置？",
-            "One slow pair alone (0.0001 radians a position). In which format can neighbours be told apart?",
+            "A single slow pair (0.0001 radians per position). In which format can neighbouring positions be "
+            "told apart?",
         ),
         {
             "neither": Text("float32 里都分不清", "not even in float32"),
@@ -211,6 +213,12 @@ lab = Lab(
             "both": Text("两种都分得清", "in both"),
         },
         outcome,
+    ),
+    why=Text(
+        "慢针在相邻位置之间几乎不动，舍入就把差别抹掉了；快针很快转回原处，远处的位置又重合。两种针合在一起"
+        "，总有一种分得清。",
+        "A slow hand hardly moves between neighbours, and rounding erases the difference; a fast hand comes "
+        "round again, and distant positions coincide. Together, one of them always tells two positions apart.",
     ),
     figure=draw,
     quick={"positions": 900},

@@ -1,15 +1,17 @@
-"""Does RoPE's score depend on the distance alone? Do the two ways of pairing agree? Does RoPE prefer near words?
+"""Does RoPE's score depend only on distance? Do the two ways of pairing agree? Does RoPE prefer nearby words?
 
-One query and one key with random numbers stand at every pair of positions; their score (the dot product) is written into a
-table of positions x positions. If a score depends on the distance alone, every diagonal of that table holds one number.
-Arms: sines added to the word before it becomes query or key (Vaswani et al., 2017), or RoPE (Su et al., 2021). No training.
+One query and one key with random numbers are placed at every pair of positions; their score (the dot product) goes into a
+table of positions x positions. If a score depends on distance alone, every diagonal of that table holds a single number.
+Arms: sines added to the word before it becomes query or key (Vaswani et al., 2017), or RoPE (Su et al., 2021). Nothing is
+trained.
 
-RoFormer pairs the numbers 2i and 2i + 1 of a head; Hugging Face and Fledge pair i and i + D/2. Both are RoPE: sort the
-numbers of queries and keys from one order into the other, and the scores are the same. Do not sort them, and they are not:
-that is what happens to weights loaded into code that pairs otherwise.
+RoFormer pairs the numbers 2i and 2i + 1 of a head; Hugging Face and Fledge pair i and i + D/2. Both are RoPE: reorder the
+numbers of queries and keys from one convention to the other, and the scores are the same. Without reordering they are not:
+that is what happens when weights are loaded into code that pairs the other way.
 
-"RoPE makes distant words weigh less" is said often. RoFormer bounds how large a score can be; whether it falls with the
-distance depends on the vectors. Two cases are measured over many vectors: query and key are the same, and have nothing in common.
+"RoPE makes distant words count less" is often said. RoFormer bounds how large a score can be; whether it actually falls with
+distance depends on the vectors. We measure two cases over many vectors: query and key are the same, and query and key are
+unrelated.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ SHOWN = 4  # the distance that the picture follows
 @dataclass(frozen=True)
 class Settings:
     positions: int = param(128, low=32, high=512, zh="多少个位置", en="how many positions")
-    head: int = param(32, low=4, high=128, zh="一个头的维数（偶数）", en="numbers in a head (even)")
+    head: int = param(32, low=4, high=128, zh="一个头的维数（偶数）", en="head size (even)")
     position: str = param("sinusoidal", choices=("sinusoidal", "rope"), zh="位置编码", en="position encoding")
     sort: str = param(
-        "yes", choices=("yes", "no"), zh="换一种配对前先重排", en="sort before pairing otherwise", hidden=True
+        "yes", choices=("yes", "no"), zh="换一种配对前先重排", en="reorder before switching the pairing", hidden=True
     )
-    key: str = param("other", choices=("other", "same"), zh="键", en="the key of the unrelated vectors", hidden=True)
+    key: str = param("other", choices=("other", "same"), zh="键", en="key of the unrelated pair", hidden=True)
 
 
 def frequencies(settings: Settings) -> Tensor:
@@ -122,7 +124,7 @@ def draw(results: Results, figure: Figure) -> None:
     score = Text("分数 ÷ 全表的标准差", "score ÷ standard deviation of the table")
     figure.name(left, x=Text("查询的位置", "position of the query"), y=score, title=distance)
     names = {
-        "same_by_distance": Text("查询和键相同", "query and key the same"),
+        "same_by_distance": Text("查询和键相同", "query and key equal"),
         "other_by_distance": Text("查询和键无关", "query and key unrelated"),
     }
     for metric, name in names.items():
@@ -140,7 +142,8 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text(
-        "RoPE 的分数只取决于距离吗？越远就越小吗？", "Does RoPE's score depend on the distance alone, and fall with it?"
+        "RoPE 的分数只取决于距离吗？越远就越小吗？",
+        "Does RoPE's score depend only on distance, and does it fall with it?",
     ),
     about_zh="""
         RoPE 的分数只取决于距离吗？两种配对的结果一样吗？RoPE 偏爱近处的词吗？
@@ -158,26 +161,20 @@ lab = Lab(
         """,
     settings=Settings(),
     arms={"sinusoidal": {"position": "sinusoidal"}, "rope": {"position": "rope"}},
-    labels={"sinusoidal": Text("加上正弦", "sines added"), "rope": Text("用 RoPE", "RoPE")},
+    labels={"sinusoidal": Text("加上正弦", "added sines"), "rope": Text("用 RoPE", "RoPE")},
     seeds=5,
     run=run,
     metrics={
         "spread": Metric(
-            Text("分数的差异：同一距离之内 ÷ 不同距离之间", "spread of scores: at one distance ÷ between distances"),
+            Text("分数的差异：同一距离之内 ÷ 不同距离之间", "spread of scores at one distance ÷ between distances"),
             format=".1e",
         ),
-        "length": Metric(
-            Text("查询的长度随位置变化多少", "change of the query's length with its position"), format=".1e"
-        ),
-        "pairings": Metric(Text("两种配对的分数相差多少", "difference of the two pairings"), format=".1e"),
-        "far_same": Metric(
-            Text("查询和键相同：远处的分数（近处为 1）", "the same vector: size of far scores (near: 1)")
-        ),
-        "far_other": Metric(
-            Text("查询和键无关：远处的分数（近处为 1）", "unrelated vectors: size of far scores (near: 1)")
-        ),
+        "length": Metric(Text("查询的长度随位置变化多少", "change in the query's length with position"), format=".1e"),
+        "pairings": Metric(Text("两种配对的分数相差多少", "difference between the two pairings"), format=".1e"),
+        "far_same": Metric(Text("查询和键相同：远处的分数（近处为 1）", "equal vectors: far scores (near: 1)")),
+        "far_other": Metric(Text("查询和键无关：远处的分数（近处为 1）", "unrelated vectors: far scores (near: 1)")),
         "followed": Metric(Text("同一距离的分数，沿位置", "scores at one distance, by position")),
-        "same_by_distance": Metric(Text("查询和键相同：各个距离", "the same vector: by distance")),
+        "same_by_distance": Metric(Text("查询和键相同：各个距离", "equal vectors: by distance")),
         "other_by_distance": Metric(Text("查询和键无关：各个距离", "unrelated vectors: by distance")),
     },
     claims=[
@@ -185,7 +182,8 @@ lab = Lab(
             "distance_alone",
             Text(
                 "同一距离之内的差异，与不同距离之间的相比：RoPE 不到万分之一，加上正弦超过十分之一",
-                "The spread at one distance over that between distances is below 1e-4 with RoPE, above a tenth with sines",
+                "The spread of scores at one distance, relative to that between distances, is below 1e-4 with "
+                "RoPE and above a tenth with sines",
             ),
             lambda arm: arm["rope"]["spread"] < 1e-4 and arm["sinusoidal"]["spread"] > 0.1,
         ),
@@ -193,7 +191,7 @@ lab = Lab(
             "length_kept",
             Text(
                 "RoPE 不改变查询的长度（不到十万分之一）；加上正弦会改变百分之一以上",
-                "RoPE keeps a query's length to less than 1e-5; sines change it by more than a hundredth",
+                "RoPE preserves a query's length to within 1e-5; sines change it by more than a hundredth",
             ),
             lambda arm: arm["rope"]["length"] < 1e-5 and arm["sinusoidal"]["length"] > 0.01,
         ),
@@ -201,7 +199,7 @@ lab = Lab(
             "pairings",
             Text(
                 "把各维重排以后，两种配对的分数相差不到十万分之一",
-                "With the numbers sorted, the scores of the two pairings differ by less than 1e-5",
+                "After reordering, the scores of the two pairings differ by less than 1e-5",
             ),
             lambda arm: arm["rope"]["pairings"] < 1e-5,
             absolute=True,
@@ -210,7 +208,8 @@ lab = Lab(
             "no_preference",
             Text(
                 "RoPE：查询和键相同，远处的分数不到近处的 0.8；两者无关，远处的是近处的 0.9 到 1.1",
-                "RoPE: the same vector's far scores are below 0.8 of the near one; unrelated vectors' between 0.9 and 1.1",
+                "With RoPE, far scores of equal vectors are below 0.8 of the near score; those of unrelated "
+                "vectors are between 0.9 and 1.1",
             ),
             lambda arm: arm["rope"]["far_same"] < 0.8 and 0.9 < arm["rope"]["far_other"] < 1.1,
             absolute=True,
@@ -220,26 +219,33 @@ lab = Lab(
         Sabotage(
             {"position": "sinusoidal"},
             ("distance_alone", "length_kept"),
-            Text("两组都加上正弦", "sines are added in both arms"),
+            Text("两组都加上正弦", "both arms add sines"),
         ),
-        Sabotage({"sort": "no"}, ("pairings",), Text("不重排", "the numbers are not sorted")),
+        Sabotage({"sort": "no"}, ("pairings",), Text("不重排", "the numbers are not reordered")),
         Sabotage(
             {"key": "same"},
             ("no_preference",),
-            Text("“无关”的键其实就是查询", "the 'unrelated' key is the query after all"),
+            Text("“无关”的键其实就是查询", "the 'unrelated' key is really the query"),
         ),
     ],
     prediction=Prediction(
         Text(
             "查询和键是两个无关的随机向量。用 RoPE，它们相隔越远，分数平均会怎样？",
-            "Query and key are unrelated random vectors. With RoPE, the farther apart they stand, the score on average …",
+            "Query and key are unrelated random vectors. With RoPE, as they move farther apart, the score on average …",
         ),
         {
-            "falls": Text("越小", "falls in size"),
-            "stays": Text("一样大", "stays as large"),
-            "grows": Text("越大", "grows in size"),
+            "falls": Text("越小", "gets smaller"),
+            "stays": Text("一样大", "stays the same size"),
+            "grows": Text("越大", "gets larger"),
         },
         outcome,
+    ),
+    why=Text(
+        "两支箭头各转各的，夹角只取决于位置之差，所以分数只看距离。两个向量毫无关系时，夹角本来就是随机的，"
+        "再转多少还是随机的，分数的大小也就不随距离变化。",
+        "Each arrow is turned by its own position, so the angle between them depends only on the difference, and "
+        "so does the score. If the vectors are unrelated, that angle is random to begin with and stays random, "
+        "so the size of the score does not change with distance.",
     ),
     figure=draw,
     quick={"positions": 64},

@@ -1,11 +1,10 @@
-"""Which token matters? A trained attention layer finds it; an average of all tokens cannot.
+"""Which token matters? A trained attention layer finds out; an average of all tokens cannot.
 
 The task is a hand of eight cards. Every card carries a name and a number; a question names one card and asks for its
-number. Cards are dealt anew for every example, so there is nothing to learn by heart: the model has to look. Both arms
-are the same module with the same parameters, data, steps and learning rates. In the arm "average" the query is
-multiplied by 0, so that all scores are equal and every card gets the same weight. Numbers in a hand are all different:
-who knows the hand but not the card is right once in eight. There are no positions here; the topic before was about
-those.
+number. Cards are dealt anew for every example, so there is nothing to memorise: the model has to look. Both arms are the
+same module with the same parameters, data, steps and learning rates. In the arm "average" the query is multiplied by 0, so
+that all scores are equal and every card gets the same weight. The numbers in a hand are all different: knowing the hand
+but not the card is right one time in eight. There are no positions here; the previous topic was about those.
 """
 
 from __future__ import annotations
@@ -28,10 +27,12 @@ RATES = (3e-3, 1e-2)
 @dataclass(frozen=True)
 class Settings:
     cards: int = param(8, low=2, high=16, zh="一手牌的张数", en="cards in a hand")
-    width: int = param(32, low=8, high=128, zh="向量宽度", en="width of a vector")
+    width: int = param(32, low=8, high=128, zh="向量宽度", en="vector width")
     steps: int = param(150, low=50, high=2000, zh="训练步数", en="training steps")
     weights: str = param("learned", choices=("average", "learned"), zh="权重从哪里来", en="where the weights come from")
-    question: str = param("heard", choices=("heard", "lost"), zh="问题里有没有名字", en="is a name asked", hidden=True)
+    question: str = param(
+        "heard", choices=("heard", "lost"), zh="问题里有没有名字", en="does the question contain a name", hidden=True
+    )
 
 
 class Reader(nn.Module):
@@ -114,8 +115,8 @@ def draw(results: Results, figure: Figure) -> None:
     mean, low, high = zip(*(results.band(arm, "accuracy") for arm in arms))
     errors = [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]]
     figure.bars(left, [results.label(arm) for arm in arms], mean, errors)
-    figure.floor(left, 1 / results.settings.cards, Text("只知道手里有哪些数", "knowing the hand only"))
-    figure.name(left, y=Text("答对的比例", "share of right answers"))
+    figure.floor(left, 1 / results.settings.cards, Text("只知道手里有哪些数", "knowing only the hand"))
+    figure.name(left, y=Text("答对的比例", "correct answers"))
     ticks = [str(n + 1) for n in range(results.settings.cards)]
     for axes, arm in zip(maps, arms):
         figure.heatmap(axes, results.mean(arm, "map"), x=ticks, y=ticks, vmin=0, vmax=1)
@@ -129,7 +130,7 @@ def how_good(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("注意力能学会看向该看的那个词元吗？", "Does attention learn to look at the token that matters?"),
+    title=Text("注意力能学会看向该看的那个词元吗？", "Can attention learn to look at the token that matters?"),
     about_zh="""
         哪个词元要紧？训练过的注意力层找得到它；把所有词元取平均，就找不到。
 
@@ -140,24 +141,24 @@ lab = Lab(
         """,
     settings=Settings(),
     arms={"average": {"weights": "average"}, "learned": {"weights": "learned"}},
-    labels={"average": Text("所有牌取平均", "average of all"), "learned": Text("学到的权重", "learned weights")},
+    labels={"average": Text("所有牌取平均", "average of all cards"), "learned": Text("学到的权重", "learnt weights")},
     seeds=3,
     run=run,
     metrics={
         "accuracy": Metric(
-            Text("答对的比例", "share of right answers"), format=".3f", chance=lambda settings: 1 / settings.cards
+            Text("答对的比例", "correct answers"), format=".3f", chance=lambda settings: 1 / settings.cards
         ),
         "on_card": Metric(
-            Text("被问的牌的权重", "weight on the card asked"), chance=lambda settings: 1 / settings.cards
+            Text("被问的牌的权重", "weight on the card asked for"), chance=lambda settings: 1 / settings.cards
         ),
-        "map": Metric(Text("权重：问的牌 × 看的牌", "weights: card asked × card looked at")),
+        "map": Metric(Text("权重：问的牌 × 看的牌", "weights: card asked for × card looked at")),
     },
     claims=[
         Claim(
             "looks",
             Text(
                 "训练后，被问的那张牌平均得到 0.8 以上的权重",
-                "after training, the card asked for gets more than 0.8 of the weight on average",
+                "After training, the card asked for gets more than 0.8 of the weight on average",
             ),
             lambda arm: arm["learned"]["on_card"] > 0.8,
         ),
@@ -165,7 +166,7 @@ lab = Lab(
             "answers",
             Text(
                 "学到的权重比取平均多答对一半以上的问题",
-                "learned weights answer more questions than the average does, by over half of all questions",
+                "Learnt weights answer more questions than averaging does, by more than half of all questions",
             ),
             lambda arm: arm["learned"]["accuracy"] > arm["average"]["accuracy"] + 0.5,
         ),
@@ -174,22 +175,31 @@ lab = Lab(
         Sabotage(
             {"question": "lost"},
             ("looks", "answers"),
-            Text("问题里不再有名字：没有东西可以拿去比较", "the question names no card: nothing is left to compare"),
+            Text(
+                "问题里不再有名字：没有东西可以拿去比较",
+                "the question no longer contains a name: there is nothing to compare",
+            ),
         )
     ],
     prediction=Prediction(
         Text(
             "手里有 8 张牌，16 种数。只能把 8 张牌取平均的模型，能答对多少问题？",
-            "Eight cards in the hand, 16 possible numbers. A model that can only average the eight cards: "
-            "how many questions does it get right?",
+            "There are eight cards in the hand and 16 possible numbers. How many questions can a model that only "
+            "averages the eight cards get right?",
         ),
         {
-            "blind": Text("大约 1/16：和瞎猜一样", "about 1/16: like a blind guess"),
-            "hand": Text("大约 1/8：只知道手里有哪些数", "about 1/8: it knows the hand, not the card"),
+            "blind": Text("大约 1/16：和瞎猜一样", "about 1/16, like a blind guess"),
+            "hand": Text("大约 1/8：只知道手里有哪些数", "about 1/8: it knows the hand but not the card"),
             "half": Text("大约一半", "about half"),
             "most": Text("大多数", "most of them"),
         },
         how_good,
+    ),
+    why=Text(
+        "取平均的那一步把“哪个数写在哪张牌上”丢掉了，后面再怎么训练也找不回来；注意力在平均之前先比较，把权"
+        "重放到名字相同的那张牌上。",
+        "Averaging throws away which number belongs to which name, and no training can bring that back. "
+        "Attention compares before it averages, and puts its weight on the card whose name matches.",
     ),
     figure=draw,
     quick={"steps": 100},

@@ -1,12 +1,15 @@
-"""Why three projections? Because what a token looks for is not what it is.
+"""Why three projections? Because what a token is looking for is not what it is.
 
-Locks and keys: token lock 3 looks for key 3, and key 3 looks for lock 3. Every token carries a random number, and must
-report the number of its partner. Four of eight pairs are dealt for every example; everyone sees everyone; no positions.
+Locks and keys: the token lock 3 looks for key 3, and key 3 looks for lock 3. Every token carries a random number from 0 to
+7, and has to report its partner's number. A report is right when the answer the model finds most likely is that number;
+guessing is right one time in eight. Four of eight pairs are dealt for every example; every token sees every token; there
+are no positions.
 
 The arms differ in which of the three projections are one and the same matrix. When the query is the key (Q = K),
-score(a, b) = f(a)·f(b), and 2 f(a)·f(b) <= f(a)·f(a) + f(b)·f(b): a token is at least as similar to itself as its pair
-is on average, so that the mean weight on the partner cannot pass 1/2, whatever is trained. The head is wider where
-matrices are shared (16, 24 or 48), so that the projections of all arms hold the same number of parameters.
+score(a, b) = f(a)·f(b), and 2 f(a)·f(b) <= f(a)·f(a) + f(b)·f(b): over a pair, tokens are on average at least as similar to
+themselves as to each other, so the mean weight on the partner cannot exceed 1/2, whatever is trained. The head is wider
+where matrices are shared (16, 24 or 48), so that the projections of all arms hold the same number of parameters; the layer
+that reads the answer out of a wider head is a little larger, which favours the arms that share.
 """
 
 from __future__ import annotations
@@ -30,12 +33,12 @@ HEAD = {"qkv": 48, "qk": 24, "kv": 24, "none": 16}
 
 @dataclass(frozen=True)
 class Settings:
-    pairs: int = param(4, low=2, high=PAIRS, zh="一局里有几对锁和钥匙", en="pairs of lock and key in an example")
-    width: int = param(32, low=16, high=128, zh="向量宽度", en="width of a vector")
+    pairs: int = param(4, low=2, high=PAIRS, zh="一局里有几对锁和钥匙", en="lock-and-key pairs in an example")
+    width: int = param(32, low=16, high=128, zh="向量宽度", en="vector width")
     steps: int = param(100, low=50, high=2000, zh="训练步数", en="training steps")
-    shared: str = param("none", choices=tuple(HEAD), zh="哪些投影共用一个矩阵", en="projections that are one matrix")
+    shared: str = param("none", choices=tuple(HEAD), zh="哪些投影共用一个矩阵", en="which projections share one matrix")
     wanted: str = param(
-        "partner", choices=("partner", "itself"), zh="要报告谁的数", en="whose number is wanted", hidden=True
+        "partner", choices=("partner", "itself"), zh="要报告谁的数", en="whose number to report", hidden=True
     )
 
 
@@ -98,6 +101,9 @@ def measure(model: Matcher, settings: Settings, seed: int) -> dict:
         "accuracy": right.float().mean().item(),
         "on_wanted": weights_BTT[:, torch.arange(len(place)), place].mean().item(),
         "map": weights_BTT.mean(0).tolist(),
+        "projections": sum(
+            p.numel() for p in {*model.query.parameters(), *model.key.parameters(), *model.value.parameters()}
+        ),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
 
@@ -134,13 +140,14 @@ lab = Lab(
     about_zh="""
         为什么要三个投影？因为一个词元要找的东西，和它自己是什么，是两回事。
 
-        锁和钥匙：锁 3 这个词元要找钥匙 3，钥匙 3 要找锁 3。每个词元都带着一个随机的数，要报出伙伴的数。
+        锁和钥匙：锁 3 这个词元要找钥匙 3，钥匙 3 要找锁 3。每个词元都带着一个 0 到 7 的随机数，
+        要报出伙伴的数：模型认为最可能的那个答案正好是它，才算报对；瞎猜能对 1/8。
         每一局从八对里发四对；所有词元都互相看得见；没有位置。
 
         各组的差别是：三个投影里，哪几个是同一个矩阵。如果 query 就是 key（Q = K），那么 score(a, b) = f(a)·f(b)，
         而 2 f(a)·f(b) <= f(a)·f(a) + f(b)·f(b)：一对词元里，各自和自己的分数，平均起来不低于互相给的分数。
         所以不管怎么训练，伙伴平均得到的权重都不会超过 1/2。共用矩阵的组，头更宽（宽度是 16、24 或 48），
-        这样各组的投影参数一样多。
+        这样各组的投影参数一样多；从更宽的头里读出答案的那一层会大一点点，这只会让共用矩阵的组占便宜。
         """,
     settings=Settings(),
     arms={"qkv": {"shared": "qkv"}, "qk": {"shared": "qk"}, "kv": {"shared": "kv"}, "none": {"shared": "none"}},
@@ -148,24 +155,25 @@ lab = Lab(
         "qkv": Text("Q=K=V", "Q = K = V"),
         "qk": Text("Q=K", "Q = K"),
         "kv": Text("K=V", "K = V"),
-        "none": Text("三个都独立", "all apart"),
+        "none": Text("三个都独立", "all separate"),
     },
     seeds=3,
     run=run,
     metrics={
-        "accuracy": Metric(Text("报对的比例", "right reports"), chance=1 / NUMBERS),
+        "accuracy": Metric(Text("报对的比例", "correct reports"), chance=1 / NUMBERS),
         "on_wanted": Metric(
             Text("伙伴的权重", "weight on the partner"), chance=lambda settings: 1 / (2 * settings.pairs)
         ),
         "map": Metric(Text("权重：谁在看 × 看向谁", "weights: who looks × looked at")),
-        "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
+        "projections": Metric(Text("投影的参数", "parameters of the projections"), format=".0f"),
+        "parameters": Metric(Text("全部参数", "all parameters"), format=".0f"),
     },
     claims=[
         Claim(
             "query_apart",
             Text(
                 "Q 独立之后，报对的比例比 Q=K 高出 0.25 以上",
-                "with a query of its own, the share of right reports is more than 0.25 above that of Q = K",
+                "With a separate query, the share of correct reports is more than 0.25 higher than with Q = K",
             ),
             lambda arm: arm["none"]["accuracy"] > arm["qk"]["accuracy"] + 0.25,
         ),
@@ -173,7 +181,7 @@ lab = Lab(
             "bound",
             Text(
                 "Q=K 时伙伴得到的权重不超过 1/2；三个独立时超过 0.9",
-                "with Q = K the partner gets no more than 1/2 of the weight; with three apart more than 0.9",
+                "With Q = K the partner gets at most 1/2 of the weight; with all three separate, more than 0.9",
             ),
             lambda arm: arm["qk"]["on_wanted"] <= 0.5 and arm["none"]["on_wanted"] > 0.9,
         ),
@@ -181,8 +189,8 @@ lab = Lab(
             "value_shared",
             Text(
                 "K=V、Q 独立时，报对的比例也在 0.9 以上：在这个任务上，V 不必有自己的矩阵",
-                "with K = V and a query of its own, more than 0.9 of the reports are right too: in this task V needs no "
-                "matrix of its own",
+                "With K = V and a separate query, more than 0.9 of the reports are also correct: in this task V "
+                "does not need a matrix of its own",
             ),
             lambda arm: arm["kv"]["accuracy"] > 0.9,
         ),
@@ -196,20 +204,28 @@ lab = Lab(
         Sabotage(
             {"shared": "qk"},
             ("query_apart", "bound", "value_shared"),
-            Text("谁的 Q 都不独立", "nobody has a query of its own"),
+            Text("谁的 Q 都不独立", "no arm has a separate query"),
         ),
     ],
     prediction=Prediction(
         Text(
             "锁要找钥匙，钥匙要找锁。如果 Q 和 K 用同一个矩阵，报对的比例会怎样？",
-            "Locks look for keys and keys for locks. If Q and K are one matrix, what happens to the share of right reports?",
+            "Locks look for keys and keys look for locks. If Q and K share one matrix, what happens to the share "
+            "of correct reports?",
         ),
         {
             "same": Text("几乎不变：别的参数会补上", "hardly changes: other parameters make up for it"),
-            "half": Text("掉到一半上下", "falls to about a half"),
+            "half": Text("掉到一半上下", "falls to about half"),
             "chance": Text("掉到瞎猜的 1/8", "falls to chance, 1/8"),
         },
         fate_of_tied,
+    ),
+    why=Text(
+        "Q 和 K 是同一个矩阵时，分数就是“你和我有多像”，而和自己最像的总是自己，所以伙伴至多分到一半的权重。"
+        "Q 独立之后，要找的东西就可以和自己不一样。",
+        "When Q and K are one matrix, the score says how alike two tokens are, and nothing is more like a token "
+        "than itself, so the partner gets half the weight at best. With a query of its own, a token can look for "
+        "something that it is not.",
     ),
     figure=draw,
     quick={"steps": 75},

@@ -1,10 +1,13 @@
-"""One head or several, with the same parameters, when two things must be looked up at once?
+"""One head or several, with the same number of parameters, when two things must be looked up at once?
 
-The hand of cards of experiment 1, but the question names two cards in order: "the number of A, then the number of B".
-All arms have the same four matrices; heads only cut the width of 32 into 1 x 32, 2 x 16 or 4 x 8 columns. One head has
-one set of weights that add up to 1: it can look at both cards only by mixing their values, and then it has lost which
-number belongs to whom; or it can look at one card and give up the other. What the heads bring back is read by two linear
-layers, one per answer, with nothing non-linear between, so that the heads themselves must do the work.
+The hand of cards from experiment 1, but the question names two cards in order: "the number of A, then the number of B".
+All arms have the same four matrices; heads only split the width of 32 into 1 x 32, 2 x 16 or 4 x 8 columns. One head has
+one set of weights that add up to 1. It can look at both cards only by mixing their values, and then cannot tell which
+number belongs to which card; or it can look at one card and give up on the other. What the heads bring back is read by two
+linear layers, one per answer, with nothing non-linear in between, so that the heads themselves must do the work.
+
+Guessing both numbers from the hand is right one time in 56 (8 × 7 ordered pairs of cards); reading one card exactly and
+guessing the other is right one time in 7.
 """
 
 from __future__ import annotations
@@ -27,11 +30,15 @@ RATES = (3e-3, 1e-2)
 @dataclass(frozen=True)
 class Settings:
     cards: int = param(8, low=2, high=16, zh="一手牌的张数", en="cards in a hand")
-    width: int = param(32, low=16, high=128, zh="向量宽度（所有头合起来）", en="width of a vector, all heads together")
+    width: int = param(32, low=16, high=128, zh="向量宽度（所有头合起来）", en="vector width, all heads together")
     steps: int = param(200, low=50, high=3000, zh="训练步数", en="training steps")
     heads: int = param(2, low=1, high=8, zh="头的个数", en="number of heads")
     look: str = param(
-        "apart", choices=("apart", "same"), zh="各个头各看各的，还是看同一处", en="do heads look apart", hidden=True
+        "apart",
+        choices=("apart", "same"),
+        zh="各个头各看各的，还是看同一处",
+        en="do heads look separately or at the same place",
+        hidden=True,
     )
 
 
@@ -128,7 +135,7 @@ def draw(results: Results, figure: Figure) -> None:
     mean, low, high = zip(*(results.band(arm, "both") for arm in arms))
     errors = [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]]
     figure.bars(left, [results.label(arm) for arm in arms], mean, errors)
-    figure.name(left, y=Text("两个数都报对的比例", "share with both numbers right"))
+    figure.name(left, y=Text("两个数都报对的比例", "both numbers right"))
     cards = [Text("A", "A"), Text("B", "B")] + [Text("·", "·")] * (results.settings.cards - 2)
     for axes, arm in zip(maps, ("one", "two")):
         weights = results.values(arm, "map")[0]  # of the first seed: which head takes which card is chance
@@ -144,7 +151,9 @@ def best(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("参数一样多，一个头和几个头有什么不同？", "Same parameters: what do several heads do that one cannot?"),
+    title=Text(
+        "参数一样多，一个头和几个头有什么不同？", "With the same parameters, what can several heads do that one cannot?"
+    ),
     about_zh="""
         参数一样多，要同时查两样东西：用一个头，还是几个头？
 
@@ -152,6 +161,8 @@ lab = Lab(
         分头只是把宽度 32 切成 1 x 32、2 x 16 或 4 x 8 列。一个头只有一组权重，加起来等于 1：要看两张牌，只能把两个 value
         混在一起，于是不知道哪个数是谁的；要么只看一张，放弃另一张。各个头取回的东西由两个线性层来读，一个答案一层，
         中间没有任何非线性的东西，所以活儿只能由头自己来干。
+
+        在手里的牌中瞎猜，两个数都对的机会是 1/56（有次序的两张牌共 8 × 7 种）；看准一张、另一张靠猜，是 1/7。
         """,
     settings=Settings(),
     arms={"one": {"heads": 1}, "two": {"heads": 2}, "four": {"heads": 4}},
@@ -163,20 +174,20 @@ lab = Lab(
             Text("两个数都对", "both numbers right"),
             chance=lambda settings: 1 / (settings.cards * (settings.cards - 1)),
         ),
-        "one_of_two": Metric(Text("单看每个数", "each by itself"), chance=lambda settings: 1 / settings.cards),
+        "one_of_two": Metric(Text("单看每个数", "each number on its own"), chance=lambda settings: 1 / settings.cards),
         "seen": Metric(
-            Text("少看的那张的权重", "weight, less seen card"),
+            Text("少看的那张的权重", "weight on the less-seen card"),
             chance=lambda settings: 1 / settings.cards,
         ),
         "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
-        "map": Metric(Text("一个问题上各个头的权重", "weights of every head for one question")),
+        "map": Metric(Text("一个问题上各个头的权重", "weights of each head for one question")),
     },
     claims=[
         Claim(
             "both",
             Text(
                 "两个头把两个数都报对的比例，比一个头高出 0.3 以上",
-                "two heads get both numbers right more often than one head, by more than 0.3",
+                "Two heads get both numbers right more often than one head, by more than 0.3",
             ),
             lambda arm: arm["two"]["both"] > arm["one"]["both"] + 0.3,
         ),
@@ -184,8 +195,8 @@ lab = Lab(
             "apart",
             Text(
                 "两个头时，两张牌各有一个头给它 0.7 以上的权重（平均；一个头至多 0.5）",
-                "with two heads, each of the two cards has a head that gives it more than 0.7 of its weight, on "
-                "average (one head: 0.5 at most)",
+                "With two heads, each of the two cards has a head that gives it more than 0.7 of its weight on "
+                "average (one head: at most 0.5)",
             ),
             lambda arm: arm["two"]["seen"] > 0.7 and arm["one"]["seen"] <= 0.5,
         ),
@@ -194,21 +205,29 @@ lab = Lab(
         Sabotage(
             {"look": "same"},
             ("both", "apart"),
-            Text("所有的头都用第一个头的 Q 和 K：看同一处", "all heads use the query and keys of the first: one look"),
+            Text(
+                "所有的头都用第一个头的 Q 和 K：看同一处",
+                "all heads use the first head's query and keys: they look at the same place",
+            ),
         )
     ],
     prediction=Prediction(
         Text(
             "总宽度 32 不变，把一个宽 32 的头切成两个宽 16 的头，参数一个不多。两个数都报对的比例会怎样？",
-            "Cut one head of width 32 into two of width 16, not one parameter more. What happens to the share of "
-            "questions with both numbers right?",
+            "One head of width 32 is split into two of width 16, without adding a single parameter. What happens "
+            "to the share of questions with both numbers right?",
         ),
         {
-            "one": Text("变低：每个头更窄了", "lower: every head is narrower"),
-            "same": Text("差不多：参数一样多", "about the same: the parameters are as many"),
+            "one": Text("变低：每个头更窄了", "lower: each head is narrower"),
+            "same": Text("差不多：参数一样多", "about the same: the number of parameters is the same"),
             "two": Text("明显变高", "clearly higher"),
         },
         best,
+    ),
+    why=Text(
+        "一个头只有一组加起来等于 1 的权重，看两张牌就得把两个 value 混起来；两个头各有一组权重，可以各看一张。",
+        "One head has a single set of weights that add up to 1, so looking at two cards mixes their values. Two "
+        "heads have a set each, and can look at one card each.",
     ),
     figure=draw,
     quick={"steps": 150},

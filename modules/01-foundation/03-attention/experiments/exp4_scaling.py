@@ -1,12 +1,12 @@
-"""What does dividing the scores by sqrt(d) save? The spread of the weights, and the gradient through the softmax.
+"""What does dividing the scores by sqrt(d) protect? The spread of the weights, and the gradient through the softmax.
 
-Queries and keys are random with mean 0 and variance 1, as they are when training begins. Their dot product adds d such
-products, so that its variance is d: the larger the head, the larger the scores, and the nearer the softmax is to picking
-a single key. Arms divide the scores by 1, by sqrt(d) (Vaswani et al., 2017) and by d. Nothing is trained.
+Queries and keys are random with mean 0 and variance 1, roughly as they are when training begins. Their dot product adds up
+d such products, so its variance is d: the larger the head, the larger the scores, and the closer the softmax comes to
+picking a single key. The arms divide the scores by 1, by sqrt(d) (Vaswani et al., 2017) and by d. Nothing is trained.
 
-The gradient is that of the scores, for a random gradient arriving at the weights, so that it holds what the softmax does
-and nothing else. The claim on it takes the median over queries; the mean stands beside it, but it is carried by the few
-queries with two keys in a tie.
+The gradient is that of the scores, for a random gradient arriving at the weights, so that it shows the effect of the softmax
+and nothing else. The claim about it uses the median over queries; the mean is shown beside it, but a few queries whose two
+best keys happen to tie make up most of it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SIZES = (1, 4, 16, 64, 256, 1024)
 
 @dataclass(frozen=True)
 class Settings:
-    keys: int = param(64, low=4, high=1024, zh="每个查询看多少个键", en="keys that a query looks at")
+    keys: int = param(64, low=4, high=1024, zh="每个查询看多少个键", en="keys per query")
     queries: int = param(512, low=32, high=4096, zh="查询的个数", en="number of queries")
-    divide: str = param("sqrt", choices=("one", "sqrt", "d"), zh="分数除以什么", en="what scores are divided by")
-    vectors: str = param("random", choices=("random", "unit"), zh="向量有多长", en="length of vectors", hidden=True)
+    divide: str = param("sqrt", choices=("one", "sqrt", "d"), zh="分数除以什么", en="what the scores are divided by")
+    vectors: str = param("random", choices=("random", "unit"), zh="向量有多长", en="length of the vectors", hidden=True)
 
 
 def attention_weights(query_ND: Tensor, key_SD: Tensor, divide: str) -> tuple[Tensor, Tensor]:
@@ -70,9 +70,9 @@ def draw(results: Results, figure: Figure) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(SIZES, [str(size) for size in SIZES])
     right.set_yscale("log")
-    figure.floor(left, 0, Text("只看一个键", "one key only"))
+    figure.floor(left, 0, Text("只看一个键", "a single key"))
     x = Text("头的大小 d", "head size d")
-    figure.name(left, x=x, y=Text("权重的熵 / ln(键的个数)", "entropy of the weights / ln(number of keys)"))
+    figure.name(left, x=x, y=Text("权重的熵 / ln(键的个数)", "entropy of the weights ÷ ln(number of keys)"))
     figure.name(right, x=x, y=Text("分数的梯度（中位数）", "gradient of the scores (median)"))
 
 
@@ -102,20 +102,21 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "spread": Metric(Text("分数的标准差", "spread of the scores"), format=".2f"),
-        "entropy": Metric(Text("熵 ÷ 最大的熵", "entropy ÷ largest")),
+        "spread": Metric(Text("分数的标准差", "standard deviation of the scores"), format=".2f"),
+        "entropy": Metric(Text("熵 ÷ 最大的熵", "entropy ÷ largest possible")),
         "gradient": Metric(Text("梯度（中位数）", "gradient (median)"), format=".1e"),
         "gradient_mean": Metric(Text("梯度（平均数）", "gradient (mean)"), format=".1e"),
-        "drift": Metric(Text("熵的变化", "change of entropy")),
-        "entropy_by_size": Metric(Text("各个 d 的熵", "entropy for every d")),
-        "gradient_by_size": Metric(Text("各个 d 的梯度", "gradient for every d")),
+        "drift": Metric(Text("熵的变化", "change in entropy")),
+        "entropy_by_size": Metric(Text("各个 d 的熵", "entropy for each d")),
+        "gradient_by_size": Metric(Text("各个 d 的梯度", "gradient for each d")),
     },
     claims=[
         Claim(
             "spread_out",
             Text(
                 "d=1024 时，除以 √d 的权重的熵比不除高出最大熵的一半以上",
-                "at d = 1024, the entropy with √d is above that without by more than half of the largest possible",
+                "At d = 1024, the entropy of weights divided by √d is higher than undivided, by more than half "
+                "of the largest possible",
             ),
             lambda arm: arm["sqrt"]["entropy"] > arm["one"]["entropy"] + 0.5,
         ),
@@ -123,7 +124,7 @@ lab = Lab(
             "gradient",
             Text(
                 "d=1024 时，不除的分数梯度（中位数）不到除以 √d 的十分之一",
-                "at d = 1024, the median gradient of undivided scores is less than a tenth of that with √d",
+                "At d = 1024, the median gradient of undivided scores is less than a tenth of the one with √d",
             ),
             lambda arm: arm["one"]["gradient"] < 0.1 * arm["sqrt"]["gradient"],
         ),
@@ -131,7 +132,7 @@ lab = Lab(
             "steady",
             Text(
                 "d 从 16 到 1024，除以 √d 时熵的改变不到不除时的十分之一",
-                "from d = 16 to d = 1024, the entropy with √d changes by less than a tenth of the change without",
+                "From d = 16 to d = 1024, the entropy with √d changes by less than a tenth as much as without",
             ),
             lambda arm: arm["sqrt"]["drift"] < 0.1 * arm["one"]["drift"],
         ),
@@ -139,8 +140,8 @@ lab = Lab(
             "too_flat",
             Text(
                 "d=1024 时，除以 d 的权重几乎是取平均：熵在最大熵的 0.99 以上，而除以 √d 的在 0.95 以下",
-                "at d = 1024, weights divided by d are nearly an average: entropy above 0.99 of the largest possible, "
-                "while that with √d is below 0.95",
+                "At d = 1024, dividing by d makes the weights nearly an average: entropy above 0.99 of the "
+                "largest possible, while with √d it is below 0.95",
             ),
             lambda arm: arm["d"]["entropy"] > 0.99 and arm["sqrt"]["entropy"] < 0.95,
         ),
@@ -149,23 +150,30 @@ lab = Lab(
         Sabotage(
             {"vectors": "unit"},
             ("spread_out", "gradient", "too_flat"),
-            Text("向量都缩到长度 1：分数不再随 d 变大", "all vectors have length 1: scores no longer grow with d"),
+            Text("向量都缩到长度 1：分数不再随 d 变大", "all vectors have length 1, so scores no longer grow with d"),
         ),
         Sabotage(
-            {"divide": "one"}, ("spread_out", "gradient", "steady", "too_flat"), Text("谁都不除", "nobody divides")
+            {"divide": "one"}, ("spread_out", "gradient", "steady", "too_flat"), Text("谁都不除", "no arm divides")
         ),
     ],
     prediction=Prediction(
         Text(
             "d=1024、64 个键、随机的 Q 和 K。不除以 √d，权重会是什么样？",
-            "d = 1024, 64 keys, random Q and K. Without the division by √d, what do the weights look like?",
+            "d = 1024, 64 keys, random Q and K. Without dividing by √d, what do the weights look like?",
         ),
         {
             "flat": Text("差不多平均分给 64 个键", "spread about evenly over the 64 keys"),
-            "middle": Text("分给十来个键", "spread over a dozen keys"),
-            "sharp": Text("几乎全给一两个键", "nearly all on one or two keys"),
+            "middle": Text("分给十来个键", "spread over a dozen or so keys"),
+            "sharp": Text("几乎全给一两个键", "almost entirely on one or two keys"),
         },
         how_sharp,
+    ),
+    why=Text(
+        "d 个互不相关的乘积加起来，方差是 d，标准差是 √d；除以 √d，分数的大小就和 d 无关。不除，分数随 d 变"
+        "大，softmax 几乎只选一个键，它的导数 w(1−w) 也就接近 0。",
+        "A sum of d uncorrelated products has variance d and standard deviation √d; dividing by √d makes the "
+        "size of the scores independent of d. Undivided, scores grow with d, the softmax all but picks a single "
+        "key, and its derivative w(1−w) goes to 0.",
     ),
     figure=draw,
     quick={"queries": 128},

@@ -1,14 +1,14 @@
-"""What happens when the causal mask leaks? The loss becomes better than is possible, and the model is worse.
+"""What happens when the causal mask leaks? The loss becomes better than possible, and the model becomes worse.
 
-The language is random over 16 letters: every letter has four followers, with probabilities 0.4, 0.3, 0.2 and 0.1, and
-they come two places after it. Whoever knows the language perfectly still loses H = -sum p ln p = 1.28 nats a letter;
-nobody who cannot see the future can do better. So the loss has a floor that we know, and a loss below it is proof of a
-leak. Two places, so that attention is needed: with `--back 1` the present letter decides, every model learns that in
-passing, and the text that a leaking model writes gives little away. Its loss still does.
+The language is random over 16 letters: every letter has four possible followers, with probabilities 0.4, 0.3, 0.2 and 0.1,
+and they appear two places after it. Even someone who knows the language perfectly loses H = -sum p ln p = 1.28 nats per
+letter; nobody who cannot see the future can do better. So we know the floor of the loss, and a loss below it is proof of a
+leak. The distance is two places so that attention is needed: with `--back 1` the current letter decides, every model picks
+that up in passing, and the text that a leaking model writes gives little away. Its loss still does.
 
-The model is the engine's own Transformer, with the attention part replaced by one that may look `ahead` places into the
-future: 0 is right, 1 is the off-by-one slip (triu(2) for triu(1)), 64 no mask at all. Each is then judged where there is no
-future to look at: it reads a prefix and predicts the next letter, and it writes text of its own.
+The model is the engine's own Transformer, with its attention replaced by one that may look `ahead` places into the future:
+0 is correct, 1 is the off-by-one slip (triu(2) for triu(1)), 64 is no mask at all. Each is then judged where there is no
+future to see: it reads a prefix and predicts the next letter, and it writes text of its own.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ EVERY = 10
 
 @dataclass(frozen=True)
 class Settings:
-    back: int = param(2, low=1, high=4, zh="往回第几个字母决定下一个", en="how far back the letter stands that decides")
-    width: int = param(32, low=16, high=128, zh="向量宽度", en="width of a vector")
+    back: int = param(2, low=1, high=4, zh="往回第几个字母决定下一个", en="how far back the deciding letter is")
+    width: int = param(32, low=16, high=128, zh="向量宽度", en="vector width")
     steps: int = param(120, low=50, high=2000, zh="训练步数", en="training steps")
     rates: int = param(2, low=1, high=2, zh="试几个学习率", en="learning rates to try")
-    ahead: int = param(0, low=0, high=64, zh="能偷看后面几个位置", en="how many positions ahead one may look")
+    ahead: int = param(0, low=0, high=64, zh="能偷看后面几个位置", en="how many positions ahead the model may look")
 
 
 def followers(seed: int) -> Tensor:
@@ -133,13 +133,13 @@ def draw(results: Results, figure: Figure) -> None:
     left.set_ylim(0, 3.6)  # room for the legend
     labels = [results.label(arm) for arm in results.arms]
     for axes, metric, name in (
-        (middle, "alone", Text("没有未来可看时，损失高出熵多少", "loss above the entropy, no future to see")),
-        (right, "impossible", Text("自己写的字母里不可能出现的比例", "share of impossible letters in its own text")),
+        (middle, "alone", Text("没有未来可看时，损失高出熵多少", "loss above the entropy with no future to see")),
+        (right, "impossible", Text("自己写的字母里不可能出现的比例", "impossible letters in its own text")),
     ):
         mean, low, high = zip(*(results.band(arm, metric) for arm in results.arms))
         figure.bars(axes, labels, mean, [[m - a for m, a in zip(mean, low)], [b - m for m, b in zip(mean, high)]])
         figure.name(axes, y=name)
-    figure.floor(right, 1 - len(PROBABILITIES) / LETTERS, Text("瞎写", "writing at random"))
+    figure.floor(right, 1 - len(PROBABILITIES) / LETTERS, Text("瞎写", "random letters"))
     right.set_ylim(0, 1)
     figure.name(right)
 
@@ -170,7 +170,7 @@ lab = Lab(
     arms={"causal": {"ahead": 0}, "slip": {"ahead": 1}, "none": {"ahead": 64}},
     labels={
         "causal": Text("因果掩码", "causal mask"),
-        "slip": Text("多看一位", "one too far"),
+        "slip": Text("多看一位", "off by one"),
         "none": Text("没有掩码", "no mask"),
     },
     seeds=3,
@@ -182,7 +182,7 @@ lab = Lab(
             floor=0.0,
         ),
         "alone": Metric(
-            Text("只给前文时（nat）", "prefix only (nats)"),
+            Text("只给前文时（nat）", "with a prefix only (nats)"),
             chance=math.log(LETTERS) - ENTROPY,
             floor=0.0,
         ),
@@ -197,7 +197,8 @@ lab = Lab(
             "below",
             Text(
                 "两种泄漏的损失都低于熵 0.3 nat 以上；有因果掩码的没有低过 0.03 nat",
-                "both leaks bring the loss more than 0.3 nats below the entropy; with the mask it is not even 0.03 below",
+                "Both leaks bring the loss more than 0.3 nats below the entropy; with the mask it never goes "
+                "even 0.03 below",
             ),
             lambda arm: all(arm[leak]["gap"] < -0.3 for leak in LEAKS) and arm["causal"]["gap"] > -0.03,
         ),
@@ -205,7 +206,7 @@ lab = Lab(
             "alone",
             Text(
                 "没有未来可看时，两个泄漏的模型都比有掩码的差 0.5 nat 以上",
-                "with no future to see, both leaking models are worse than the masked one by more than 0.5 nats",
+                "With no future to see, both leaking models are more than 0.5 nats worse than the masked one",
             ),
             lambda arm: all(arm[leak]["alone"] > arm["causal"]["alone"] + 0.5 for leak in LEAKS),
         ),
@@ -213,7 +214,8 @@ lab = Lab(
             "nonsense",
             Text(
                 "自己写文本时，两个泄漏的模型写出的不可能的字母的比例都比有掩码的高 0.2 以上",
-                "in their own text, both leaking models write more impossible letters than the masked one, by over 0.2 of all",
+                "In their own text, both leaking models write more impossible letters than the masked one, by "
+                "more than 0.2 of all letters",
             ),
             lambda arm: all(arm[leak]["impossible"] > arm["causal"]["impossible"] + 0.2 for leak in LEAKS),
         ),
@@ -222,20 +224,26 @@ lab = Lab(
         Sabotage(
             {"ahead": 0},
             ("below", "alone", "nonsense"),
-            Text("把掩码补上：谁都看不到未来", "put the mask back: nobody sees ahead"),
+            Text("把掩码补上：谁都看不到未来", "the mask is back: no arm sees ahead"),
         )
     ],
     prediction=Prediction(
         Text(
             "忘了因果掩码。诚实的模型最低能到 1.28 nat。训练损失会怎样？",
-            "You forgot the causal mask. The best honest model reaches 1.28 nats. What does the training loss do?",
+            "You forgot the causal mask. The best honest model reaches 1.28 nats. What does your training loss do?",
         ),
         {
-            "above": Text("停在 1.28 以上：模型被搞糊涂了", "stays above 1.28: the model is confused"),
-            "same": Text("也到 1.28 左右", "reaches about 1.28 as well"),
-            "below": Text("降到 1.28 以下，看上去特别好", "falls below 1.28 and looks splendid"),
+            "above": Text("停在 1.28 以上：模型被搞糊涂了", "it stays above 1.28: the model is confused"),
+            "same": Text("也到 1.28 左右", "it also reaches about 1.28"),
+            "below": Text("降到 1.28 以下，看上去特别好", "it falls below 1.28 and looks splendid"),
         },
         where_to,
+    ),
+    why=Text(
+        "看得到后一个字母，照抄就行，用不着学规律；到了真正使用的时候后面什么也没有，抄无可抄。低于熵的损失"
+        "只可能是偷看来的。",
+        "A model that sees the next letter can copy it instead of learning the rule. In use there is no next "
+        "letter to copy. A loss below the entropy can only come from looking.",
     ),
     figure=draw,
     quick={"steps": 100, "rates": 1},

@@ -1,12 +1,12 @@
 """Fewer key and value heads: how much smaller is the cache, and what does the model pay for it?
 
 Four query heads share 4, 2 or 1 key/value heads: multi-head, grouped-query (Ainslie et al., 2023) and multi-query attention
-(Shazeer, 2019). The bytes are counted in the engine's own KV cache while the engine's own Transformer reads a text. Equal
-parameters: what the key and value projections save goes into a wider feed-forward layer, as Shazeer did.
+(Shazeer, 2019). The bytes are counted in the engine's own KV cache while the engine's own Transformer reads a text. The
+number of parameters is equal: what the key and value projections save goes into a wider feed-forward layer, as Shazeer did.
 
-All models are trained alike on a random language in which a coin decides every letter: by the letter two places before it,
-or by the one three places before it. So there is more than one place to look at. The language's probabilities are ours, so
-that the best possible loss on the very texts of the test is known, and so is what there is to learn: ln 16 minus it.
+All models are trained alike on a random language in which every letter is decided by a coin toss: by the letter two places
+before it, or by the one three places before it. So there is more than one place to look. The probabilities are ours, so we
+know the best possible loss on the very texts of the test, and how much there is to learn: ln 16 minus that loss.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ def nearly_free(arm: dict, fewer: str, times: int) -> bool:
 
 lab = Lab(
     title=Text(
-        "少几个键/值头：缓存小多少，损失高多少？", "Fewer key/value heads: how much less cache, how much more loss?"
+        "少几个键/值头：缓存小多少，损失高多少？",
+        "Fewer key/value heads: how much smaller is the cache, how much higher the loss?",
     ),
     about_zh="""
         少几个键/值头：缓存小多少，模型为此付出多少？
@@ -184,7 +185,7 @@ lab = Lab(
             "bytes",
             Text(
                 "GQA 的缓存正好是 MHA 的一半，MQA 的正好是四分之一",
-                "the cache of GQA is exactly half of MHA's, that of MQA exactly a quarter",
+                "GQA's cache is exactly half of MHA's, and MQA's exactly a quarter",
             ),
             lambda arm: arm["mha"]["bytes"] == 2 * arm["gqa"]["bytes"] == 4 * arm["mqa"]["bytes"],
         ),
@@ -192,8 +193,8 @@ lab = Lab(
             "cheap",
             Text(
                 "缓存只有 1/2 和 1/4，而 GQA 和 MQA 的损失都没有比 MHA 高出“一共可学的”的十分之一",
-                "with 1/2 and 1/4 of the cache, neither GQA nor MQA has a loss above MHA's by a tenth of what there is "
-                "to learn",
+                "With 1/2 and 1/4 of the cache, neither GQA nor MQA has a loss more than a tenth of what there "
+                "is to learn above MHA's",
             ),
             lambda arm: nearly_free(arm, "gqa", 2) and nearly_free(arm, "mqa", 4),
         ),
@@ -202,21 +203,28 @@ lab = Lab(
         Sabotage(
             {"groups": 4},
             ("bytes", "cheap"),
-            Text("每个查询头都有自己的键和值", "every query head has keys and values of its own"),
+            Text("每个查询头都有自己的键和值", "every query head has its own keys and values"),
         )
     ],
     prediction=Prediction(
         Text(
             "四个查询头共用一个键/值头（MQA），参数总数不变。损失会高出“一共可学的”的多少？",
-            "Four query heads share one key/value head (MQA), the parameters are as many. By which part of what there "
-            "is to learn does the loss rise?",
+            "Four query heads share one key/value head (MQA), with the same number of parameters. By how much of "
+            "what there is to learn does the loss rise?",
         ),
         {
             "nothing": Text("不到十分之一", "less than a tenth"),
             "some": Text("十分之一到一半", "a tenth to a half"),
-            "much": Text("一半以上", "more than a half"),
+            "much": Text("一半以上", "more than half"),
         },
         price,
+    ),
+    why=Text(
+        "缓存只存键和值，大小与键/值头的个数成正比，与查询头无关。损失这里看不出差别，是因为这门语言只有两处"
+        "要看，一个键/值头就够用；这说明不了大模型。",
+        "The cache holds only keys and values, so its size is proportional to the number of key/value heads and "
+        "has nothing to do with query heads. The loss shows no difference here because this language has only "
+        "two places to look, which one key/value head can serve; that says nothing about large models.",
     ),
     figure=draw,
     quick={"rates": 1},

@@ -1,16 +1,16 @@
-"""Two attention layers learn to copy what stood before; one layer does not.
+"""Two attention layers learn to copy what came before; one layer does not.
 
-A text begins with eight different letters, drawn anew for every text. Then it jumps back to a random place in them and
-copies five letters, and again, three times in all. Within a copy every letter is known to whoever finds where the present
-letter stood before, and reads what came after it. That takes two steps: one layer has to note at every place which
-letter came before it, so that the next layer can look for "the place after the letter that I am". Together they are an
-induction head (Elhage et al., 2021; Olsson et al., 2022).
+A text begins with eight different letters, drawn anew for every text. Then it jumps back to a random place among them and
+copies five letters; it does so three times in all. Within a copy, every letter can be known to a model that finds where the
+current letter stood before and reads what came after it. That takes two steps: one layer has to note at every place which
+letter came before it, so that the next layer can look for "the place after the letter I am". Together they form an induction
+head (Elhage et al., 2021; Olsson et al., 2022).
 
-(Repeating the whole round again and again would be the simpler task, but one layer has a way around there: where all
-letters of a round are different, the next one is that which has not been seen for longest. Jumps close that way.)
+(Repeating the whole round over and over would be a simpler task, but one layer has a shortcut there: when all letters of a
+round are different, the next one is the one not seen for longest. The jumps close that shortcut.)
 
-Both arms are attention alone, built of the engine's `Attention` and `RMSNorm`, with four heads in all: four in one
-layer, or two in each of two layers, so that the attention has the same parameters.
+Both arms are attention only, built from the engine's `Attention` and `RMSNorm`, with four heads in all: four in one layer,
+or two in each of two layers, so that the attention has the same number of parameters.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ RATES = (8e-3, 5e-3)
 
 @dataclass(frozen=True)
 class Settings:
-    layers: int = param(2, low=1, high=4, zh="注意力层数（四个头平分）", en="attention layers (four heads shared out)")
+    layers: int = param(2, low=1, high=4, zh="注意力层数（四个头平分）", en="attention layers (sharing four heads)")
     steps: int = param(160, low=50, high=5000, zh="训练步数", en="training steps")
     rates: int = param(2, low=1, high=2, zh="试几个学习率", en="learning rates to try")
     stacked: str = param(
-        "yes", choices=("yes", "no"), zh="第二层读不读得到第一层", en="does layer 2 read layer 1", hidden=True
+        "yes", choices=("yes", "no"), zh="第二层读不读得到第一层", en="can layer 2 read layer 1", hidden=True
     )
 
 
@@ -141,16 +141,16 @@ def draw(results: Results, figure: Figure) -> None:
         figure.line(left, range(1, LENGTH), mean, low, high, label=results.label(arm))
     for begin in range(FIRST, LENGTH, COPY):
         left.axvspan(begin + 0.5, begin + COPY - 0.5, color="0.93")
-    figure.floor(left, math.log(FIRST), Text("只知道有哪 8 个字母", "knowing the 8 letters only"))
+    figure.floor(left, math.log(FIRST), Text("只知道有哪 8 个字母", "knowing only which 8 letters there are"))
     figure.name(
         left,
         x=Text("位置（灰色：抄写之中）", "place (grey: within a copy)"),
-        y=Text("预测下一个字母的损失（nat）", "loss of the next letter (nats)"),
+        y=Text("预测下一个字母的损失（nat）", "loss on the next letter (nats)"),
     )
     for axes, arm in zip(maps, results.arms):
         places = (0.5, LENGTH - 0.5)  # the first place is 1
         figure.heatmap(axes, results.values(arm, "map")[0], vmin=0, vmax=1, extent=(*places, *places[::-1]))
-        figure.name(axes, x=Text("看向的位置", "place looked at"), y=Text("正在读的位置", "place that reads"))
+        figure.name(axes, x=Text("看向的位置", "place looked at"), y=Text("正在读的位置", "place that looks"))
         axes.set_title(figure.words(results.label(arm)))
         axes.yaxis.get_major_locator().set_params(integer=True)
 
@@ -179,23 +179,23 @@ lab = Lab(
     settings=Settings(),
     arms={"one": {"layers": 1}, "two": {"layers": 2}},
     labels={
-        "one": Text("一层，四个头", "one layer of 4 heads"),
-        "two": Text("两层，各两个头", "two layers of 2 heads"),
+        "one": Text("一层，四个头", "one layer, 4 heads"),
+        "two": Text("两层，各两个头", "two layers, 2 heads each"),
     },
     seeds=3,
     run=run,
     metrics={
-        "copies": Metric(Text("抄写中的损失", "loss within copies"), chance=math.log(LETTERS), floor=0.0),
-        "on_next": Metric(Text("看对地方的权重", "weight, right place")),
+        "copies": Metric(Text("抄写中的损失", "loss within the copies"), chance=math.log(LETTERS), floor=0.0),
+        "on_next": Metric(Text("看对地方的权重", "weight on the right place")),
         "by_place": Metric(Text("每个位置的损失", "loss at every place")),
-        "map": Metric(Text("最后一层一个头的权重", "weights of a head of the last layer")),
+        "map": Metric(Text("最后一层一个头的权重", "weights of one head in the last layer")),
     },
     claims=[
         Claim(
             "copies",
             Text(
                 "抄写部分的损失：两层低于 1 nat，一层比它再高 1 nat 以上",
-                "loss within the copies: below 1 nat with two layers, and with one more than 1 nat above that",
+                "Within the copies, the loss is below 1 nat with two layers, and more than 1 nat higher with one",
             ),
             lambda arm: arm["two"]["copies"] < 1 and arm["one"]["copies"] > arm["two"]["copies"] + 1,
         ),
@@ -203,8 +203,8 @@ lab = Lab(
             "looks",
             Text(
                 "两层时，有一个头把一半以上的权重放在“同一字母以前出现之后的字母”上；一层时不到三成",
-                "with two layers a head puts more than half of its weight on letters after an earlier occurrence of the "
-                "present one; with one layer less than 0.3",
+                "With two layers, some head puts more than half of its weight on letters that followed an "
+                "earlier occurrence of the current one; with one layer, less than 0.3",
             ),
             lambda arm: arm["two"]["on_next"] > 0.5 and arm["one"]["on_next"] < 0.3,
         ),
@@ -219,16 +219,23 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "八个随机字母之后，文本跳回去照抄。只有注意力的模型，要几层才能跟上（损失低于 1 nat）？",
-            "After eight random letters the text jumps back and copies. How many layers of attention does it take to "
-            "follow (loss below 1 nat)?",
+            "After eight random letters the text jumps back and copies. How many attention layers does it take "
+            "to follow (loss below 1 nat)?",
         ),
         {
             "both": Text("一层就够", "one is enough"),
-            "two": Text("一层不行，两层行", "one is not, two are"),
+            "two": Text("一层不行，两层行", "one is not enough, two are"),
             "neither": Text("两层也不行", "not even two"),
-            "one": Text("一层行，两层反而不行", "one is, two are not"),
+            "one": Text("一层行，两层反而不行", "one is enough, two are not"),
         },
         who_copies,
+    ),
+    why=Text(
+        "要照抄，得先知道“谁的前一个是我”，再去读它；一层注意力只能按内容找词元，找不到“前面是某某的位置”。"
+        "两层时，第一层把“我前面是谁”写进每个位置，第二层就能按它来找。",
+        "To copy, you first have to know whose predecessor you are, and then read there. One layer can only look "
+        "tokens up by what they are, not by what precedes them. With two layers, the first writes 'who came "
+        "before me' into every place, and the second looks that up.",
     ),
     figure=draw,
     quick={"rates": 1},

@@ -1,17 +1,18 @@
-"""What can attention not do, so that a feed-forward layer is needed?
+"""What can attention not do on its own, so that a feed-forward layer is needed?
 
-The task is adding on a clock: "9 o'clock, 5 hours later". A clock of ten hours has 100 sums; a model has to give the
-right hour for each. They are put to it in two ways: the two words are two tokens, or both are already in one vector (their
-embeddings added up), as after attention has fetched one to the other.
+The task is adding on a clock: "9 o'clock, 5 hours later". A clock of ten hours has 100 sums; a model has to give the right
+hour for each. Every sum is posed in two ways: the two words are two tokens, or both are already in one vector (their
+embeddings added up), as they are after attention has fetched one to the other.
 
-Three models of equal size (they differ by less than 1 %), the blocks are `fledge.model`'s own: attention alone with three
-times as many heads, attention alone with three times as many layers, and attention with a feed-forward layer. All are
-trained on all sums at the same rates, and the best rate of each counts. So this is about what a model can express and
-find, not about sums that it has never seen.
+Three models of equal size (they differ by less than 1 %), built from `fledge.model`'s own blocks: attention only with three
+times as many heads, attention only with three times as many layers, and attention with a feed-forward layer. All are trained
+on all sums at the same rates, and the best rate of each counts. So this is about what a model can express and find, not
+about sums that it has never seen.
 
 Softmax over a single token is 1 whatever the score. All that attention does then is two matrix products, and a sum of
-matrices cannot add on a clock: no function f(a) + g(b) has a loss below ln V there (exp2_activation shows why). What bends
-at all in such a model is RMSNorm: it divides by a size that both words decide. Whatever lies below ln V is its doing.
+matrices cannot add on a clock: no function f(a) + g(b) has a loss below ln V there (exp2_activation shows why). The only
+thing in such a model that is not linear is RMSNorm: it divides by a size that depends on both words. Whatever loss lies
+below ln V is its doing.
 """
 
 from __future__ import annotations
@@ -36,13 +37,18 @@ RATES = (3e-3, 1e-2, 3e-2)
 @dataclass(frozen=True)
 class Settings:
     hours: int = param(10, low=4, high=24, zh="钟面上有几个小时", en="hours on the clock")
-    width: int = param(24, low=24, high=96, zh="词向量的宽度（24 的倍数）", en="width of the model (a multiple of 24)")
+    width: int = param(
+        24, low=24, high=96, zh="词向量的宽度（24 的倍数）", en="width of a word vector (a multiple of 24)"
+    )
     steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
     design: str = param(
-        "more_heads", choices=("more_heads", "more_layers", "feed_forward"), zh="参数花在哪里", en="where parameters go"
+        "more_heads",
+        choices=("more_heads", "more_layers", "feed_forward"),
+        zh="参数花在哪里",
+        en="where the parameters go",
     )
     weights: str = param(
-        "softmax", choices=("softmax", "equal"), zh="注意力的权重", en="weights of attention", hidden=True
+        "softmax", choices=("softmax", "equal"), zh="注意力的权重", en="the attention weights", hidden=True
     )
     gate: str = param("silu", choices=("silu", "none"), zh="前馈层的激活", en="the activation", hidden=True)
 
@@ -165,8 +171,8 @@ lab = Lab(
         "feed_forward": {"design": "feed_forward"},
     },
     labels={
-        "more_heads": Text("注意力，3 倍头数", "attention, 3x heads"),
-        "more_layers": Text("注意力，3 倍层数", "attention, 3x layers"),
+        "more_heads": Text("注意力，3 倍头数", "attention, 3× heads"),
+        "more_layers": Text("注意力，3 倍层数", "attention, 3× layers"),
         "feed_forward": Text("加前馈层", "with feed-forward"),
     },
     seeds=3,
@@ -174,8 +180,8 @@ lab = Lab(
     metrics={
         "one": Metric(Text("损失：一个向量", "loss: one vector"), **CHANCE),
         "two": Metric(Text("损失：两个词元", "loss: two tokens"), **CHANCE),
-        "parameters": Metric(Text("参数个数", "number of parameters"), format=".0f"),
-        "one_course": Metric(Text("损失的变化：同一个向量里", "loss by step: both in one vector")),
+        "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
+        "one_course": Metric(Text("损失的变化：同一个向量里", "loss by step: one vector")),
         "two_course": Metric(Text("损失的变化：两个词元", "loss by step: two tokens")),
     },
     claims=[
@@ -183,8 +189,8 @@ lab = Lab(
             "in_one_vector",
             Text(
                 "两个词在同一个向量里时：只有注意力的两种模型，损失都高于 0.2；有前馈层的低于 0.02",
-                "With both words in one vector both models of attention alone keep a loss above 0.2; with a feed-forward "
-                "layer it falls below 0.02",
+                "With both words in one vector, both attention-only models stay above a loss of 0.2, while the "
+                "model with a feed-forward layer falls below 0.02",
             ),
             lambda arm: (
                 min(arm["more_heads"]["one"], arm["more_layers"]["one"]) > 0.2 and arm["feed_forward"]["one"] < 0.02
@@ -194,7 +200,7 @@ lab = Lab(
             "in_two_tokens",
             Text(
                 "两个词是两个词元时：只有注意力（3 倍头数）的损失也降到 0.02 以下",
-                "With the words in two tokens attention alone (3x the heads) gets below a loss of 0.02 too",
+                "With the words as two tokens, attention alone (3× heads) also falls below a loss of 0.02",
             ),
             lambda arm: arm["more_heads"]["two"] < 0.02,
             absolute=True,
@@ -205,7 +211,8 @@ lab = Lab(
             {"gate": "none"},
             ("in_one_vector",),
             Text(
-                "前馈层里不用激活：两路直接相加", "no activation in the feed-forward layer: its two streams are added"
+                "前馈层里不用激活：两路直接相加",
+                "no activation in the feed-forward layer: its two halves are simply added",
             ),
         ),
         Sabotage(
@@ -213,19 +220,29 @@ lab = Lab(
             ("in_two_tokens",),
             Text(
                 "注意力不挑：看得到的词元权重都相同",
-                "attention does not choose: every token that it sees has the same weight",
+                "attention does not choose: every visible token gets the same weight",
             ),
         ),
     ],
     prediction=Prediction(
-        Text("只有注意力的模型，能在哪种情况下学会钟面加法？", "Where can attention alone learn to add on a clock?"),
+        Text(
+            "只有注意力的模型，能在哪种情况下学会钟面加法？",
+            "In which case can attention alone learn to add on a clock?",
+        ),
         {
-            "neither": Text("两种都不行", "in neither case"),
-            "two": Text("只有两个词是两个词元时", "only where the words are two tokens"),
-            "one": Text("只有两个词在同一个向量里时", "only where both are in one vector"),
+            "neither": Text("两种都不行", "in neither"),
+            "two": Text("只有两个词是两个词元时", "only when the words are two tokens"),
+            "one": Text("只有两个词在同一个向量里时", "only when both are in one vector"),
             "both": Text("两种都行", "in both"),
         },
         outcome,
+    ),
+    why=Text(
+        "两个词已经在同一个向量里时，注意力只剩两次矩阵乘法，而 f(a) + g(b) 这样的分数做不了钟面加法；前馈层"
+        "里有一个弯，做得了。两个词是两个词元时，注意力的权重由两个词共同决定，那也是一种弯。",
+        "With both words in one vector, attention is reduced to two matrix products, and scores of the form f(a) "
+        "+ g(b) cannot add on a clock; the bend in a feed-forward layer can. With two tokens, the attention "
+        "weights depend on both words, which is a bend as well.",
     ),
     figure=draw,
     quick={"hours": 5, "steps": 20},

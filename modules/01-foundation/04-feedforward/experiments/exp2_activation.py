@@ -1,17 +1,17 @@
-"""None, ReLU, GELU or SwiGLU between the two matrices: what does the activation do, and does it matter which?
+"""None, ReLU, GELU or SwiGLU between the two matrices: what does the activation do, and does it matter which one you choose?
 
 One feed-forward layer between two added word vectors and the scores of the next word; no norm and no residual, so that
 without an activation the whole model is one matrix, f(a) + g(b). Two tasks:
 
-    clock     "9 o'clock, 5 hours later": the answer is certain, (a + b) mod V. Here f(a) + g(b) is exactly worthless. Its
+    clock     "9 o'clock, 5 hours later": the answer is certain, (a + b) mod V. Here f(a) + g(b) is worth exactly nothing. The
               loss is convex, and the clock looks the same from every hour; so turn a best f by every hour and average: that
-              is no worse, and it is constant, as is g. Constant scores mean guessing: ln V. (V = 2 is the famous XOR.)
-    language  every pair of words has odds of its own (fledge.lab.tiny, kind "pair"). f(a) + g(b) gets some of the way; how
-              far the others get depends on how much a layer can hold.
+              is no worse, and it is constant, and so is g. Constant scores mean guessing: ln V. (V = 2 is the famous XOR.)
+    language  every pair of words has probabilities of its own (fledge.lab.tiny, kind "pair"). f(a) + g(b) gets part of the
+              way; how far the others get depends on how much a layer can hold.
 
-Every table is learnt from whole, at every step, so the loss has no noise; it is the distance to the entropy that is
-reported. SwiGLU has three matrices instead of two and therefore gets a narrower middle: all arms have as many parameters
-up to rounding. All arms see the same rates, and their best counts.
+Every table is learnt in full at every step, so the loss has no noise; we report its distance to the entropy. SwiGLU has
+three matrices instead of two and therefore gets a narrower middle: all arms have the same number of parameters up to
+rounding. All arms are trained at the same rates, and the best one counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ CURVED = ("relu", "gelu", "swiglu")
 class Settings:
     words: int = param(12, low=2, high=24, zh="词的个数（钟面的小时数）", en="number of words (hours on the clock)")
     width: int = param(16, low=4, high=64, zh="词向量的宽度", en="width of a word vector")
-    middle: int = param(48, low=6, high=256, zh="中间有多宽（两个矩阵时）", en="width of the middle (two matrices)")
+    middle: int = param(
+        48, low=6, high=256, zh="中间有多宽（两个矩阵时）", en="width of the middle (with two matrices)"
+    )
     steps: int = param(150, low=20, high=2000, zh="训练步数", en="training steps")
     activation: str = param("none", choices=(*LINEAR, *CURVED), zh="激活函数", en="activation")
     bend: float = param(1.0, low=0.0, high=1.0, zh="弯曲的程度", en="how much it bends", hidden=True)
@@ -133,7 +135,9 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("前馈层里的激活函数做了什么？换一种会怎样？", "What does the activation do, and does it matter which?"),
+    title=Text(
+        "前馈层里的激活函数做了什么？换一种会怎样？", "What does the activation do, and does it matter which one?"
+    ),
     about_zh="""
         两个矩阵之间什么都不放，或者放 ReLU、GELU、SwiGLU：激活函数做了什么？换一种，要紧吗？
 
@@ -160,24 +164,24 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
-        "clock": Metric(Text("钟面：占瞎猜的", "clock: share of guessing"), format=".2%", chance=1.0, floor=0.0),
+        "clock": Metric(Text("钟面：占瞎猜的", "clock: loss ÷ guessing"), format=".2%", chance=1.0, floor=0.0),
         "language": Metric(
-            Text("语言：高于熵", "language: above entropy"),
+            Text("语言：高于熵", "language: loss above entropy"),
             format=".3f",
             chance=lambda s: math.log(s.words) - entropy(s.words, "language"),
             floor=0.0,
         ),
-        "parameters": Metric(Text("参数个数", "number of parameters"), format=".0f"),
-        "clock_by_rate": Metric(Text("每个学习率：钟面", "every rate: clock")),
-        "language_by_rate": Metric(Text("每个学习率：语言", "every rate: language")),
+        "parameters": Metric(Text("参数个数", "parameters"), format=".0f"),
+        "clock_by_rate": Metric(Text("每个学习率：钟面", "each rate: clock")),
+        "language_by_rate": Metric(Text("每个学习率：语言", "each rate: language")),
     },
     claims=[
         Claim(
             "linear_guesses",
             Text(
                 "没有激活，钟面加法的损失不低于瞎猜的 99.9%；有激活的三种都低于瞎猜的 1%",
-                "Without an activation the loss on the clock is no lower than 99.9% of guessing; with any of the three it "
-                "is below 1% of it",
+                "Without an activation, the loss on the clock is at least 99.9% of guessing; with any of the "
+                "three it is below 1%",
             ),
             lambda arm: arm["none"]["clock"] >= 0.999 and max(arm[name]["clock"] for name in CURVED) < 0.01,
         ),
@@ -185,7 +189,7 @@ lab = Lab(
             "gate_holds_more",
             Text(
                 "语言：SwiGLU 离熵的距离，比 ReLU 和 GELU 的都至少短十分之一",
-                "On the language SwiGLU is at least a tenth closer to the entropy than ReLU and than GELU",
+                "On the language, SwiGLU is at least a tenth closer to the entropy than both ReLU and GELU",
             ),
             lambda arm: arm["swiglu"]["language"] < 0.9 * min(arm["relu"]["language"], arm["gelu"]["language"]),
         ),
@@ -194,13 +198,13 @@ lab = Lab(
         Sabotage(
             {"bend": 0.0},
             ("linear_guesses", "gate_holds_more"),
-            Text("激活函数只留下直的部分", "only the straight part is left"),
+            Text("激活函数只留下直的部分", "only the straight part of each activation is left"),
         ),
     ],
     prediction=Prediction(
         Text(
             "没有激活函数的前馈层，能把钟面加法学到什么程度？",
-            "How far does a layer without an activation get at adding on a clock?",
+            "How far does a layer without an activation get with adding on a clock?",
         ),
         {
             "nothing": Text("和瞎猜一样", "no further than guessing"),
@@ -208,6 +212,13 @@ lab = Lab(
             "all": Text("几乎全学会", "nearly all the way"),
         },
         outcome,
+    ),
+    why=Text(
+        "没有激活，两个矩阵可以先乘成一个，分数只能是“第一个词出一份，第二个词出一份”，斜着相加永远相等，钟"
+        "面加法恰好要求它们不相等。有一个弯就打破了这个限制。",
+        "Without an activation the two matrices multiply into one, and a score can only be one share from the "
+        "first word plus one from the second. Such sums are equal along the diagonals of the table, and a clock "
+        "needs them to differ. A single bend lifts that restriction.",
     ),
     figure=draw,
     quick={"words": 8, "width": 12, "middle": 24, "steps": 50},

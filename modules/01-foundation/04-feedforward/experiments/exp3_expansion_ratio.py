@@ -1,15 +1,18 @@
-"""How much wider should the middle of a feed-forward layer be than the model?
+"""How much wider than the model should the middle of a feed-forward layer be?
 
-The ratio is F / D: from D numbers up to F and down to D again. The layer is the engine's own SwiGLU layer with its norm and
-residual, between two added word vectors and the scores of the next word. The language gives every pair of words odds of its
-own, so there is more to remember than most of these layers can hold, and the loss tells how much one held.
+The ratio is F / D: from D numbers up to F and back down to D. The layer is the engine's own SwiGLU layer with its norm and
+residual, between two added word vectors and the scores of the next word. The language gives every pair of words
+probabilities of its own, so there is more to remember than most of these layers can hold, and the loss tells how much one
+held.
 
 Every ratio is tried in two ways:
 
-    equal width        D stays, so a larger ratio is also a larger model
-    equal parameters   D shrinks as the ratio grows, until the whole model has as many parameters as with ratio 2
+    equal width        D stays, so a larger ratio also means a larger model
+    equal parameters   D shrinks as the ratio grows, until the whole model has about as many parameters as with ratio 2
+                       (widths are whole numbers, so the models differ by up to 3 %; the table shows the counts)
 
-The table of odds is learnt from whole at every step, so the loss has no noise. All models see the same rates; the best counts.
+The table of probabilities is learnt in full at every step, so the loss has no noise. All models are trained at the same
+rates, and the best one counts.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ RATIOS = (1, 2, 4, 8)
 @dataclass(frozen=True)
 class Settings:
     words: int = param(16, low=4, high=32, zh="词的个数", en="number of words")
-    width: int = param(16, low=8, high=64, zh="模型的宽度 D（比例为 2 时）", en="width D of the model (at ratio 2)")
+    width: int = param(16, low=8, high=64, zh="模型的宽度 D（比例为 2 时）", en="model width D (at ratio 2)")
     steps: int = param(150, low=20, high=2000, zh="训练步数", en="training steps")
-    ratio: int = param(1, low=1, high=16, zh="中间是模型的几倍宽", en="how many times as wide the middle is")
-    widen: bool = param(True, zh="中间真的变宽", en="the middle does become wider", hidden=True)
-    shrink: bool = param(True, zh="参数相等时缩小 D", en="D shrinks to keep parameters equal", hidden=True)
+    ratio: int = param(1, low=1, high=16, zh="中间是模型的几倍宽", en="width of the middle ÷ D")
+    widen: bool = param(True, zh="中间真的变宽", en="the middle really gets wider", hidden=True)
+    shrink: bool = param(True, zh="参数相等时缩小 D", en="shrink D to keep the parameters equal", hidden=True)
 
 
 class Model(nn.Module):
@@ -125,7 +128,7 @@ def outcome(results: Results) -> str:
 lab = Lab(
     title=Text(
         "前馈层的中间要多宽？宽度相等和参数相等，答案一样吗？",
-        "How wide should the middle be: at equal width, and at equal size?",
+        "How wide should the middle be, at equal width and at equal size?",
     ),
     about_zh="""
         前馈层的中间，应该是模型的几倍宽？
@@ -147,8 +150,8 @@ lab = Lab(
     seeds=3,
     run=run,
     metrics={
-        "same_width": Metric(Text("宽度相等：高于熵", "equal width: above entropy"), floor=0.0),
-        "same_size": Metric(Text("参数相等：高于熵", "equal size: above entropy"), floor=0.0),
+        "same_width": Metric(Text("宽度相等：高于熵", "equal width: loss above entropy"), floor=0.0),
+        "same_size": Metric(Text("参数相等：高于熵", "equal size: loss above entropy"), floor=0.0),
         "size_at_same_width": Metric(Text("宽度相等：参数", "equal width: parameters"), format=".0f"),
         "width_at_same_size": Metric(Text("参数相等：宽度 D", "equal size: width D"), format=".0f"),
         "size_at_same_size": Metric(Text("参数相等：参数", "equal size: parameters"), format=".0f"),
@@ -158,7 +161,7 @@ lab = Lab(
             "wider_is_better",
             Text(
                 "宽度相等：8 倍时损失离熵的距离，不到 1 倍时的五分之一",
-                "At equal width ratio 8 is less than a fifth as far from the entropy as ratio 1",
+                "At equal width, ratio 8 is less than a fifth as far from the entropy as ratio 1",
             ),
             lambda arm: arm["x8"]["same_width"] < arm["x1"]["same_width"] / 5,
         ),
@@ -166,15 +169,13 @@ lab = Lab(
             "size_was_the_reason",
             Text(
                 "参数相等：8 倍比 2 倍差，损失离熵的距离至少是它的 1.2 倍",
-                "At equal parameters ratio 8 is worse than ratio 2: at least 1.2 times as far from the entropy",
+                "At equal parameters, ratio 8 is worse than ratio 2: at least 1.2 times as far from the entropy",
             ),
             lambda arm: arm["x8"]["same_size"] > 1.2 * arm["x2"]["same_size"],
         ),
     ],
     sabotages=[
-        Sabotage(
-            {"widen": False}, ("wider_is_better",), Text("中间总是 2 倍宽", "the middle is always 2 times as wide")
-        ),
+        Sabotage({"widen": False}, ("wider_is_better",), Text("中间总是 2 倍宽", "the middle is always twice as wide")),
         Sabotage(
             {"shrink": False},
             ("size_was_the_reason",),
@@ -185,6 +186,13 @@ lab = Lab(
         Text("参数个数相等时，哪个倍数最好？", "At equal parameters, which ratio is best?"),
         {"one": Text("1 倍", "1"), "between": Text("2 倍或 4 倍", "2 or 4"), "eight": Text("8 倍", "8")},
         outcome,
+    ),
+    why=Text(
+        "D 不变而只加大 F，模型本身就变大了，记得多不奇怪。参数相等时，F 大了 D 就得小，词向量变窄，装不下的"
+        "东西再宽的中间也补不回来。",
+        "With D fixed, a larger F simply makes a larger model, and it is no surprise that it remembers more. At "
+        "equal parameters a larger F means a smaller D, and a wide middle cannot restore what no longer fits "
+        "into narrow word vectors.",
     ),
     figure=draw,
     quick={"words": 10, "width": 15, "steps": 40},

@@ -1,11 +1,11 @@
 """Which tokens does a token's output depend on? Attention, feed-forward layer, mixture of experts.
 
-The layers are the engine's own, with new random weights in float64. Their inputs are random vectors, one per token. For
+The layers are the engine's own, with fresh random weights in float64. Their inputs are random vectors, one per token. For
 every pair of tokens we take the derivative of all output numbers of one with respect to all input numbers of the other (a
 block of the Jacobian matrix) and its norm. Where the norm is exactly 0, the one has no influence on the other: no rounding
 is involved, because autograd then adds up nothing but zeros.
 
-Nothing is trained here. A derivative of 0 for random weights and random inputs is a property of the layer's shape.
+Nothing is trained here. A derivative of 0 for random weights and random inputs is a property of the layer's structure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Settings:
     width: int = param(16, low=8, high=64, zh="每个词元的向量有多宽", en="width of a token's vector")
     layer: str = param("attention", choices=LAYERS, zh="哪一种层", en="which layer")
     axis: str = param(
-        "width", choices=("width", "tokens"), zh="矩阵乘在哪一维", en="what matrices multiply", hidden=True
+        "width", choices=("width", "tokens"), zh="矩阵乘在哪一维", en="which axis the matrices multiply", hidden=True
     )
 
 
@@ -133,10 +133,10 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "own": Metric(Text("自己：最小的影响", "own: the smallest"), format=".3g"),
-        "earlier_least": Metric(Text("前面的词元：最小的影响", "earlier tokens: the smallest"), format=".3g"),
-        "earlier_most": Metric(Text("前面的词元：最大的影响", "earlier tokens: the largest"), format=".3g"),
-        "later_most": Metric(Text("后面的词元：最大的影响", "later tokens: the largest"), format=".3g"),
+        "own": Metric(Text("自己：最小的影响", "itself: smallest influence"), format=".3g"),
+        "earlier_least": Metric(Text("前面的词元：最小的影响", "earlier tokens: smallest"), format=".3g"),
+        "earlier_most": Metric(Text("前面的词元：最大的影响", "earlier tokens: largest"), format=".3g"),
+        "later_most": Metric(Text("后面的词元：最大的影响", "later tokens: largest"), format=".3g"),
         "influence": Metric(
             Text("输出（行）对输入（列）的导数的范数", "norm of the derivative, output (row) by input (column)")
         ),
@@ -146,7 +146,8 @@ lab = Lab(
             "attention_mixes",
             Text(
                 "注意力：每个词元都受前面每一个词元影响（大于 0），后面词元的影响正好是 0",
-                "Attention: every token depends on every earlier one (above 0), and on later ones by exactly 0",
+                "Attention: every token depends on every earlier one (above 0) and not at all on later ones "
+                "(exactly 0)",
             ),
             lambda arm: arm["attention"]["earlier_least"] > 0 and arm["attention"]["later_most"] == 0,
             absolute=True,
@@ -155,7 +156,7 @@ lab = Lab(
             "feed_forward_does_not",
             Text(
                 "前馈层：别的词元的影响正好是 0，自己的大于 0",
-                "Feed-forward: the influence of every other token is exactly 0, a token's own is above 0",
+                "Feed-forward: every other token's influence is exactly 0, a token's own is above 0",
             ),
             lambda arm: others(arm, "feed_forward") == 0 and arm["feed_forward"]["own"] > 0,
         ),
@@ -163,7 +164,7 @@ lab = Lab(
             "experts_do_not",
             Text(
                 "混合专家：别的词元的影响正好是 0，自己的大于 0",
-                "Mixture of experts: the influence of every other token is exactly 0, a token's own is above 0",
+                "Mixture of experts: every other token's influence is exactly 0, a token's own is above 0",
             ),
             lambda arm: others(arm, "experts") == 0 and arm["experts"]["own"] > 0,
         ),
@@ -174,7 +175,7 @@ lab = Lab(
             ("attention_mixes", "feed_forward_does_not", "experts_do_not"),
             Text(
                 "把词元和宽度两个维度对调：每个矩阵都乘在词元上",
-                "tokens and width change places: every matrix multiplies along the tokens",
+                "tokens and width trade places: every matrix multiplies along the tokens",
             ),
         )
     ],
@@ -184,11 +185,18 @@ lab = Lab(
             "In a feed-forward layer, whose input does a token's output depend on?",
         ),
         {
-            "own": Text("只有它自己", "its own alone"),
+            "own": Text("只有它自己", "only its own"),
             "before": Text("它自己和前面的词元", "its own and those of earlier tokens"),
             "all": Text("所有词元", "those of all tokens"),
         },
         outcome,
+    ),
+    why=Text(
+        "前馈层的矩阵只乘在一个词元自己的数上，别的词元没有路可以进来；混合专家只是换了几套这样的矩阵。注意"
+        "力把前面词元的 value 加进来，那就是路。",
+        "The matrices of a feed-forward layer multiply one token's own numbers, so there is no path in from "
+        "other tokens; a mixture of experts only has several sets of such matrices. Attention adds in the values "
+        "of earlier tokens, and that is a path.",
     ),
     figure=draw,
 )

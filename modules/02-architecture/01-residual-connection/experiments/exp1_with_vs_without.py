@@ -1,14 +1,14 @@
-"""Thirty-two layers with and without a residual connection: what reaches the first layer, and does it train?
+"""Thirty-two layers with and without a residual connection: what reaches the first layer, and does the network train?
 
     plain       h = relu(W h + b)
     residual    h = relu(W h + b) + h
 
-Same layers, PyTorch's default initialisation, same input. A third arm has no residual either, but starts from He's
-initialisation (He et al., 2015), which is made to keep the size of gradients under ReLU: so that "without a residual it does
-not work" is not said of what only started badly.
+The same layers, PyTorch's default initialisation, the same input. A third arm has no residual either, but starts from He
+initialisation (He et al., 2015), which is designed to preserve the size of gradients under ReLU: so that we do not blame a
+missing residual for what is only a bad start.
 
-Two measurements. The gradient: one backward pass of a squared error before training, and the norms of the first and the last
-layer's weight gradients. Training: a stack between two added word vectors and the scores learns to add on a clock ("9 o'clock,
+Two measurements. The gradient: one backward pass of a squared error before training, and the norm of the first and the last
+layer's weight gradient. Training: a stack between two added word vectors and the scores learns to add on a clock ("9 o'clock,
 5 hours later"), all sums at once, at the same learning rates for every arm; the best one counts.
 """
 
@@ -33,9 +33,9 @@ class Settings:
     width: int = param(32, low=8, high=128, zh="每层的宽度", en="width of a layer")
     hours: int = param(8, low=3, high=16, zh="钟面上有几个小时", en="hours on the clock")
     steps: int = param(120, low=20, high=1000, zh="训练步数", en="training steps")
-    block: str = param("plain", choices=("plain", "he", "residual"), zh="每一层的样子", en="what a layer is")
-    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="what the residual is multiplied by", hidden=True)
-    shrink: float = param(1.0, low=0.0, high=1.0, zh="初始权重乘以几", en="factor of the first weights", hidden=True)
+    block: str = param("plain", choices=("plain", "he", "residual"), zh="每一层的样子", en="kind of layer")
+    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="factor on the residual", hidden=True)
+    shrink: float = param(1.0, low=0.0, high=1.0, zh="初始权重乘以几", en="factor on the initial weights", hidden=True)
 
 
 class Stack(nn.Module):
@@ -112,7 +112,9 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("三十二层，有没有残差连接差多少？", "Thirty-two layers, with and without a residual: how much differs?"),
+    title=Text(
+        "三十二层，有没有残差连接差多少？", "Thirty-two layers, with and without a residual: how big is the difference?"
+    ),
     about_zh="""
         三十二层，有残差连接和没有残差连接：第一层还能收到多少梯度？训练得动吗？
 
@@ -130,26 +132,26 @@ lab = Lab(
     arms={"plain": {"block": "plain"}, "he": {"block": "he"}, "residual": {"block": "residual"}},
     labels={
         "plain": Text("无残差", "no residual"),
-        "he": Text("无残差，He 初始化", "no residual, He start"),
+        "he": Text("无残差，He 初始化", "no residual, He init"),
         "residual": Text("有残差", "residual"),
     },
     seeds=3,
     run=run,
     metrics={
-        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "gradient, first layer ÷ last"), format=".1e"),
+        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "first layer's gradient ÷ last layer's"), format=".1e"),
         "share": Metric(
             Text("最好的损失 ÷ 瞎猜的损失", "best loss ÷ loss of guessing"), format=".1%", chance=1.0, floor=0.0
         ),
-        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of every layer's weights"), format=".1e"),
-        "by_rate": Metric(Text("每个学习率最后的损失", "final loss at every rate")),
+        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of each layer's weights"), format=".1e"),
+        "by_rate": Metric(Text("每个学习率最后的损失", "final loss at each rate")),
     },
     claims=[
         Claim(
             "carries",
             Text(
                 "首层与末层的梯度之比：有残差时高于 0.05，是无残差时的一百万倍以上",
-                "The ratio of the first layer's gradient to the last's is above 0.05 with the residual, and more than a "
-                "million times what it is without",
+                "With the residual, the ratio of the first layer's gradient to the last's is above 0.05, and "
+                "more than a million times what it is without",
             ),
             lambda arm: arm["residual"]["ratio"] > max(0.05, 1e6 * arm["plain"]["ratio"]),
         ),
@@ -157,7 +159,8 @@ lab = Lab(
             "trains",
             Text(
                 "最好的学习率下：无残差的损失在瞎猜的 95% 以上，有残差的不到一半",
-                "At the best rate the loss without the residual stays above 95% of guessing; with it, it falls below half",
+                "At the best rate, the loss without the residual stays above 95% of guessing; with it, the loss "
+                "falls below half",
             ),
             lambda arm: arm["plain"]["share"] > 0.95 and arm["residual"]["share"] < 0.5,
         ),
@@ -165,7 +168,7 @@ lab = Lab(
             "start_matters_too",
             Text(
                 "没有残差，换成 He 初始化，损失也降到瞎猜的一半以下",
-                "Without a residual, from He's initialisation, the loss falls below half of guessing too",
+                "Without a residual but with He initialisation, the loss also falls below half of guessing",
             ),
             lambda arm: arm["he"]["share"] < 0.5,
         ),
@@ -173,12 +176,12 @@ lab = Lab(
     sabotages=[
         Sabotage({"skip": 0.5}, ("carries",), Text("残差只传一半", "the residual passes on only half")),
         Sabotage({"skip": 0.0}, ("carries", "trains"), Text("残差乘以 0", "the residual is multiplied by 0")),
-        Sabotage({"shrink": 0.5}, ("start_matters_too",), Text("初始权重都减半", "the first weights are halved")),
+        Sabotage({"shrink": 0.5}, ("start_matters_too",), Text("初始权重都减半", "the initial weights are halved")),
     ],
     prediction=Prediction(
         Text(
             "没有残差，三十二层网络第一层的梯度是最后一层的几分之一？",
-            "Without a residual, how large is the first of 32 layers' gradient beside the last's?",
+            "Without a residual, how does the first layer's gradient compare with the last's after 32 layers?",
         ),
         {
             "same": Text("差不到一千倍", "less than a thousand times smaller"),
@@ -186,6 +189,13 @@ lab = Lab(
             "billion": Text("不到十亿分之一", "more than a billion times smaller"),
         },
         outcome,
+    ),
+    why=Text(
+        "没有残差，梯度往回走三十二层就要乘三十二次矩阵，默认的初始权重让它每次都缩小；有残差，总有一条路一"
+        "次也不乘，梯度沿着它原样到达第一层。",
+        "Without a residual, the gradient is multiplied by thirty-two matrices on its way back, and PyTorch's "
+        "default weights shrink it each time. With a residual there is always a path with no multiplication at "
+        "all, along which the gradient reaches the first layer intact.",
     ),
     figure=draw,
     quick={"depth": 24, "hours": 5, "steps": 50},

@@ -1,16 +1,16 @@
-"""How large is the gradient in every layer: plain, with a residual, and with a residual and a norm before the branch?
+"""How large is the gradient in each layer: plain, with a residual, and with a residual and a norm before the branch?
 
     plain       h = relu(W h + b)
     residual    h = relu(W h + b) + h
-    pre_norm    h = relu(W norm(h) + b) + h        what a Transformer's block does (Pre-LN), the norm is the engine's
+    pre_norm    h = relu(W norm(h) + b) + h        what a Transformer block does (Pre-LN); the norm is the engine's
 
-Same weights (PyTorch's default initialisation) and the same input for all three; a squared error; one backward pass, no
-training. Two curves are measured: the norm of the loss's gradient with respect to every layer's weights, and the standard
-deviation of the stream h behind every layer.
+The same weights (PyTorch's default initialisation) and the same input for all three; a squared error; one backward pass; no
+training. Two curves are measured: for every layer, the norm of the gradient of the loss with respect to its weights, and the
+standard deviation of the stream h after it.
 
 A residual alone keeps the layers' gradients alike. But whatever a layer reads from the stream, it adds something in
-proportion to it: the stream grows like compound interest, and the gradients with it. A norm before the branch makes the
-branch forget how large the stream is.
+proportion: the stream grows like compound interest, and the gradients grow with it. A norm before the branch hides from the
+branch how large the stream is.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Settings:
     depth: int = param(32, low=2, high=64, zh="层数", en="number of layers")
     width: int = param(64, low=16, high=512, zh="每层的宽度", en="width of a layer")
     rows: int = param(64, low=1, high=512, zh="输入的行数", en="rows of input")
-    block: str = param("plain", choices=("plain", "residual", "pre_norm"), zh="每一层的样子", en="what a layer is")
-    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="what the residual is multiplied by", hidden=True)
-    norm: str = param("rms", choices=("rms", "none"), zh="归一化", en="the norm", hidden=True)
+    block: str = param("plain", choices=("plain", "residual", "pre_norm"), zh="每一层的样子", en="kind of layer")
+    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="factor on the residual", hidden=True)
+    norm: str = param("rms", choices=("rms", "none"), zh="归一化", en="which norm", hidden=True)
 
 
 def run(settings: Settings, seed: int) -> dict[str, float | list[float]]:
@@ -81,7 +81,7 @@ def outcome(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("梯度怎样穿过三十二层？", "How do gradients pass through thirty-two layers?"),
+    title=Text("梯度怎样穿过三十二层？", "How do gradients travel through thirty-two layers?"),
     about_zh="""
         每一层的梯度有多大：什么也不加；加上残差；加上残差，分支前面再做归一化？
 
@@ -105,20 +105,20 @@ lab = Lab(
     seeds=5,
     run=run,
     metrics={
-        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "gradient, first layer ÷ last"), format=".1e"),
+        "ratio": Metric(Text("首层梯度 ÷ 末层梯度", "first layer's gradient ÷ last layer's"), format=".1e"),
         "spread": Metric(Text("最大梯度 ÷ 最小梯度", "largest gradient ÷ smallest"), format=".1e"),
         "largest": Metric(Text("最大的梯度", "largest gradient"), format=".1e"),
-        "last_scale": Metric(Text("末层主干的标准差", "stream's deviation at the end"), format=".3g"),
-        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of every layer's weights"), format=".1e"),
-        "scale": Metric(Text("每层之后主干的标准差", "standard deviation of the stream behind every layer")),
+        "last_scale": Metric(Text("末层主干的标准差", "final standard deviation of the stream"), format=".3g"),
+        "gradient": Metric(Text("每层权重梯度的范数", "gradient norm of each layer's weights"), format=".1e"),
+        "scale": Metric(Text("每层之后主干的标准差", "standard deviation of the stream after each layer")),
     },
     claims=[
         Claim(
             "alike",
             Text(
                 "有残差的两种：最大和最小的层梯度相差不到 30 倍；没有残差：相差一百万倍以上",
-                "In both with a residual the largest and the smallest layer gradient differ by less than 30 times; "
-                "without, by more than a million",
+                "In both arms with a residual, the largest and smallest layer gradients differ by a factor of "
+                "less than 30; without one, by more than a million",
             ),
             lambda arm: max(arm["residual"]["spread"], arm["pre_norm"]["spread"]) < 30 and arm["plain"]["spread"] > 1e6,
         ),
@@ -126,8 +126,8 @@ lab = Lab(
             "norm_tames",
             Text(
                 "只有残差：主干最后比有 Pre-LN 时大 20 倍以上，最大的梯度大 1000 倍以上",
-                "With the residual alone the stream ends more than 20 times as large as with Pre-LN, and the largest "
-                "gradient is more than 1000 times as large",
+                "With only the residual, the stream ends up more than 20 times as large as with Pre-LN, and the "
+                "largest gradient more than 1000 times as large",
             ),
             lambda arm: (
                 arm["residual"]["last_scale"] > 20 * arm["pre_norm"]["last_scale"]
@@ -142,14 +142,21 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "只有残差、没有归一化，三十二层之后主干的标准差大约是多少（开始时是 1）？",
-            "With a residual and no norm: what is the stream's standard deviation after 32 layers, if it starts at 1?",
+            "With a residual but no norm, what is the stream's standard deviation after 32 layers, if it starts at 1?",
         ),
         {
             "same": Text("还是 1 左右", "still about 1"),
-            "tens": Text("几到几十", "up to some tens"),
+            "tens": Text("几到几十", "somewhere up to a few dozen"),
             "hundreds": Text("几百", "hundreds"),
         },
         outcome,
+    ),
+    why=Text(
+        "加号给梯度留了一条不乘矩阵的路，所以各层一样清楚；可是分支按比例往上加，主干就像利滚利。分支前面先"
+        "归一化，加上去的就不再随主干变大。",
+        "The plus sign gives the gradient a path without matrix products, so all layers receive it equally well. "
+        "But branches add in proportion to what they read, and the stream grows like compound interest. A norm "
+        "before the branch keeps what it adds from growing with the stream.",
     ),
     figure=draw,
     quick={"rows": 16},

@@ -3,9 +3,9 @@
     plain       h = relu(W h + b)
     residual    h = relu(W h + b) + h
 
-Depths from 2 on, each twice the one before. Every depth of either arm learns the same task at the same learning rates and for
-as many steps: adding on a clock ("9 o'clock, 5 hours later"), all sums at once. A depth counts as trained when its loss at the
-best rate is below half of what guessing gives.
+Depths start at 2 and double. Every depth of either arm learns the same task at the same learning rates and for the same
+number of steps: adding on a clock ("9 o'clock, 5 hours later"), all sums at once. A depth counts as trained when its loss at
+the best rate is below half of what guessing gives.
 
 Two layers are enough for this task. So this is not about what depth is good for, but about what depth alone destroys.
 """
@@ -27,13 +27,13 @@ RATES = (1e-3, 3e-3, 1e-2)
 
 @dataclass(frozen=True)
 class Settings:
-    deepest: int = param(32, low=4, high=64, zh="最多几层", en="the greatest depth")
-    times: int = param(2, low=2, high=8, zh="每次变为几倍深", en="how many times as deep each time")
+    deepest: int = param(32, low=4, high=64, zh="最多几层", en="greatest depth")
+    times: int = param(2, low=2, high=8, zh="每次变为几倍深", en="factor between depths")
     width: int = param(48, low=8, high=128, zh="每层的宽度", en="width of a layer")
     hours: int = param(6, low=3, high=16, zh="钟面上有几个小时", en="hours on the clock")
     steps: int = param(80, low=20, high=1000, zh="训练步数", en="training steps")
-    block: str = param("plain", choices=("plain", "residual"), zh="每一层的样子", en="what a layer is")
-    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="what the residual is multiplied by", hidden=True)
+    block: str = param("plain", choices=("plain", "residual"), zh="每一层的样子", en="kind of layer")
+    skip: float = param(1.0, low=0.0, high=1.0, zh="残差乘以几", en="factor on the residual", hidden=True)
 
 
 class Stack(nn.Module):
@@ -128,14 +128,15 @@ lab = Lab(
         "shallow": Metric(Text("2 层：损失 ÷ 瞎猜", "2 layers: loss ÷ guessing"), format=".1%", chance=1.0, floor=0.0),
         "deepest": Metric(Text("最深：损失 ÷ 瞎猜", "deepest: loss ÷ guessing"), format=".1%", chance=1.0, floor=0.0),
         "trained": Metric(Text("训练得动的最大深度", "greatest depth that trains"), format=".0f"),
-        "by_depth": Metric(Text("每个深度：损失 ÷ 瞎猜", "every depth: loss ÷ guessing")),
+        "by_depth": Metric(Text("每个深度：损失 ÷ 瞎猜", "each depth: loss ÷ guessing")),
     },
     claims=[
         Claim(
             "depth_destroys",
             Text(
                 "无残差：2 层训练得动（损失不到瞎猜的一半），最深的没有（超过 95%）",
-                "Without a residual 2 layers train (below half of guessing) and the deepest network does not (above 95%)",
+                "Without a residual, 2 layers train (below half of guessing) and the deepest network does not "
+                "(above 95%)",
             ),
             lambda arm: arm["plain"]["shallow"] < 0.5 and arm["plain"]["deepest"] > 0.95,
             absolute=True,
@@ -144,23 +145,30 @@ lab = Lab(
             "residual_keeps",
             Text(
                 "有残差：最深的网络也训练得动（损失不到瞎猜的一半）",
-                "With a residual the deepest network trains too (below half of guessing)",
+                "With a residual, even the deepest network trains (below half of guessing)",
             ),
             lambda arm: arm["residual"]["deepest"] < 0.5,
         ),
     ],
     sabotages=[
         Sabotage({"skip": 0.0}, ("residual_keeps",), Text("残差乘以 0", "the residual is multiplied by 0")),
-        Sabotage({"deepest": 4}, ("depth_destroys",), Text("最深只有 4 层", "the deepest has only 4 layers")),
+        Sabotage({"deepest": 4}, ("depth_destroys",), Text("最深只有 4 层", "the deepest network has only 4 layers")),
     ],
     prediction=Prediction(
-        Text("没有残差，最多多少层还训练得动？", "Without a residual, how many layers still train?"),
+        Text("没有残差，最多多少层还训练得动？", "Without a residual, how many layers can still be trained?"),
         {
             "four": Text("4 层或更少", "4 or fewer"),
             "sixteen": Text("8 层或 16 层", "8 or 16"),
-            "all": Text("32 层也行", "32 too"),
+            "all": Text("32 层也行", "32 as well"),
         },
         outcome,
+    ),
+    why=Text(
+        "没有残差，每多一层，信号和梯度就多乘一次会缩小它们的矩阵，到了某个深度就什么也传不过去；有残差，多"
+        "加的层至少可以什么也不改。",
+        "Without a residual, each extra layer multiplies signal and gradient by one more matrix that shrinks "
+        "them, and beyond some depth nothing gets through. With a residual, an extra layer can at worst change "
+        "nothing.",
     ),
     figure=draw,
     quick={"times": 4, "width": 64, "hours": 4, "steps": 40},

@@ -1,12 +1,12 @@
-"""What does a tiny GPT lose when one of its components is taken out?
+"""What does a tiny GPT lose when one of its components is removed?
 
 The same small model learns the same language six times: whole, and without attention, without the feed-forward layer,
-without the residual, without the norm, without positions. Everything else is equal: seed, data, steps, and three
-learning rates, of which the best counts. (Without attention or the feed-forward layer, their parameters are gone too.)
+without the residual, without the norm, without positions. Everything else is equal: seed, data, steps, and three learning
+rates, of which the best counts. (Without attention or the feed-forward layer, their parameters are gone too.)
 
-In the language every pair of words has odds of its own for the word that follows. Who sees only the word before cannot
-do better than a loss that we can calculate: but for the chance in the data, a model without attention does not get below
-that line. Every batch is new, so the training loss is a test loss.
+In this language every pair of words has its own probabilities for the word that follows. A model that sees only the previous
+word cannot do better than a loss that we can calculate: apart from chance in the data, a model without attention does not
+get below that line. Every batch is new, so the training loss is a test loss.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Settings:
     layers: int = param(2, low=1, high=6, zh="层数", en="number of layers")
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows per batch")
     rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
-    without: str = param("nothing", choices=COMPONENTS, zh="去掉哪个部件", en="the component taken out")
-    kind: str = param("pair", choices=("one", "pair"), zh="语言", en="the language", hidden=True)
+    without: str = param("nothing", choices=COMPONENTS, zh="去掉哪个部件", en="which component is removed")
+    kind: str = param("pair", choices=("one", "pair"), zh="语言", en="which language", hidden=True)
 
 
 def block_without(component: str) -> type[Block]:
@@ -86,7 +86,7 @@ def draw(results: Results, figure: Figure) -> None:
     above = [m - known.entropy for m in mean]  # a bar begins where nobody gets lower
     figure.bars(axes, [results.label(arm) for arm in results.arms], above, errors)
     figure.floor(axes, math.log(settings.vocab) - known.entropy, Text("瞎猜（ln V）", "guessing (ln V)"))
-    one = Text("只看前一个词，最好也就这样", "the best for who sees one word only")
+    one = Text("只看前一个词，最好也就这样", "best possible from one word only")
     figure.floor(axes, known.entropy_of_one - known.entropy, one)
     figure.name(axes, y=Text("损失比下限（熵）高多少", "loss above the floor (the entropy)"))
     axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
@@ -102,7 +102,7 @@ def worst(results: Results) -> str:
 
 
 lab = Lab(
-    title=Text("去掉一个部件，小 GPT 会差多少？", "How much worse is a tiny GPT without one of its components?"),
+    title=Text("去掉一个部件，小 GPT 会差多少？", "How much worse does a tiny GPT get without one of its components?"),
     about_zh="""
         小 GPT 去掉一个部件，会少什么？
 
@@ -115,7 +115,7 @@ lab = Lab(
     settings=Settings(),
     arms={component: {"without": component} for component in COMPONENTS},
     labels={
-        "nothing": Text("完整", "whole"),
+        "nothing": Text("完整", "complete"),
         "attention": Text("无注意力", "no attention"),
         "feed_forward": Text("无前馈层", "no feed-forward"),
         "residual": Text("无残差", "no residual"),
@@ -130,41 +130,39 @@ lab = Lab(
             chance=lambda settings: math.log(settings.vocab),
             floor=lambda settings: language(settings.vocab, settings.kind).entropy,
         ),
-        "gap": Metric(
-            Text("离下限还有多远（1 = 瞎猜）", "distance from the floor (1 = guessing)"), format=".2f", chance=1.0
-        ),
-        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+        "gap": Metric(Text("离下限还有多远（1 = 瞎猜）", "gap to the floor (guessing: 1)"), format=".2f", chance=1.0),
+        "by_rate": Metric(Text("每个学习率下的损失", "loss at each rate")),
     },
     claims=[
         Claim(
             "attention",
             Text(
                 "完整的模型，离下限的距离比没有注意力的近一半以上",
-                "The whole model is closer to the floor than the one without attention, by more than half of the distance",
+                "The complete model is more than twice as close to the floor as the one without attention",
             ),
             lambda arm: arm["nothing"]["gap"] < 0.5 * arm["attention"]["gap"],
         ),
         Claim(
             "position",
-            Text("没有位置，损失至少高 0.1", "Without positions the loss is higher by at least 0.1"),
+            Text("没有位置，损失至少高 0.1", "Without positions, the loss is at least 0.1 higher"),
             lambda arm: arm["position"]["loss"] > arm["nothing"]["loss"] + 0.1,
         ),
         Claim(
             "feed_forward",
-            Text("没有前馈层，损失至少高 0.05", "Without the feed-forward layer the loss is higher by at least 0.05"),
+            Text("没有前馈层，损失至少高 0.05", "Without the feed-forward layer, the loss is at least 0.05 higher"),
             lambda arm: arm["feed_forward"]["loss"] > arm["nothing"]["loss"] + 0.05,
         ),
         Claim(
             "residual",
-            Text("没有残差，损失至少高 0.05", "Without the residual the loss is higher by at least 0.05"),
+            Text("没有残差，损失至少高 0.05", "Without the residual, the loss is at least 0.05 higher"),
             lambda arm: arm["residual"]["loss"] > arm["nothing"]["loss"] + 0.05,
         ),
         Claim(
             "norm_small",
             Text(
                 "只有两层时，去掉归一化多出来的损失，不到去掉注意力或去掉位置的一半",
-                "With two layers, what is lost without the norm is less than half of what is lost without attention, and of "
-                "what is lost without positions",
+                "With two layers, removing the norm costs less than half of what removing attention costs, and "
+                "less than half of what removing positions costs",
             ),
             lambda arm: cost(arm, "norm") < min(cost(arm, name) for name in ("attention", "position")) / 2 - 0.02,
         ),
@@ -175,7 +173,7 @@ lab = Lab(
             ("attention", "position", "feed_forward", "norm_small"),
             Text(
                 "换一种语言：下一个词只取决于前一个词",
-                "another language: the next word depends on the word before alone",
+                "another language: the next word depends on the previous one alone",
             ),
         ),
         Sabotage(
@@ -185,7 +183,7 @@ lab = Lab(
         ),
     ],
     prediction=Prediction(
-        Text("去掉哪一个，损失最高？", "Without which one is the loss highest?"),
+        Text("去掉哪一个，损失最高？", "Removing which of them raises the loss most?"),
         {
             "attention": Text("注意力", "attention"),
             "feed_forward": Text("前馈层", "the feed-forward layer"),
@@ -194,6 +192,11 @@ lab = Lab(
             "position": Text("位置", "positions"),
         },
         worst,
+    ),
+    why=Text(
+        "没有注意力，一个位置只看得见眼前这个词，而这门语言要两个词才猜得准，所以它停在那条算得出来的线上。",
+        "Without attention, a position sees only the current word, and this language needs two words to predict "
+        "the next, so the model stops at the line that can be calculated.",
     ),
     figure=draw,
     quick={"steps": 40, "rows": 64, "rates": 1},

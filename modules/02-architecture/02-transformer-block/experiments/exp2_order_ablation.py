@@ -1,12 +1,12 @@
-"""Attention before the feed-forward layer, behind it, or beside it: does the order inside a block matter?
+"""Attention before the feed-forward layer, after it, or beside it: does the order inside a block matter?
 
-Three models with the same parameters, seed, data, steps and learning rates; only the order of the two branches in a
-block differs. "Beside" is the parallel block of PaLM (Chowdhery et al., 2022). Each is trained with one block and with two.
+Three models with the same parameters, seed, data, steps and learning rates; only the order of the two branches in a block
+differs. "Side by side" is the parallel block of PaLM (Chowdhery et al., 2022). Each is trained with one block and with two.
 
-In the language every pair of words has odds of its own: the two words must first be brought to one place, which is what
-attention does, and then be combined, which is what the feed-forward layer does. One block with the feed-forward layer
-first has nothing behind its attention that could combine. With two blocks the next one's feed-forward layer can; how much
-of the difference then remains is shown, but no claim is made about it, because the seeds disagree.
+In this language every pair of words has probabilities of its own: the two words must first be brought to one place, which
+is attention's job, and then be combined, which is the feed-forward layer's. A single block with the feed-forward layer
+first has nothing left to combine them after attention. With two blocks, the next one's feed-forward layer can; how much of
+the difference then remains is shown, but not claimed, because the seeds disagree.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ORDERS = ("attention_first", "feed_forward_first", "beside")
 class Settings:
     width: int = param(32, low=8, high=64, zh="模型的宽度", en="width of the model")
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows per batch")
     rates: int = param(3, low=1, high=3, zh="试几个学习率", en="how many learning rates are tried")
     steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
     order: str = param("attention_first", choices=ORDERS, zh="块内的顺序", en="order inside a block")
-    kind: str = param("pair", choices=("sum", "pair"), zh="语言", en="the language", hidden=True)
+    kind: str = param("pair", choices=("sum", "pair"), zh="语言", en="which language", hidden=True)
 
 
 class FeedForwardFirst(Block):
@@ -79,7 +79,7 @@ def extra(results: Results, metric: str) -> float:
 lab = Lab(
     title=Text(
         "块里先注意力还是先前馈层，有区别吗？",
-        "Attention first or the feed-forward layer first: does the order matter?",
+        "Attention first or feed-forward first: does the order matter?",
     ),
     about_zh="""
         先注意力再前馈层，反过来，还是两个并排：块里的顺序要紧吗？
@@ -96,7 +96,7 @@ lab = Lab(
     labels={
         "attention_first": Text("先注意力", "attention first"),
         "feed_forward_first": Text("先前馈层", "feed-forward first"),
-        "beside": Text("并排", "beside each other"),
+        "beside": Text("并排", "side by side"),
     },
     seeds=3,
     run=run,
@@ -116,7 +116,7 @@ lab = Lab(
             "one_block",
             Text(
                 "只有一个块时，先注意力比先前馈层的损失至少低 0.03",
-                "With one block, attention first has a loss lower than feed-forward first by at least 0.03",
+                "With one block, attention first has a loss at least 0.03 lower than feed-forward first",
             ),
             lambda arm: arm["attention_first"]["one_block"] < arm["feed_forward_first"]["one_block"] - 0.03,
         ),
@@ -124,7 +124,7 @@ lab = Lab(
             "beside",
             Text(
                 "只有一个块时，先注意力比并排的损失至少低 0.03",
-                "With one block, attention first has a loss lower than the two beside each other by at least 0.03",
+                "With one block, attention first has a loss at least 0.03 lower than side by side",
             ),
             lambda arm: arm["attention_first"]["one_block"] < arm["beside"]["one_block"] - 0.03,
         ),
@@ -133,24 +133,24 @@ lab = Lab(
         Sabotage(
             {"order": "feed_forward_first"},
             ("one_block", "beside"),
-            Text("每一组都先前馈层", "every arm has the feed-forward layer first"),
+            Text("每一组都先前馈层", "every arm puts the feed-forward layer first"),
         ),
         Sabotage(
             {"kind": "sum"},
             ("one_block", "beside"),
             Text(
                 "换一种语言：两个词各加各的，不需要放在一起算",
-                "another language: each of the two words adds its own, and nothing has to be combined",
+                "another language: each of the two words contributes on its own, and nothing has to be combined",
             ),
         ),
     ],
     prediction=Prediction(
         Text(
             "只有一个块时，先前馈层再注意力，会比反过来差吗？",
-            "With one block: is feed-forward first worse than attention first?",
+            "With one block, is feed-forward first worse than attention first?",
         ),
         {
-            "worse": Text("差（损失高 0.03 以上）", "worse (the loss is higher by 0.03 or more)"),
+            "worse": Text("差（损失高 0.03 以上）", "worse (the loss is at least 0.03 higher)"),
             "same": Text("差不多", "about the same"),
             "better": Text("反而好", "better"),
         },
@@ -161,6 +161,11 @@ lab = Lab(
             if extra(results, "one_block") < -0.03
             else "same"
         ),
+    ),
+    why=Text(
+        "只有一个块时，先前馈层，等注意力把另一个词取来，后面已经没有东西能把两个词合起来了。",
+        "With a single block and the feed-forward layer first, nothing comes after attention that could combine "
+        "the two words it has brought together.",
     ),
     figure=draw,
     quick={"steps": 50, "rates": 1},

@@ -1,12 +1,12 @@
-"""Deep and narrow, or shallow and wide? Two layers against eight, with almost equally many parameters and the same tokens.
+"""Deep and narrow, or shallow and wide? Two layers against eight, with almost the same number of parameters and the same tokens.
 
-The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have almost equally
-many; the lab checks it. Seed, data, steps and learning rates are equal, the best rate counts. What is compared is the whole
-curve: a comparison that stops early shows who learns faster, not who gets further.
+The parameters of the blocks grow with layers × width². Two layers of width 48 and eight of width 24 have almost the same
+number; the lab checks that. Seed, data, steps and learning rates are equal, and the best rate counts. What is compared is
+the whole curve: a comparison that stops early shows who learns faster, not who gets further.
 
-What each layer computes waits for the layer below, so depth costs time that no faster chip gives back: what is counted
-is how many matrix products must wait for one another. In this language only the two words before matter; a task
-that needs more steps of thought than there are layers would decide otherwise (see the induction heads of the attention topic).
+Every layer has to wait for the layer below, so depth costs time that no faster chip gives back: we count how many matrix
+products have to wait for one another. In this language only the two previous words matter; a task that needs more steps
+than there are layers would turn out differently (see the induction heads of the attention topic).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ RATES = (3e-3, 1e-2, 3e-2)
 @dataclass(frozen=True)
 class Settings:
     vocab: int = param(6, low=4, high=16, zh="语言里有多少个词", en="words in the language")
-    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows in a batch")
+    rows: int = param(48, low=4, high=128, zh="一批有几行", en="rows per batch")
     steps: int = param(60, low=20, high=1000, zh="训练步数", en="training steps")
     layers: int = param(2, low=1, high=8, zh="层数", en="number of layers")
-    equal: bool = param(True, zh="参数一样多", en="equally many parameters", hidden=True)
+    equal: bool = param(True, zh="参数一样多", en="equal number of parameters", hidden=True)
 
     @property
     def width(self) -> int:
@@ -61,7 +61,7 @@ def draw(results: Results, figure: Figure) -> None:
         figure.line(axes, [5 * i + 3 for i in range(len(mean))], mean, low, high, label=results.label(arm))
     figure.floor(axes, math.log(settings.vocab), Text("瞎猜 ln V", "guessing, ln V"))
     figure.floor(axes, language(settings.vocab, "pair").entropy, Text("下限（熵）", "floor (entropy)"))
-    figure.name(axes, x=Text("步（每五步平均）", "step (means of five)"), y=Text("损失", "loss"))
+    figure.name(axes, x=Text("步（每五步平均）", "step (averaged over five)"), y=Text("损失", "loss"))
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -72,7 +72,7 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text(
-        "同样多的参数，两层宽的好，还是八层窄的好？", "With equal parameters: two wide layers, or eight narrow ones?"
+        "同样多的参数，两层宽的好，还是八层窄的好？", "With equal parameters, two wide layers or eight narrow ones?"
     ),
     about_zh="""
         深而窄好，还是浅而宽好？两层对八层，参数几乎一样多，词元也一样。
@@ -90,25 +90,23 @@ lab = Lab(
     run=run,
     metrics={
         "early": Metric(
-            Text("前一半步数的平均损失", "mean loss of the first half of the steps"),
+            Text("前一半步数的平均损失", "mean loss over the first half of training"),
             chance=lambda settings: math.log(settings.vocab),
             floor=lambda settings: language(settings.vocab, "pair").entropy,
         ),
         "loss": Metric(
-            Text("最后的损失", "loss at the end"),
+            Text("最后的损失", "final loss"),
             chance=lambda settings: math.log(settings.vocab),
             floor=lambda settings: language(settings.vocab, "pair").entropy,
         ),
-        "parameters": Metric(Text("各块的参数", "parameters of the blocks"), format=",.0f"),
-        "in_a_row": Metric(
-            Text("必须一个接一个算的矩阵乘法", "matrix products that must wait for one another"), format=".0f"
-        ),
-        "curve": Metric(Text("损失，每五步平均", "loss, means of five steps")),
+        "parameters": Metric(Text("各块的参数", "parameters in the blocks"), format=",.0f"),
+        "in_a_row": Metric(Text("必须一个接一个算的矩阵乘法", "matrix products in a row"), format=".0f"),
+        "curve": Metric(Text("损失，每五步平均", "loss, averaged over five steps")),
     },
     claims=[
         Claim(
             "equal",
-            Text("两个模型各块的参数相差不到 2%", "The parameters of the blocks differ by less than 2 %"),
+            Text("两个模型各块的参数相差不到 2%", "The parameters in the blocks differ by less than 2 %"),
             lambda arm: abs(arm["deep"]["parameters"] / arm["shallow"]["parameters"] - 1) < 0.02,
             absolute=True,
         ),
@@ -116,7 +114,7 @@ lab = Lab(
             "faster",
             Text(
                 "两层学得更快：前一半步数的平均损失至少低 0.02",
-                "Two layers learn faster: their mean loss over the first half of the steps is lower by at least 0.02",
+                "Two layers learn faster: their mean loss over the first half of training is at least 0.02 lower",
             ),
             lambda arm: arm["shallow"]["early"] < arm["deep"]["early"] - 0.02,
         ),
@@ -124,23 +122,33 @@ lab = Lab(
             "waiting",
             Text(
                 "八层要一个接一个算的矩阵乘法是三倍以上",
-                "With eight layers more than three times as many products must wait",
+                "With eight layers, more than three times as many products have to wait for one another",
             ),
             lambda arm: arm["deep"]["in_a_row"] > 3 * arm["shallow"]["in_a_row"],
         ),
     ],
     sabotages=[
         Sabotage({"layers": 2}, ("faster", "waiting"), Text("两组都是两层", "both arms have two layers")),
-        Sabotage({"equal": False}, ("equal",), Text("八层的也一样宽", "eight layers of the same width")),
+        Sabotage({"equal": False}, ("equal",), Text("八层的也一样宽", "the eight layers are as wide as the two")),
     ],
     prediction=Prediction(
-        Text("参数和词元都一样多，最后哪个的损失低？", "Equal parameters, equal tokens: which ends at the lower loss?"),
+        Text(
+            "参数和词元都一样多，最后哪个的损失低？",
+            "Equal parameters, equal tokens: which one ends with the lower loss?",
+        ),
         {
             "shallow": Text("两层宽的", "two wide layers"),
             "same": Text("差不多（相差不到 0.05）", "about the same (within 0.05)"),
             "deep": Text("八层窄的", "eight narrow layers"),
         },
         outcome,
+    ),
+    why=Text(
+        "每一层要等下面一层算完，所以一个接一个的矩阵乘法与层数成正比。这门语言只要“取来、合起来”两步，多出"
+        "来的层没有活干，却要多训练一阵才跟得上。",
+        "Every layer waits for the one below, so the number of products in a row is proportional to the number "
+        "of layers. This language takes only two steps, fetch and combine; the extra layers have nothing to do, "
+        "and only take longer to train.",
     ),
     figure=draw,
     quick={"steps": 25, "rows": 32},

@@ -1,13 +1,13 @@
-"""One table for reading and for writing: what does it change to tie the output head to the embedding?
+"""One table for reading and writing: what changes when the output head is tied to the embedding?
 
 Both arms are the same model; in one the head uses the embedding's weights (Press & Wolf, 2017), in the other it has its
-own. Seed, data, steps and learning rates are equal; what they start from is each one's own (a tied table begins small, an
-untied one does not, and its head begins at zero: see `Transformer.init_weights`).
+own. Seed, data, steps and learning rates are equal; the starting values are each arm's own (a tied table starts small; an
+untied one does not, and its head starts at zero: see `Transformer.init_weights`).
 
-Beside the loss four things are measured that need no training: the parameters, the logits before the first step, the loss
-that they give (against ln V, that of guessing), and the gradient of the rows of the embedding whose words do not occur in
-the input. Untied, such a row is never read and gets none; tied, it is a row of the head too, and the head scores every word.
-(For this one the untied head is random: a head of zeros sends no gradient back to any row.)
+Besides the loss, four things are measured that need no training: the parameters, the logits before the first step, the loss
+they give (against ln V, that of guessing), and the gradient of the embedding rows whose words do not occur in the input.
+Untied, such a row is never read and gets none; tied, it is also a row of the head, and the head scores every word.
+(For this measurement the untied head is random: a head of zeros sends no gradient back to any row.)
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def outcome(results: Results) -> str:
 
 lab = Lab(
     title=Text(
-        "输入和输出共用一张词表，省了什么，改变了什么？", "One table for input and output: what is saved, what changes?"
+        "输入和输出共用一张词表，省了什么，改变了什么？",
+        "One table for input and output: what is saved, and what changes?",
     ),
     about_zh="""
         读和写用同一张表：输出头与嵌入表共用权重，会改变什么？
@@ -103,7 +104,7 @@ lab = Lab(
         """,
     settings=Settings(),
     arms={"own": {"head": "own"}, "tied": {"head": "tied"}},
-    labels={"own": Text("各用各的", "a head of its own"), "tied": Text("共用", "tied")},
+    labels={"own": Text("各用各的", "separate head"), "tied": Text("共用", "tied")},
     seeds=3,
     run=run,
     metrics={
@@ -113,18 +114,14 @@ lab = Lab(
             floor=lambda settings: language(settings.vocab, "one").entropy,
         ),
         "above": Metric(
-            Text("第一步之前的损失比 ln V 高多少", "loss before the first step, above ln V"), format=".4f", chance=0.0
+            Text("第一步之前的损失比 ln V 高多少", "loss before the first step − ln V"), format=".4f", chance=0.0
         ),
-        "logits": Metric(
-            Text("第一步之前 logits 的均方根", "root mean square of the logits before the first step"), chance=0.0
-        ),
+        "logits": Metric(Text("第一步之前 logits 的均方根", "RMS of the logits before the first step"), chance=0.0),
         "parameters": Metric(Text("参数", "parameters"), format=",.0f"),
         "table": Metric(Text("词数 × 宽度", "words × width"), format=",.0f"),
-        "absent_gradient": Metric(
-            Text("没出现的词，嵌入行的梯度", "gradient of the rows of absent words"), format=".1e"
-        ),
-        "read_gradient": Metric(Text("读到的词，嵌入行的梯度", "gradient of the rows of words that are read"), format=".1e"),
-        "by_rate": Metric(Text("每个学习率下的损失", "loss at every rate")),
+        "absent_gradient": Metric(Text("没出现的词，嵌入行的梯度", "gradient, rows of absent words"), format=".1e"),
+        "read_gradient": Metric(Text("读到的词，嵌入行的梯度", "gradient, rows of words that are read"), format=".1e"),
+        "by_rate": Metric(Text("每个学习率下的损失", "loss at each rate")),
     },
     claims=[
         Claim(
@@ -136,8 +133,8 @@ lab = Lab(
             "absent",
             Text(
                 "没有出现在输入里的词：共用时它的嵌入行有梯度；各用各的时恰好是零，而读到的词不是零",
-                "Words that are not in the input: tied, their rows get a gradient; untied it is exactly zero, and that of the "
-                "words that are read is not",
+                "Words that are not in the input: tied, their rows get a gradient; untied, their gradient is "
+                "exactly zero, while that of words that are read is not",
             ),
             lambda arm: (
                 arm["own"]["absent_gradient"] == 0
@@ -147,26 +144,34 @@ lab = Lab(
         Claim(
             "start",
             Text(
-                "第一步之前：各用各的，输出头从 0 开始，logits 全是 0，损失和 ln V 相差不到 0.0001；共用的 logits 不是 0",
-                "Before the first step: a head of its own begins at zero, all logits are 0 and the loss is within 0.0001 of "
-                "ln V; tied, the logits are not 0",
+                "第一步之前：各用各的，输出头从 0 开始，logits 全是 0，损失和 ln V 相差不到 0.0001；共用的 "
+                "logits 不是 0",
+                "Before the first step, a separate head starts at zero, so all logits are 0 and the loss is "
+                "within 0.0001 of ln V; tied, the logits are not 0",
             ),
             lambda arm: abs(arm["own"]["above"]) < 1e-4 and arm["own"]["logits"] == 0 < 0.01 < arm["tied"]["logits"],
         ),
     ],
     sabotages=[
         Sabotage(
-            {"head": "own"}, ("saved", "absent", "start"), Text("两组都各用各的", "both arms have a head of their own")
+            {"head": "own"}, ("saved", "absent", "start"), Text("两组都各用各的", "both arms have a separate head")
         ),
     ],
     prediction=Prediction(
-        Text("共用一张表，训练以后的损失会怎样？", "With one table for both, what becomes of the loss after training?"),
+        Text("共用一张表，训练以后的损失会怎样？", "With one table for both, what happens to the loss after training?"),
         {
             "tied": Text("更低（0.05 以上）", "lower (by more than 0.05)"),
             "same": Text("差不多（相差不到 0.05）", "about the same (within 0.05)"),
             "own": Text("更高（0.05 以上）", "higher (by more than 0.05)"),
         },
         outcome,
+    ),
+    why=Text(
+        "共用时嵌入表的每一行同时是输出头的一行，每一步都要拿来打分，所以没出现的词也收得到梯度；各用各的时"
+        "，没读到的行没有参与计算，梯度正好是 0。",
+        "Tied, every row of the embedding is also a row of the head and is used to score a word at every step, "
+        "so absent words get a gradient too. Untied, a row that is not read takes no part in the computation, "
+        "and its gradient is exactly 0.",
     ),
     figure=draw,
     quick={"steps": 20},

@@ -1,11 +1,11 @@
-"""Can the model learn one batch by heart? The cheapest test of a training program, and what it does not see.
+"""Can the model memorise one batch? The cheapest test of a training program, and what it misses.
 
-One batch of random words is shown again and again. There is nothing in it to understand, so that the loss can only fall by
-remembering; a model that is put together rightly brings it down to almost nothing. Every row begins with a word that stands
-nowhere else, so that every word to be predicted can be told from what stands before it.
+One batch of random words is shown over and over. There is nothing in it to understand, so the loss can only fall by
+memorising; a correctly assembled model brings it down to almost nothing. Every row begins with a word that occurs nowhere
+else, so that every word to be predicted can be told from what comes before it.
 
-Arms differ in one mistake: none; targets that belong to other rows than the inputs (a shuffle that moved one of the two);
-targets that are the inputs themselves (nobody shifted them by one); no causal mask (every word sees the next one).
+The arms differ in one mistake: none; targets that belong to other rows than the inputs (a shuffle that moved only one of the
+two); targets that are the inputs themselves (nobody shifted them by one); no causal mask (every word sees the next one).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RATE = 1e-2
 @dataclass(frozen=True)
 class Settings:
     rows: int = param(4, low=2, high=16, zh="这一批有几行", en="rows in the batch")
-    vocab: int = param(32, low=20, high=64, zh="有多少个词", en="words to choose from")
+    vocab: int = param(32, low=20, high=64, zh="有多少个词", en="number of words")
     steps: int = param(50, low=20, high=500, zh="训练步数", en="training steps")
     mistake: str = param("none", choices=MISTAKES, zh="程序里的错误", en="the mistake in the program")
 
@@ -79,7 +79,7 @@ def passing(results: Results) -> str:
 lab = Lab(
     title=Text(
         "背下一个批次：这个检查能发现什么，发现不了什么？",
-        "One batch by heart: what does this check find, and what not?",
+        "Memorising one batch: what does this check find, and what does it miss?",
     ),
     about_zh="""
         模型能背下一个批次吗？这是对训练程序最便宜的检查；它又发现不了什么？
@@ -94,7 +94,7 @@ lab = Lab(
     arms={mistake: {"mistake": mistake} for mistake in MISTAKES},
     labels={
         "none": Text("没有错误", "no mistake"),
-        "mixed_up": Text("目标对错了行", "targets of other rows"),
+        "mixed_up": Text("目标对错了行", "targets from other rows"),
         "not_shifted": Text("目标没有右移", "targets not shifted"),
         "no_mask": Text("没有因果遮挡", "no causal mask"),
     },
@@ -105,31 +105,33 @@ lab = Lab(
             Text("第一步之前的损失", "loss before the first step"), chance=lambda settings: math.log(settings.vocab)
         ),
         "end": Metric(
-            Text("最后十步的损失", "loss of the last ten steps"),
+            Text("最后十步的损失", "loss over the last ten steps"),
             chance=lambda settings: math.log(settings.vocab),
             floor=0.0,
         ),
-        "losses": Metric(Text("每一步的损失", "loss at every step")),
+        "losses": Metric(Text("每一步的损失", "loss at each step")),
     },
     claims=[
         Claim(
             "learns",
             Text(
-                "没有错误的程序把这一批背下来：损失低于 0.1", "Without a mistake the batch is learnt: a loss below 0.1"
+                "没有错误的程序把这一批背下来：损失低于 0.1",
+                "Without a mistake, the batch is memorised: the loss falls below 0.1",
             ),
             lambda arm: arm["none"]["end"] < 0.1,
             absolute=True,
         ),
         Claim(
             "found",
-            Text("目标对错了行：损失一直在 1 以上", "With the targets of other rows the loss stays above 1"),
+            Text("目标对错了行：损失一直在 1 以上", "With targets from other rows, the loss stays above 1"),
             lambda arm: arm["mixed_up"]["end"] > 1,
         ),
         Claim(
             "missed",
             Text(
                 "没有右移、没有遮挡：损失照样低于 0.1，这个检查发现不了",
-                "Targets not shifted, no mask: the loss falls below 0.1 all the same, and the check does not find them",
+                "With targets not shifted, or without a mask, the loss falls below 0.1 just the same, and the "
+                "check misses the mistake",
             ),
             lambda arm: arm["not_shifted"]["end"] < 0.1 and arm["no_mask"]["end"] < 0.1,
             absolute=True,
@@ -139,15 +141,15 @@ lab = Lab(
         Sabotage(
             {"mistake": "mixed_up"},
             ("learns", "missed"),
-            Text("每一组的目标都对错了行", "every arm has targets of other rows"),
+            Text("每一组的目标都对错了行", "every arm has targets from other rows"),
         ),
         Sabotage({"mistake": "none"}, ("found",), Text("没有一组有错误", "no arm has a mistake")),
     ],
     prediction=Prediction(
         Text(
             "三种错误（目标对错行、目标没有右移、没有因果遮挡）里，有几种照样能把一个批次背到损失接近 0？",
-            "Of three mistakes (targets of other rows, targets not shifted, no causal mask), with how many does the loss on one "
-            "batch still fall to almost 0?",
+            "With how many of three mistakes (targets from other rows, targets not shifted, no causal mask) does "
+            "the loss on one batch still fall to almost 0?",
         ),
         {
             "0": Text("一种也没有", "none of them"),
@@ -156,6 +158,13 @@ lab = Lab(
             "3": Text("三种都能", "all three"),
         },
         passing,
+    ),
+    why=Text(
+        "错行的目标背不下来，损失就停在高处；而没有右移、没有遮挡的程序，答案就摆在输入里，抄比背还容易，损"
+        "失照样降下去。这个检查抓得到“学不会”，抓不到“作弊”。",
+        "Targets from other rows cannot be memorised, so the loss gets stuck. Without the shift or the mask the "
+        "answer is in the input, and copying is even easier than memorising, so the loss falls as usual. The "
+        "check catches a model that cannot learn, not one that cheats.",
     ),
     figure=draw,
     quick={"steps": 30},

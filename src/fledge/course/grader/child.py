@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,7 +33,7 @@ def main() -> int:
     while (body := receive(requests)) is not None:
         message = decode(body)
         if message["do"] == "load":
-            learner = Learner(message["path"], message["bank"])
+            learner = Learner(message["path"], message["bank"], message["forbidden"])
             _confine(message["memory_mb"], message["seconds"])
             answer = encode({"error": learner.load(message["source"])})
         else:
@@ -46,8 +46,11 @@ def main() -> int:
 class Learner:
     """The file of the learner as a module, and its functions."""
 
-    def __init__(self, path: str, bank: str | None = None) -> None:
+    def __init__(self, path: str, bank: str | None = None, forbidden: Iterable[str] = ()) -> None:
+        from fledge.course.grader.watching import Watch
+
         self.path = path
+        self.watch = Watch(forbidden, path)
         self.module = types.ModuleType(Path(path).stem)
         self.module.__file__ = path
         self.bank = {} if bank is None else _implementations(bank)  # what the learner's `check` is given
@@ -75,7 +78,7 @@ class Learner:
         answer = _unfit(self.module, function, args, asked.kwargs)
         try:
             if answer is None and names is None:
-                answer = measure(function, asked, file=self.path)
+                answer = measure(function, asked, file=self.path, watch=self.watch)
             elif answer is None:  # a reverse exercise: check([the implementation under test])
                 answer = self._check(function, args, asked.seed)
             return answer_bytes(answer, limit)

@@ -51,11 +51,9 @@ def raised(error: dict[str, Any], function: str, wanted: str = "") -> Problem:
         en = f"`{function}` has the wrong parameters: yours are {message}, it is called with ({wanted}). Keep the starter's."
         return Problem("CONTRACT", Text(zh, en))
     if kind == "NotPortable":
-        zh, en = (
-            f"`{function}` 返回的东西无法检查：{error.get('zh', message)}。",
-            f"what `{function}` returns cannot be checked: {message}.",
-        )
-        return Problem("CONTRACT", Text(zh, en))
+        what = Text(error.get("zh", message), message)
+        zh = f"`{function}` 返回的东西无法检查：{what.zh}。"
+        return Problem("CONTRACT", Text(zh, f"what `{function}` returns cannot be checked: {what.en}."))
     if kind == "MemoryError" or any(
         words in message for words in ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
     ):
@@ -133,13 +131,20 @@ def unreadable() -> Died:
 
 
 def _missing(function: str, found: list[str]) -> Text:
-    there = "、".join(f"`{name}`" for name in found) or "（没有函数）"
-    en = ", ".join(f"`{name}`" for name in found) or "no function"
+    there = ", ".join(f"`{name}`" for name in found)
+    if not there:
+        return Text(
+            f"文件里没有函数 `{function}`，一个函数也没有。", f"your file has no function `{function}`, nor any other."
+        )
     said = suggest(function, found)  # in the user's language: the name in it is what is needed here
-    near = next((f" Did you mean '{name}'?" for name in found if f"'{name}'" in said), "")
+    near = next((name for name in found if f"'{name}'" in said), None)
+    if near is None:
+        return Text(
+            f"文件里没有函数 `{function}`，只有：{there}。", f"your file has no function `{function}`; it has: {there}."
+        )
     return Text(
-        f"文件里没有函数 `{function}`，只有：{there}。{'是不是名字写错了？' if near else ''}",
-        f"your file has no function `{function}`; it has: {en}.{near}",
+        f"文件里没有函数 `{function}`，只有：{there}。是不是想写 '{near}'？",
+        f"your file has no function `{function}`; it has: {there}. Did you mean '{near}'?",
     )
 
 

@@ -121,12 +121,12 @@ def first_problem(asked: Asked, answers: list[Answer]) -> Problem | None:
 
 def _fails(entry: Entry | None, seed: int, problem: Problem) -> str:
     """That something right is rejected, and why."""
-    zh, en = "参考解答", "the solution"
+    who = say("参考解答", "the solution")
     if entry is not None:
-        zh, en = f"正确实现 '{entry.name}' ", f"the variant '{entry.name}'"
+        who = say(f"正确实现 '{entry.name}'", f"the variant '{entry.name}'")
     return say(
-        f"{zh}没有通过（种子 {seed}）：情形 '{problem.case}' 的结果是 {problem.outcome}：{problem.message.zh}",
-        f"{en} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}",
+        f"{who} 没有通过（种子 {seed}）：情形 '{problem.case}' 的结果是 {problem.outcome}：{problem.message.zh}",
+        f"{who} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}",
     )
 
 

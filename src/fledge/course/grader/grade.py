@@ -57,6 +57,7 @@ class Grade:
     costs: dict[str, Cost] | None = None  # "yours" and "reference"
     seconds: float = 0.0
     printed: str = ""
+    calls: tuple[str, ...] = ()  # of the reference, or of what the task rules out: it passes, and this is said
     cases: tuple[CaseGrade, ...] = field(default_factory=tuple)
 
     @property
@@ -92,6 +93,7 @@ class Grade:
             "detail": self.detail and vars(self.detail),
             "mistake": self.mistake,
             "costs": self.costs,
+            "calls": list(self.calls),
             "seconds": round(self.seconds, 2),
             "printed": self.printed,
             "tasks": tasks,
@@ -129,6 +131,7 @@ def attempt(exercise: Exercise, file: Path) -> Grade:
             seconds=round(result.seconds, 2),
             sha256=result.sha256,
             passed=result.passed,
+            calls=list(result.calls),
         )
     return result
 
@@ -142,7 +145,7 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
     problem = before_running(exercise, source, file)
     if problem is None:
         path = file.absolute()
-        with Child(path, seconds=exercise.seconds, memory_mb=exercise.memory_mb) as child:
+        with Child(path, seconds=exercise.seconds, memory_mb=exercise.memory_mb, forbidden=exercise.forbidden) as child:
             tried, problem = _try_all(exercise, child, source, seed)
             printed = child.printed()
     problem = problem or _first([one.problem for one in tried])
@@ -170,6 +173,7 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
         costs=costs,
         seconds=time.monotonic() - started,
         printed=printed,
+        calls=tuple(dict.fromkeys(name for one in tried if one.got is not None for name in one.got.calls)),
         cases=tuple(
             CaseGrade(one.case.name, one.case.about, one.outcome, None if one.problem is None else one.problem.message)
             for one in tried
@@ -190,9 +194,9 @@ def before_running(exercise: Exercise, source: bytes, file: Path) -> Problem | N
     left = unwritten(exercise, source)
     if len(left) < len(exercise.functions):
         return None
-    names = "、".join(f"`{name}`" for name in left), ", ".join(f"`{name}`" for name in left)
-    zh = f"{names[0]} 还是 starter 的样子：写好之后再检查。"
-    return Problem("NOT_ATTEMPTED", Text(zh, f"{names[1]} is still as the starter has it: write it, then check again."))
+    names = ", ".join(f"`{name}`" for name in left)
+    zh = f"{names} 还是 starter 的样子：写好之后再检查。"
+    return Problem("NOT_ATTEMPTED", Text(zh, f"{names} is still as the starter has it: write it, then check again."))
 
 
 def unreadable_source(source: bytes, file: Path) -> Problem | None:

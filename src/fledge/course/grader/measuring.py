@@ -9,13 +9,16 @@ import copy
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fledge.course.grader.cost import Cost, measure_cost
 from fledge.course.grader.wire import NotPortable, carried, encode
+
+if TYPE_CHECKING:
+    from fledge.course.grader.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Answer:
     `grads`: for every floating tensor in the arguments its gradient or None; the field is None when there is nothing
     to differentiate. `finals`: the arguments after the call; where a container holds other things than it was given
     (`replaced`), those that it was given. `shares`: the arguments whose memory the result uses; `marked`: those that are
-    left requiring gradients.
+    left requiring gradients. `calls`: what the learner's function should not have called (see `watching`).
     """
 
     value: Any = None
@@ -56,6 +59,7 @@ class Answer:
     shares: list[int] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
     cost: Cost | None = None
+    calls: list[str] = field(default_factory=list)
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -74,8 +78,10 @@ def floating(value: Any) -> list[Tensor]:
     return [tensor for tensor in tensors_in(value) if tensor.is_floating_point()]
 
 
-def measure(function: Callable[..., Any], request: Request, *, file: str = "") -> Answer:
-    """Call `function` on copies of the arguments. What it raises is in the answer; `file` says which lines are the learner's."""
+def measure(function: Callable[..., Any], request: Request, *, file: str = "", watch: Watch | None = None) -> Answer:
+    """Call `function` on copies of the arguments. What it raises is in the answer; `file` says which lines are the learner's,
+    and `watch` looks at what it calls (but not while costs are counted: that is slow by itself)."""
+    bare, function = function, function if watch is None else watch.around(function)
     args, kwargs = _leaves(request)[:2] if request.trained else _fresh(request)
     given = [*args, *kwargs.values()]
     finals = [_held(value) for value in given]  # whoever gave the arguments holds on to these very tensors
@@ -92,8 +98,10 @@ def measure(function: Callable[..., Any], request: Request, *, file: str = "") -
     if request.cotangents:
         grads, grad_error = _gradients(function, request, file)
     if request.cost:
-        cost = _cost(function, request)
-    return Answer(value, None, grads, grad_error, finals, replaced, shares, marked, cost)
+        cost = _cost(bare, request)
+    return Answer(
+        value, None, grads, grad_error, finals, replaced, shares, marked, cost, [] if watch is None else watch.calls
+    )
 
 
 def measure_plainly(function: Callable[..., Any], request: Request) -> Answer:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,8 +33,10 @@ ANSWER_LIMIT = 512 * 2**20
 class Child:
     """One learner's process. Use it as a context manager; `ask` raises Died when no answer came."""
 
-    def __init__(self, path: Path, *, seconds: float, memory_mb: int, bank: Path | None = None) -> None:
-        self.path, self.seconds, self.memory_mb, self.bank = path, seconds, memory_mb, bank
+    def __init__(
+        self, path: Path, *, seconds: float, memory_mb: int, bank: Path | None = None, forbidden: Sequence[str] = ()
+    ) -> None:
+        self.path, self.seconds, self.memory_mb, self.bank, self.forbidden = path, seconds, memory_mb, bank, forbidden
         self.left = seconds
         self._pid = 0
         self._memory_limit: int | None = None
@@ -83,6 +86,7 @@ class Child:
             "source": source,
             "path": str(self.path),
             "bank": None if self.bank is None else str(self.bank),
+            "forbidden": list(self.forbidden),
             "memory_mb": self.memory_mb,
             "seconds": float(self.seconds),
         }

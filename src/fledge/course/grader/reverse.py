@@ -159,10 +159,19 @@ def _verdict(passed: bool, problem: Problem | None, killed: int, mistakes: int, 
         return problem.message
     zh = f"抓住了 {mistakes} 个错误实现中的 {killed} 个，放行了 {variants} 个正确实现中的 {accepted} 个。"
     en = f"it catches {killed} of {mistakes} mistakes and lets {accepted} of {variants} right implementations through."
+    caught = Text(zh, en)
     if accepted < variants:
-        zh += "正确的实现必须全部放行：是不是比较得太严（误差、数据类型），或者检查了题目没有要求的东西？"
-        en += " Everything right must get through: is it too strict (rounding, dtypes), or does it ask for more than the task?"
-    elif not passed:
-        zh += f"要抓住至少 {ENOUGH:.0%}：想一想别的形状、数据类型、极端的数、每个参数，以及梯度。"
-        en += f" At least {ENOUGH:.0%} must be caught: think of other shapes, dtypes, extreme numbers, every argument, gradients."
-    return Text(zh, en)
+        zh = f"{caught.zh}正确的实现必须全部放行：是不是比较得太严（误差、数据类型），或者检查了题目没有要求的东西？"
+        en = (
+            f"{caught.en} Everything right must get through: is it too strict (rounding, dtypes), or does it ask for more "
+            "than the task?"
+        )
+        return Text(zh, en)
+    if not passed:
+        zh = f"{caught.zh}要抓住至少 {ENOUGH:.0%}：想一想别的形状、数据类型、极端的数、每个参数，以及梯度。"
+        en = (
+            f"{caught.en} At least {ENOUGH:.0%} must be caught: think of other shapes, dtypes, extreme numbers, every "
+            "argument, gradients."
+        )
+        return Text(zh, en)
+    return caught

@@ -22,9 +22,9 @@ LENGTH = struct.Struct(">Q")
 class NotPortable(Exception):
     """A value of a kind that does not travel, or one that is far too large; `text` names it."""
 
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.text = Text(zh, en)
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
 
 
 def encode(value: Any, *, limit: int | None = None) -> bytes:
@@ -37,9 +37,9 @@ def encode(value: Any, *, limit: int | None = None) -> bytes:
     try:
         structure = json.dumps(_pack(value, tensors, limit)).encode("ascii")
     except RecursionError:
-        raise NotPortable("嵌套太深的结构", "a structure nested too deeply") from None
+        raise NotPortable(Text("嵌套太深的结构", "a structure nested too deeply")) from None
     if limit is not None and len(structure) > limit:
-        raise NotPortable(f"内容太多（{len(structure)} 字节）", f"{len(structure)} bytes")
+        raise NotPortable(Text(f"内容太多（{len(structure)} 字节）", f"{len(structure)} bytes"))
     buffer = io.BytesIO()
     if tensors:
         torch.save(tensors, buffer)
@@ -96,14 +96,16 @@ def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
     if isinstance(value, Tensor):
         if not _plain(value):
             raise NotPortable(
-                f"{value.device} 上布局为 {value.layout} 的张量",
-                f"a tensor on {value.device} with layout {value.layout}",
+                Text(
+                    f"{value.device} 上布局为 {value.layout} 的张量",
+                    f"a tensor on {value.device} with layout {value.layout}",
+                )
             )
         value = value.detach()
         if limit is not None:
             if size_of(value) + sum(map(size_of, tensors)) > limit:
                 shape = list(value.shape)
-                raise NotPortable(f"形状 {shape} 的张量太大", f"a tensor of shape {shape}")
+                raise NotPortable(Text(f"形状 {shape} 的张量太大", f"a tensor of shape {shape}"))
             plain = value.as_subclass(Tensor)  # type: ignore[arg-type]
             value = plain.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
         tensors.append(value)
@@ -121,7 +123,7 @@ def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
     if isinstance(value, (list, tuple)):
         return {"list" if isinstance(value, list) else "tuple": [_pack(item, tensors, limit) for item in value]}
     name = f"{type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
-    raise NotPortable(f"类型是 {name}", f"a {name}")
+    raise NotPortable(Text(f"类型是 {name}", f"a {name}"))
 
 
 def _unpack(value: Any, tensors: list[Tensor]) -> Any:

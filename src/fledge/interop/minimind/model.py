@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fledge.errors import UserError
 from fledge.interop.minimind.pth import Generation, minimind_config
-from fledge.jobs.language import load_balance
 from fledge.lang import say
 from fledge.model.config import ModelConfig
+from fledge.model.router import load_balance
 from fledge.model.transformer import Transformer
 
 FIXED = {"dropout": 0.0, "hidden_act": "silu"}  # arguments of MiniMind's that are what they are here

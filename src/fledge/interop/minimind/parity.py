@@ -65,4 +65,5 @@ JOB = Job(
     planning=dataclasses.replace(PRETRAIN.planning, job="minimind_pretrain", dial=False, budget=None, epochs=(1, 2, 3)),
     objective=objective,
     next_command=PRETRAIN.next_command,
+    lowest_rate=PRETRAIN.lowest_rate,
 )
