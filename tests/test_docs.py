@@ -146,13 +146,18 @@ class Parsed(Exception):
 def only_parse(monkeypatch):
     """Every verb parses its words with its own flags, and stops there."""
     modules = [importlib.import_module(f"fledge.cli.{found.name}") for found in pkgutil.iter_modules(cli.__path__)]
-    parse = flags.parse
+    parse, typed = flags.parse, flags.typed
 
     def stop(*args, **kwargs):
         parse(*args, **kwargs)
         raise Parsed
 
+    def stop_typed(*args):
+        typed(*args)
+        raise Parsed
+
     monkeypatch.setattr(flags, "parse", stop)
+    monkeypatch.setattr(flags, "typed", stop_typed)
     from fledge.lab import script
 
     parse_lab = script.parse
