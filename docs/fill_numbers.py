@@ -74,14 +74,14 @@ def stages(lang: str, folder: Path) -> str:
         return getattr(text, lang)
 
     at = "quickstart/numbers/stages"
-    head = ["", *(said(Text(*name)) for name in STAGES.values()), said(Text("下限 / 瞎猜", "floor / chance"))]
+    head = ["", *(said(name) for name in STAGES.values()), said(Text("下限 / 瞎猜", "floor / chance"))]
     bits = [show(f"{at}/{stage}/bits/all/bpb", ".3f", folder=folder) for stage in STAGES]
     floor = show(f"{at}/sft/bits/all/floor", ".3f", folder=folder)
     rows = [[said(Text("每字节比特数（越低越好）", "bits per byte (lower is better)")), *bits, floor]]
     for family in MEASURES:
         cells = [show(f"{at}/{stage}/rates/{family}/value", ".0%", folder=folder) for stage in STAGES]
         chance = show(f"{at}/sft/rates/{family}/chance", ".0%", folder=folder)
-        rows.append([said(Text(*FAMILIES[family])), *cells, chance])
+        rows.append([said(FAMILIES[family]), *cells, chance])
     return table(head, rows)
 
 

@@ -75,7 +75,7 @@ def draw_loss(run: Run, bpb: float) -> str:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not here are the reader's
     marks = run.info["landmarks"]
     floors = {None: marks["floor"], **marks["floor_by_kind"]}
-    names = {None: str(Words("全部文字", "the whole text"))} | {kind: str(Words(*TAGS[kind])) for kind in DRAWN}
+    names = {None: str(Words("全部文字", "the whole text"))} | {kind: str(TAGS[kind]) for kind in DRAWN}
     with matplotlib.rc_context(vector_settings()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
@@ -106,7 +106,7 @@ def paint_world(world: World, lang: str) -> Text:
     for document in short_documents(world, lang):
         shown.setdefault(document.kind, document)
     text = Text("\n").join([paint(document) for document in [*shown.values()][:6]])
-    legend = [Text(str(Words(*TAGS[tag])), style=colour) for tag, colour in COLOURS.items()]
+    legend = [Text(str(TAGS[tag]), style=colour) for tag, colour in COLOURS.items()]
     return Text("\n\n").join([text, Text("   ").join(legend)])
 
 

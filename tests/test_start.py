@@ -233,7 +233,7 @@ def test_the_language_rule_is_the_packages(start, monkeypatch, value):
     for variable in ("FLEDGE_LANG", "LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("LANG", value)
-    assert start.say("zh", "en") == lang.say("zh", "en")
+    assert start.say("zh", "en") == str(lang.Text("zh", "en"))
 
 
 def test_a_progress_line_fits_the_terminal(start, monkeypatch):

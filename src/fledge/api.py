@@ -12,7 +12,7 @@ from fledge.errors import UserError
 from fledge.evaluate.score import Score, score_text
 from fledge.generate import Completion, Generator, Sampling
 from fledge.jobs.settings import job_config
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
@@ -94,12 +94,10 @@ def load(
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise UserError(
-            say(
-                f"{folder}：分词器有 {tokenizer.vocab_size} 个词元，模型却只有 {model.config.vocab_size} 个，"
-                "它们不是一套：把训练这个模型时用的分词器文件复制过来。",
-                f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens but the model only {model.config.vocab_size}; "
-                "they do not belong together: copy the tokenizer files of the model's own training.",
-            )
+            _(
+                "{folder}: the tokenizer has {vocab_size} tokens but the model only {model_vocab_size}; "
+                "they do not belong together: copy the tokenizer files of the model's own training."
+            ).format(folder=folder, vocab_size=tokenizer.vocab_size, model_vocab_size=model.config.vocab_size)
         )
     return LM(model, tokenizer)
 
@@ -125,18 +123,10 @@ def train(
 
     if rows is None and (val_rows is not None or replay_rows is not None or landmarks):
         raise UserError(
-            say(
-                "val_rows、replay_rows 和 landmarks 要和 rows 一起用：给出 rows，或用 data、val 和 replay 指定文件。",
-                "val_rows, replay_rows and landmarks go with rows: give those, or name files with data, val and replay.",
-            )
+            _("val_rows, replay_rows and landmarks go with rows: give those, or name files with data, val and replay.")
         )
     if rows is not None and (config.get("data") or config.get("val") or config.get("replay")):
-        raise UserError(
-            say(
-                "内存里的 rows 和用 data、val、replay 指定的文件只能选一种，不能同时给。",
-                "give rows in memory, or files with data, val and replay, not both.",
-            )
-        )
+        raise UserError(_("give rows in memory, or files with data, val and replay, not both."))
     material = None if rows is None else Material(rows, val_rows, replay_rows, landmarks or {})
     settings = job_config(job, **config)
     parts = load_mine(settings.parts, fallback=settings.parts_fallback)

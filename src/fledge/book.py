@@ -11,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import N_, _, commas
 
 PACKAGE = Path(__file__).resolve().parent
-KINDS = {"topic": ("主题", "topic"), "lab": ("实验", "lab"), "exercise": ("练习", "exercise")}
+KINDS = {"topic": N_("topic"), "lab": N_("lab"), "exercise": N_("exercise")}
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,7 @@ def book_root() -> Path:
     """The folder `modules`."""
     root = checkout() / "modules" if is_checkout() else PACKAGE / "modules"
     if not root.is_dir():
-        raise UserError(
-            say(
-                f"找不到课本：没有文件夹 '{root}'；重新安装 Fledge。",
-                f"the book is missing: there is no folder '{root}'; install Fledge again.",
-            )
-        )
+        raise UserError(_("the book is missing: there is no folder '{root}'; install Fledge again.").format(root=root))
     return root
 
 
@@ -80,7 +75,7 @@ def find_lab(word: str) -> tuple[Topic, Path]:
 def pick(word: str, names: Iterable[str], what: str) -> str:
     """The one of `names` that `word` means: itself, the last part after "/", or the only one that contains it."""
     names = list(names)
-    kind = say(*KINDS[what])
+    kind = str(KINDS[what])
     for fits in (
         [name for name in names if word in (name, name.rpartition("/")[2])],
         [name for name in names if word and word in name],
@@ -89,13 +84,12 @@ def pick(word: str, names: Iterable[str], what: str) -> str:
             return fits[0]
         if fits:
             raise UserError(
-                say(
-                    f"'{word}' 符合好几个{kind}：{'、'.join(fits)}；把名字写得更长一些。",
-                    f"'{word}' fits several: {', '.join(fits)}; write more of the name of the {kind}.",
+                _("'{word}' fits several: {fits}; write more of the name of the {kind}.").format(
+                    word=word, fits=commas(fits), kind=kind
                 )
             )
-    near = suggest(word, names) or say(f"现有的是：{'、'.join(names)}。", f" There are: {', '.join(names)}.")
-    raise UserError(say(f"没有{kind} '{word}'。{near}", f"there is no {kind} '{word}'.{near}"))
+    near = suggest(word, names) or _(" There are: {names}.").format(names=commas(names))
+    raise UserError(_("there is no {kind} '{word}'.{near}").format(kind=kind, word=word, near=near))
 
 
 def load_file(path: Path, name: str) -> ModuleType:

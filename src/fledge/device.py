@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, flag, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 if TYPE_CHECKING:
     import torch
@@ -28,42 +28,30 @@ def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA, else Apple's MPS, else the CPU; a device asked for by name must be there (UserError)."""
     import torch
 
-    kind, _, index = name.partition(":")
+    kind, __, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
         near = suggest(kind, ["cpu", "cuda"])
         raise UserError(
-            say(
-                f"没有 '{name}' 这种设备：可用 auto、cpu、mps、cuda 或 cuda:0。{near}",
-                f"device '{name}' is unknown: use auto, cpu, mps, cuda or cuda:0.{near}",
-            )
+            _("device '{name}' is unknown: use auto, cpu, mps, cuda or cuda:0.{near}").format(name=name, near=near)
         )
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
-        why = (
-            say("装的 torch 是 CPU 版", "this torch is a CPU build")
-            if torch.version.cuda is None
-            else say("torch 找不到 NVIDIA 驱动或显卡", "torch sees no NVIDIA driver or card")
-        )
+        why = _("this torch is a CPU build") if torch.version.cuda is None else _("torch sees no NVIDIA driver or card")
         raise UserError(
-            say(
-                f"设备 'cuda' 不能用：{why}；改用 {flag('device', 'cpu')}，再看 `fledge doctor` 怎么说。",
-                f"device 'cuda' is not available: {why}; use {flag('device', 'cpu')}, and see what `fledge doctor` says.",
+            _("device 'cuda' is not available: {why}; use {flag}, and see what `fledge doctor` says.").format(
+                why=why, flag=flag("device", "cpu")
             )
         )
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise UserError(
-            say(
-                f"没有设备 '{name}'：这台机器有 {count} 个 CUDA 设备，编号从 0 开始。",
-                f"device '{name}' is not there: this machine has {count} CUDA device(s).",
-            )
+            _("device '{name}' is not there: this machine has {count} CUDA device(s).").format(name=name, count=count)
         )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UserError(
-            say(
-                f"设备 'mps' 不能用：它需要一台 Apple 芯片的 Mac；改用 {flag('device', 'cpu')}。",
-                f"device 'mps' is not available: it needs a Mac with Apple silicon; use {flag('device', 'cpu')}.",
+            _("device 'mps' is not available: it needs a Mac with Apple silicon; use {flag}.").format(
+                flag=flag("device", "cpu")
             )
         )
     return torch.device(f"{kind}:{index}" if index else kind)
@@ -80,9 +68,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         near = suggest(name, PRECISIONS)
         raise UserError(
-            say(
-                f"没有 '{name}' 这种精度：可用 {'、'.join(PRECISIONS)}。{near}",
-                f"precision '{name}' is unknown: use {', '.join(PRECISIONS)}.{near}",
+            _("precision '{name}' is unknown: use {precisions}.{near}").format(
+                name=name, precisions=commas(PRECISIONS), near=near
             )
         )
     if device.type == "cuda":

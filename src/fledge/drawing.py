@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from fledge.lang import Text, say
+from fledge.lang import Text
 
 CJK_FONTS = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei", "PingFang SC",
@@ -37,4 +37,4 @@ def vector_settings() -> dict[Any, Any]:
 
 def drawable(text: Text) -> str:
     """The words that a bitmap can show: the learner's language, or English where no font has Chinese."""
-    return say(text.zh, text.en) if cjk_font() else text.en
+    return str(text) if cjk_font() else text.en

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
-from fledge.lang import say
+from fledge.lang import _, commas
 
 
 class UserError(Exception):
@@ -28,9 +28,8 @@ class NotWritten(UserError):
 
     def __init__(self, what: str, file: str):
         super().__init__(
-            say(
-                f"还没有写：'{file}' 里的 `{what}` 还是骨架的样子，写好它再运行。",
-                f"not attempted: `{what}` in '{file}' is still as the skeleton has it; write it, then try again.",
+            _("not attempted: `{what}` in '{file}' is still as the skeleton has it; write it, then try again.").format(
+                what=what, file=file
             )
         )
 
@@ -42,7 +41,7 @@ def suggest(word: str, options: Iterable[str]) -> str:
         option for option in options if len(word.strip("-")) > 2 and option.startswith(word)
     ]  # --temp: an abbreviation
     near = begun or difflib.get_close_matches(word, options, n=1, cutoff=0.5)
-    return say(f"是不是想写 '{near[0]}'？", f" Did you mean '{near[0]}'?") if near else ""
+    return _(" Did you mean '{near}'?").format(near=near[0]) if near else ""
 
 
 class Spelling:
@@ -104,9 +103,9 @@ def advice(*ways: tuple[str, str]) -> str:
     """
     found = []
     for setting, phrase in ways:
-        name, _, value = setting.partition("=")
+        name, __, value = setting.partition("=")
         word = flag(name, value or None) if name else ""
         if word or not name:
             found.append(phrase.replace("{}", word))
     head, last = found[:-1], found[-1:]
-    return say("、", ", ").join(head) + (say("，或者 ", " or ") if head else "") + "".join(last)
+    return commas(head) + (_(" or ") if head else "") + "".join(last)

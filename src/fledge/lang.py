@@ -103,16 +103,6 @@ def both(message: str, /, **fields: Any) -> Text:
     return Text(said("zh"), said("en"))
 
 
-def say(zh: str, en: str) -> str:
-    """Return the sentence in the learner's language."""
-    return zh if language() == "zh" else en
-
-
-def plural(n: int, zh: str, one: str, many: str) -> str:
-    """Return the sentence for a count in the learner's language."""
-    return say(zh, one if n == 1 else many)
-
-
 def use_utf8() -> None:
     """A Chinese or English Windows console, or a pipe there, must not fail on a character outside its code page; nor any terminal
     on half a character, typed by cutting a text or printed in a file name that is not UTF-8."""

@@ -31,7 +31,7 @@ from typing import Any, TextIO
 
 from fledge import __version__, device
 from fledge.errors import UserError, advice, suggest
-from fledge.lang import say
+from fledge.lang import _
 
 QUIET = 15 * 60  # seconds without a word after which a run whose lock says nothing is taken for killed
 VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's own
@@ -80,13 +80,11 @@ class Run:
             self.info: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(
-                say(f"不能把 '{path}' 当作训练来读：{error}。", f"'{path}' is not a run that can be read: {error}.")
+                _("'{path}' is not a run that can be read: {error}.").format(path=path, error=error)
             ) from error
         if not isinstance(self.info, dict):
             file = path / "run.json"
-            raise UserError(
-                say(f"'{file}' 不是训练记录：里面没有 JSON 对象。", f"'{file}' is not a run: it holds no JSON object.")
-            )
+            raise UserError(_("'{file}' is not a run: it holds no JSON object.").format(file=file))
 
     @classmethod
     def create(
@@ -139,12 +137,11 @@ class Run:
         root = runs_root().absolute()
         there = next(path for path in (root, *root.parents) if path.exists())
         if not (there.is_dir() and os.access(there, os.W_OK)):
-            raise _no_folder(root, say(f"'{there}' 不能写", f"'{there}' cannot be written"))
+            raise _no_folder(root, _("'{there}' cannot be written").format(there=there))
         if name and (name != Path(name).name or name.startswith(".")):
             raise UserError(
-                say(
-                    f"'{name}' 不能用作训练的名字：用普通的文件夹名（训练放在哪里由 FLEDGE_RUNS 决定）。",
-                    f"'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).",
+                _("'{name}' cannot name a run: use a plain folder name (FLEDGE_RUNS says where runs lie).").format(
+                    name=name
                 )
             )
 
@@ -160,13 +157,12 @@ class Run:
             if (path / "run.json").is_file():
                 return cls(path)
         names = [run.name for run in list_runs()]
-        shows = say("`fledge runs list` 会列出已有的训练。", " `fledge runs list` shows them.")
-        none = say("现在一个也没有。", " There are none yet.")
+        shows = _(" `fledge runs list` shows them.")
+        none = _(" There are none yet.")
         hint = suggest(str(name_or_path), names) or (shows if names else none)
         raise UserError(
-            say(
-                f"'{runs_root()}' 里没有训练 '{name_or_path}'。{hint}",
-                f"no run '{name_or_path}' in '{runs_root()}'.{hint}",
+            _("no run '{name_or_path}' in '{folder}'.{hint}").format(
+                name_or_path=name_or_path, folder=runs_root(), hint=hint
             )
         )
 
@@ -187,12 +183,9 @@ class Run:
         try:
             lock.acquire()
         except filelock.Timeout:
-            ways = advice(("", say("等它结束", "wait for its end")), ("run", say("换一个 {}", "give another {}")))
+            ways = advice(("", _("wait for its end")), ("run", _("give another {}")))
             raise UserError(
-                say(
-                    f"另一个进程正在跑训练 '{self.name}'：{ways}。",
-                    f"run '{self.name}' is being trained by another process: {ways}.",
-                )
+                _("run '{name}' is being trained by another process: {ways}.").format(name=self.name, ways=ways)
             ) from None
         except NotImplementedError:  # a file system without locks
             pass
@@ -386,8 +379,7 @@ def _plain(value: Any) -> Any:
 
 def _no_folder(path: Path, why: object) -> UserError:
     return UserError(
-        say(
-            f"建不了训练的文件夹 '{path}'：{why}；用 FLEDGE_RUNS 指定一个能写的文件夹。",
-            f"cannot make the run folder '{path}': {why}; let FLEDGE_RUNS name a folder that can be written.",
+        _("cannot make the run folder '{path}': {why}; let FLEDGE_RUNS name a folder that can be written.").format(
+            path=path, why=why
         )
     )

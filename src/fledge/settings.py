@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 
 def fit_types(settings: Any, spell: Callable[[str], str] = str) -> None:
@@ -31,38 +31,38 @@ def _fit(value: Any, kind: Any, name: str) -> Any:
     if origin is Literal:
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if value not in options:
-            wanted = say(f"{'、'.join(options)} 之一", f"one of {', '.join(options)}")
+            wanted = _("one of {options}").format(options=commas(options))
             raise _wrong(name, value, wanted, suggest(str(value), options))
         return value
     if kind is int:
         number = _number(value)
         if number is None or number != int(number):
-            raise _wrong(name, value, say("整数", "a whole number"))
+            raise _wrong(name, value, _("a whole number"))
         return int(number)
     if kind is float:
         number = _number(value)
         if number is None:
-            raise _wrong(name, value, say("数字", "a number"))
+            raise _wrong(name, value, _("a number"))
         return float(number)
     if kind is str:
         if isinstance(value, (list, dict, bool)) or value is None:
-            raise _wrong(name, value, say("文字", "a text"))
+            raise _wrong(name, value, _("a text"))
         return str(value)
     if kind is bool:
         if not isinstance(value, bool):
-            raise _wrong(name, value, say("true 或 false", "true or false"))
+            raise _wrong(name, value, _("true or false"))
         return value
     if origin is list:
         items = list(value) if isinstance(value, (list, tuple)) else [value]  # one file alone is a list of one
-        return [_fit(item, options[0], say(f"{name} 的每一项", f"every item of {name}")) for item in items]
+        return [_fit(item, options[0], _("every item of {name}").format(name=name)) for item in items]
     if origin is dict and not isinstance(value, dict):
-        raise _wrong(name, value, say("一组 `key: value`", "a list of `key: value` pairs"))
+        raise _wrong(name, value, _("a list of `key: value` pairs"))
     return value
 
 
 def _wrong(name: str, value: Any, wanted: str, hint: str = "") -> UserError:
     return UserError(
-        say(f"{name} 应该是：{wanted}，不是 {value!r}。{hint}", f"{name} must be {wanted}, not {value!r}.{hint}")
+        _("{name} must be {wanted}, not {value!r}.{hint}").format(name=name, wanted=wanted, value=value, hint=hint)
     )
 
 

@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.records import Run
@@ -17,19 +17,11 @@ def require(config: dict[str, Any]) -> None:
     track = config.get("track")
     if track and track not in TRACKERS:
         near = suggest(track, ["wandb", "swanlab"])
-        raise UserError(
-            say(
-                f"没有 '{track}' 这种记录工具：可用 wandb 或 swanlab。{near}",
-                f"tracker '{track}' is unknown: use wandb or swanlab.{near}",
-            )
-        )
+        raise UserError(_("tracker '{track}' is unknown: use wandb or swanlab.{near}").format(track=track, near=near))
     for name in wanted(config):
         if importlib.util.find_spec(name) is None:
             raise UserError(
-                say(
-                    f"没有安装 {name}：运行 `pip install {name}`，或者不要用它。",
-                    f"{name} is not installed: run `pip install {name}`, or do not ask for it.",
-                )
+                _("{name} is not installed: run `pip install {name}`, or do not ask for it.").format(name=name)
             )
 
 

@@ -10,78 +10,64 @@ from collections.abc import Sequence
 
 from fledge.device import out_of_memory
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say, use_utf8
+from fledge.lang import N_, Text, _, use_utf8
 
 VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has main(argv: list[str]) -> int
     "quickstart": (
         "fledge.cli.quickstart",
-        Text("从零开始，几分钟后和自己训练的模型聊天", "from nothing to a chat with a model you trained, in minutes"),
+        N_("from nothing to a chat with a model you trained, in minutes"),
     ),
     "doctor": (
         "fledge.cli.doctor",
-        Text(
-            "这台机器是什么配置、能训练多大的模型、有没有毛病",
-            "what this machine is, what it can train, and what is wrong with it",
-        ),
+        N_("what this machine is, what it can train, and what is wrong with it"),
     ),
     "world": (
         "fledge.cli.world",
-        Text(
-            "把小世界写成文本、对话和任务；看它的统计",
-            "write the small world's texts, conversations and tasks; show its statistics",
-        ),
+        N_("write the small world's texts, conversations and tasks; show its statistics"),
     ),
-    "data": ("fledge.cli.data", Text("下载、检查、清洗训练数据", "get, check and clean training data")),
+    "data": ("fledge.cli.data", N_("get, check and clean training data")),
     "tokenizer": (
         "fledge.cli.tokenizer",
-        Text("训练分词器、比较几个分词器、看文字怎么切", "train, compare and look into tokenizers"),
+        N_("train, compare and look into tokenizers"),
     ),
     "plan": (
         "fledge.cli.plan",
-        Text(
-            "开始训练之前先算内存、时间和花费，并推荐设置",
-            "predict memory, minutes and cost of a training run, and propose settings",
-        ),
+        N_("predict memory, minutes and cost of a training run, and propose settings"),
     ),
-    "train": ("fledge.cli.train", Text("训练模型：pretrain、sft", "train a model: pretrain, sft")),
-    "chat": ("fledge.cli.chat", Text("和模型聊天", "talk with a model")),
-    "generate": ("fledge.cli.generate", Text("让模型接着一段文字往下写", "continue a text with a model")),
-    "eval": ("fledge.cli.eval", Text("测量一个模型", "measure a model")),
-    "export": ("fledge.cli.export", Text("把模型写成其他程序能读的格式", "write a model in other programs' form")),
+    "train": ("fledge.cli.train", N_("train a model: pretrain, sft")),
+    "chat": ("fledge.cli.chat", N_("talk with a model")),
+    "generate": ("fledge.cli.generate", N_("continue a text with a model")),
+    "eval": ("fledge.cli.eval", N_("measure a model")),
+    "export": ("fledge.cli.export", N_("write a model in other programs' form")),
     "runs": (
         "fledge.cli.runs",
-        Text("列出、查看、比较、画出、检查各次训练", "list, show, compare, plot and check runs"),
+        N_("list, show, compare, plot and check runs"),
     ),
     "learn": (
         "fledge.cli.learn",
-        Text(
-            "课本：学习路径的下一步、课文、进度和报告", "the book: the next step of your path, pages, progress, report"
-        ),
+        N_("the book: the next step of your path, pages, progress, report"),
     ),
-    "lab": ("fledge.cli.lab", Text("课本里的对照实验：列出、查看、运行", "the book's experiments: list, show, run")),
+    "lab": ("fledge.cli.lab", N_("the book's experiments: list, show, run")),
     "exercise": (
         "fledge.cli.exercise",
-        Text("课本里的练习：开始、要提示、重来", "the book's exercises: start one, get a hint, begin again"),
+        N_("the book's exercises: start one, get a hint, begin again"),
     ),
-    "check": ("fledge.cli.check", Text("批改你写的代码", "grade your code")),
+    "check": ("fledge.cli.check", N_("grade your code")),
     "quiz": (
         "fledge.cli.quiz",
-        Text("一个主题的测验，每个答案都有理由", "questions on a topic, every answer with its reason"),
+        N_("questions on a topic, every answer with its reason"),
     ),
     "parts": (
         "fledge.cli.parts",
-        Text("让你写的、通过了的代码去训练你的模型", "let code of yours that passed train your models"),
+        N_("let code of yours that passed train your models"),
     ),
     "log": (
         "fledge.cli.log",
-        Text("从训练记录写出一份注明日期的实验记录", "write the dated record of an experiment from its runs"),
+        N_("write the dated record of an experiment from its runs"),
     ),
     "new": (
         "fledge.cli.new",
-        Text(
-            "给课本或引擎添一个实验、练习或训练：写骨架、验收",
-            "add a lab, an exercise or a job: its skeleton, its gate",
-        ),
+        N_("add a lab, an exercise or a job: its skeleton, its gate"),
     ),
 }
 
@@ -102,10 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[0] not in VERBS:
             near = suggest(words[0], VERBS)
             raise UserError(
-                say(
-                    f"fledge 没有 '{words[0]}' 这个命令。{near or '用 `fledge --help` 查看全部命令。'}",
-                    f"'{words[0]}' is not a fledge verb.{near or ' See `fledge --help`.'}",
-                )
+                _("'{word}' is not a fledge verb.{near}").format(word=words[0], near=near or _(" See `fledge --help`."))
             )
         return importlib.import_module(VERBS[words[0]][0]).main(words[1:])
     except SystemExit as stop:  # --help of a verb
@@ -113,10 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("FLEDGE_DEBUG"):
             raise
-        print(f"{say('出错：', 'error: ')}{error}", file=sys.stderr)
+        print(_("error: {error}").format(error=error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(say("\n已停下。", "\nstopped."), file=sys.stderr)
+        print(_("\nstopped."), file=sys.stderr)
         return 130
     except BrokenPipeError:  # `fledge runs list | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -125,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sentence = outside(error)
         if not sentence or os.environ.get("FLEDGE_DEBUG"):
             raise
-        print(f"{say('出错：', 'error: ')}{sentence}", file=sys.stderr)
+        print(_("error: {sentence}").format(sentence=sentence), file=sys.stderr)
         return 2
 
 
@@ -133,22 +116,13 @@ def outside(error: Exception) -> str:
     """What is wrong with the machine and not with the program, in one sentence; "" for a bug."""
     name = getattr(error, "filename", None)
     if isinstance(error, PermissionError):
-        where = name or say("要写的文件", "the file that is written")
-        return say(
-            f"没有权限使用 '{where}'：请改好它的权限，或者换一个地方。",
-            f"there is no permission to use '{where}': mend its rights, or name another place.",
-        )
+        where = name or _("the file that is written")
+        return _("there is no permission to use '{where}': mend its rights, or name another place.").format(where=where)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = name or say("写文件时", "while writing")
-        return say(
-            f"磁盘满了（{where}）：请腾出空间，再运行一次这条命令。",
-            f"the disk is full ({where}): make room and run the command again.",
-        )
+        where = name or _("while writing")
+        return _("the disk is full ({where}): make room and run the command again.").format(where=where)
     if out_of_memory(error):
-        return say(
-            "内存不够：请换小一点的模型、短一点的文本，或者一次少算几行。",
-            "there is not enough memory: use a smaller model, shorter texts, or fewer rows at a time.",
-        )
+        return _("there is not enough memory: use a smaller model, shorter texts, or fewer rows at a time.")
     return ""
 
 
@@ -156,12 +130,6 @@ def overview() -> str:
     """What `fledge --help` prints."""
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {help}" for verb, (_, help) in VERBS.items()]
-    foot = say(
-        "`fledge VERB --help` 说得更细。FLEDGE_RUNS：训练存放在哪里（./runs）。FLEDGE_CACHE：准备好的数据。",
-        "`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs). FLEDGE_CACHE: prepared data.",
-    )
-    debug = say(
-        "FLEDGE_LANG=zh|en：用哪种语言。FLEDGE_DEBUG=1：出错时显示完整的 traceback。",
-        "FLEDGE_LANG=zh|en: the language. FLEDGE_DEBUG=1: show tracebacks.",
-    )
-    return "\n".join([say("用法：fledge VERB …", "usage: fledge VERB …"), "", *lines, "", foot, debug])
+    foot = _("`fledge VERB --help` says more. FLEDGE_RUNS: where runs lie (./runs). FLEDGE_CACHE: prepared data.")
+    debug = _("FLEDGE_LANG=zh|en: the language. FLEDGE_DEBUG=1: show tracebacks.")
+    return "\n".join([_("usage: fledge VERB …"), "", *lines, "", foot, debug])

@@ -14,25 +14,25 @@ from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError, suggest
 from fledge.generate.sampling import Sampling
-from fledge.lang import readable, say
+from fledge.lang import N_, _, readable
 from fledge.records import Run, quoted
 
 if TYPE_CHECKING:
     from fledge.api import LM
 
 COMMANDS = {  # name -> (argument, what it does)
-    "/help": ("", ("显示这些命令", "show these commands")),
-    "/reset": ("", ("忘掉之前的对话", "forget the conversation so far")),
+    "/help": ("", N_("show these commands")),
+    "/reset": ("", N_("forget the conversation so far")),
     "/system": (
         "TEXT",
-        ("设定系统提示（留空则去掉），并重新开始", "set the system message (empty removes it) and start again"),
+        N_("set the system message (empty removes it) and start again"),
     ),
     "/temp": (
         "NUMBER",
-        ("设定温度；0 表示总选最可能的词", "set the temperature; 0 always takes the most probable token"),
+        N_("set the temperature; 0 always takes the most probable token"),
     ),
-    "/seed": ("NUMBER", ("固定随机种子（留空则取消）", "fix the random seed (empty frees it)")),
-    "/quit": ("", ("离开（也可以按 Ctrl-D）", "leave (Ctrl-D does too)")),
+    "/seed": ("NUMBER", N_("fix the random seed (empty frees it)")),
+    "/quit": ("", N_("leave (Ctrl-D does too)")),
 }
 
 
@@ -85,12 +85,11 @@ def refuse_untaught(source: str) -> None:
         return
     name = quoted(source)
     raise UserError(
-        say(
-            f"'{run.name}' 只预训练过，会接着写文字，还没学会回答：用 `fledge generate {name} \"…\"` 让它写，或用 "
-            f"`fledge train sft --model {name} --data FILE` 教它回答。",
-            f"'{run.name}' was only pretrained: it goes on writing a text and has not learned to answer. Let it write with "
-            f'`fledge generate {name} "…"`, or teach it to answer with `fledge train sft --model {name} --data FILE`.',
-        )
+        _(
+            "'{run}' was only pretrained: it goes on writing a text and has not learned to answer. "
+            'Let it write with `fledge generate {name} "…"`, or teach it to answer with `fledge train sft --model '
+            "{name} --data FILE`."
+        ).format(run=run.name, name=name)
     )
 
 
@@ -100,19 +99,14 @@ def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
     chat = Chat(lm, sampling, system)
     if terminal:
         _with_history()
-        print(
-            say(
-                "直接输入，回车发送。/help 显示命令，Ctrl-D 离开。",
-                "Type and press Enter. /help shows the commands, Ctrl-D leaves.",
-            )
-        )
+        print(_("Type and press Enter. /help shows the commands, Ctrl-D leaves."))
     while True:
         try:
             line = input("\n> " if terminal else "").strip()
         except EOFError:
             break
         except KeyboardInterrupt:  # on an empty line it must not end the chat: people press it to stop an answer
-            print(say("\n（Ctrl-D 离开）", "\n(Ctrl-D leaves)"))
+            print(_("\n(Ctrl-D leaves)"))
             continue
         if not line:
             continue
@@ -122,12 +116,12 @@ def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
             if not chat.answer(line, lambda piece: print(piece, end="", flush=True)):
                 break
         except KeyboardInterrupt:
-            print(say(" …（已停止）", " … (stopped)"), end="")
+            print(_(" … (stopped)"), end="")
         except UserError as error:
-            print(say("出错：", "error: ") + str(error), end="")
+            print(_("error: {error}").format(error=error), end="")
         print()
     if terminal:
-        print(say("再见！", "Goodbye!"))
+        print(_("Goodbye!"))
 
 
 class Chat:
@@ -154,12 +148,7 @@ class Chat:
         pieces: list[str] = []
         try:
             if dropped := self._fit():
-                write(
-                    say(
-                        f"（对话太长，忘掉了最早的 {dropped} 条）\n",
-                        f"(the conversation is long: forgot the first {dropped} messages)\n",
-                    )
-                )
+                write(_("(the conversation is long: forgot the first {dropped} messages)\n").format(dropped=dropped))
             for piece in self.lm.stream(self.messages, **vars(self.sampling)):
                 pieces.append(piece)
                 write(piece)
@@ -183,33 +172,30 @@ class Chat:
         return dropped
 
     def _command(self, line: str, write: Callable[[str], object]) -> bool:
-        name, _, argument = line.partition(" ")
+        name, __, argument = line.partition(" ")
         argument = argument.strip()
         if name == "/quit":
             return False
         if name == "/help":
             width = max(len(f"{command} {word}") for command, (word, _) in COMMANDS.items())
-            lines = [f"{f'{command} {word}':<{width}}  {say(*about)}" for command, (word, about) in COMMANDS.items()]
+            lines = [f"{f'{command} {word}':<{width}}  {about}" for command, (word, about) in COMMANDS.items()]
             write("\n".join(lines))
         elif name == "/reset":
             self._start(self.system)
-            write(say("已忘掉之前的对话。", "The conversation so far is forgotten."))
+            write(_("The conversation so far is forgotten."))
         elif name == "/system":
             self._start(argument or None)
-            write(say("已设定，对话重新开始。", "Set; the conversation starts again."))
+            write(_("Set; the conversation starts again."))
         elif name == "/temp":
             self.sampling = replace(self.sampling, temperature=_number(float, argument, "/temp 0.7"))
-            write(say(f"温度是 {self.sampling.temperature:g}。", f"The temperature is {self.sampling.temperature:g}."))
+            write(_("The temperature is {temperature:g}.").format(temperature=self.sampling.temperature))
         elif name == "/seed":
             seed = _number(int, argument, "/seed 1") if argument else None
             self.sampling = replace(self.sampling, seed=seed)
-            write(say(f"随机种子：{seed if argument else '不固定'}。", f"The seed is {seed if argument else 'free'}."))
+            write(_("The seed is {seed}.").format(seed=seed if argument else _("free")))
         else:
             raise UserError(
-                say(
-                    f"没有 {name} 这个命令。{suggest(name, COMMANDS)}/help 显示全部。",
-                    f"There is no command {name}.{suggest(name, COMMANDS)} /help shows all.",
-                )
+                _("There is no command {name}.{near} /help shows all.").format(name=name, near=suggest(name, COMMANDS))
             )
         return True
 
@@ -219,7 +205,7 @@ def _number(kind: Callable[[str], Any], text: str, example: str) -> Any:
         return kind(text)
     except ValueError:
         raise UserError(
-            say(f"'{text}' 不是数，要像 {example} 这样写。", f"'{text}' is not a number: write it like {example}.")
+            _("'{text}' is not a number: write it like {example}.").format(text=text, example=example)
         ) from None
 
 

@@ -13,7 +13,7 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,31 +62,19 @@ class Target:
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge check")
     if flags.all and (flags.name or flags.watch):
-        raise UserError(
-            say("--all 不能和名字或 --watch 一起用。", "--all stands alone: leave out the name and --watch.")
-        )
+        raise UserError(_("--all stands alone: leave out the name and --watch."))
     if flags.watch and flags.json:
-        raise UserError(say("--watch 不能和 --json 一起用。", "--watch and --json do not go together."))
+        raise UserError(_("--watch and --json do not go together."))
     if flags.watch:
         return watch(flags.name)
     if not flags.all and flags.name is None:
-        raise UserError(
-            say(
-                "请写出要检查的练习，例如 `fledge check rms_norm`，或者用 --all。",
-                "name the exercise to check, e.g. `fledge check rms_norm`, or use --all.",
-            )
-        )
+        raise UserError(_("name the exercise to check, e.g. `fledge check rms_norm`, or use --all."))
     from fledge.course.onward import next_lines
     from fledge.course.progress import open_progress
 
     targets = started() if flags.all else [find(flags.name or "")]
     if not targets:
-        raise UserError(
-            say(
-                "还没有开始任何练习：用 `fledge exercise list` 挑一个。",
-                "no exercise is started yet: choose one with `fledge exercise list`.",
-            )
-        )
+        raise UserError(_("no exercise is started yet: choose one with `fledge exercise list`."))
     results = []
     for target in targets:
         results.append(target.grade())
@@ -113,13 +101,12 @@ def find(word: str) -> Target:
     if word.endswith(".py") or "/" in word or "\\" in word:
         file = Path(word)
         if not file.is_file():
-            raise UserError(say(f"没有文件 '{word}'。", f"there is no file '{word}'."))
+            raise UserError(_("there is no file '{word}'.").format(word=word))
         target = named(file)
         if target is None:
             raise UserError(
-                say(
-                    f"看不出 '{file.name}' 是哪个练习：文件名要和练习相同，例如 rms_norm.py。",
-                    f"'{file.name}' belongs to no exercise: name the file after its exercise, e.g. rms_norm.py.",
+                _("'{file}' belongs to no exercise: name the file after its exercise, e.g. rms_norm.py.").format(
+                    file=file.name
                 )
             )
         return target
@@ -128,9 +115,7 @@ def find(word: str) -> Target:
     file = answer_file(find_workspace(), exercise, backwards=reverse)
     if not file.is_file():
         command = f"fledge exercise start {exercise.name}" + " --reverse" * reverse
-        raise UserError(
-            say(f"'{file.stem}' 还没有开始：用 `{command}`。", f"'{file.stem}' is not started yet: use `{command}`.")
-        )
+        raise UserError(_("'{file}' is not started yet: use `{command}`.").format(file=file.stem, command=command))
     return Target(exercise, file, reverse)
 
 
@@ -159,7 +144,7 @@ def watch(word: str | None) -> int:
     """Grade what is saved until Ctrl-C."""
     first = None if word is None else find(word)
     look: Callable[[], list[Target]] = started if first is None else lambda: [first]
-    print(say("保存文件就会检查；Ctrl-C 结束。", "Every save is checked; Ctrl-C leaves."), flush=True)
+    print(_("Every save is checked; Ctrl-C leaves."), flush=True)
     seen = {} if first is not None else _stamps(look())  # a file named on the command line is graded at once
     try:
         while True:
@@ -214,38 +199,37 @@ def print_result(result: Grade | Reverse) -> None:
     name = Path(result.file).stem
     colour = COLOURS.get(result.outcome, "red")
     if not isinstance(result, Grade):
-        word = OUTCOMES["PASS"] if result.passed else say("还没通过", "not passed yet")
+        word = OUTCOMES["PASS"] if result.passed else _("not passed yet")
         console.print(f"{name} · {word} · {result.seconds:.1f} s", style=f"bold {colour}")
         console.print(str(result.message))
         for text in result.escaped:
-            console.print(say("  溜走的：", "  got away: ") + str(text))
+            console.print(_("  got away: {text}").format(text=text))
         _print_printed(console, result.printed)
         return
     console.print(f"{name} · {OUTCOMES[result.outcome]} · {result.seconds:.1f} s", style=f"bold {colour}")
     if result.about is not None and not result.passed:
-        console.print(say(f"情形 {result.case}：{result.about}", f"case {result.case}: {result.about}"))
+        console.print(_("case {case}: {about}").format(case=result.case, about=result.about))
     console.print(str(result.message))
     if result.detail is not None:
-        console.print(say(f"看到的：{result.detail}", f"seen: {result.detail}"), style="dim")
+        console.print(_("seen: {detail}").format(detail=result.detail), style="dim")
     _print_cases(console, result)
     _print_costs(console, result)
     _print_printed(console, result.printed)
     if result.passed and result.calls:
         names = ", ".join(result.calls)
         console.print(
-            say(
-                f"通过时调用了 {names}：自学时可以，但这不是你写的，学习记录和报告里会写明。",
-                f"It passed by calling {names}: fine for trying things out, but you did not write it, and the record and "
-                "the report say so.",
-            ),
+            _(
+                "It passed by calling {names}: fine for trying things out, but you did not write it, "
+                "and the record and the report say so."
+            ).format(names=names),
             style="yellow",
         )
     if result.passed:
         see = f"fledge exercise solution {result.exercise}"
-        console.print(say(f"参考解答：{see}", f"The reference solution: {see}"), style="dim")
+        console.print(_("The reference solution: {see}").format(see=see), style="dim")
     elif result.outcome != "NOT_ATTEMPTED":
         see = f"fledge exercise hint {result.exercise}"
-        console.print(say(f"要提示：{see}", f"A hint: {see}"), style="dim")
+        console.print(_("A hint: {see}").format(see=see), style="dim")
 
 
 def print_table(results: list[Grade | Reverse]) -> None:
@@ -256,18 +240,14 @@ def print_table(results: list[Grade | Reverse]) -> None:
     console = _console()
     width = max(len(Path(result.file).stem) for result in results)
     for result in results:
-        word = (
-            OUTCOMES[result.outcome]
-            if isinstance(result, Grade) or result.passed
-            else say("还没通过", "not passed yet")
-        )
+        word = OUTCOMES[result.outcome] if isinstance(result, Grade) or result.passed else _("not passed yet")
         text = "" if result.passed else f"  {result.message}"
         if isinstance(result, Grade) and result.passed and result.calls:
-            text = "  " + say(f"调用了 {', '.join(result.calls)}", f"by calling {', '.join(result.calls)}")
+            text = "  " + _("by calling {calls}").format(calls=", ".join(result.calls))
         colour = COLOURS.get(result.outcome, "red")
         console.print(f"{Path(result.file).stem:<{width}}  {word}{text}", style=colour)
     good = sum(result.passed for result in results)
-    console.print(say(f"\n{len(results)} 个里通过了 {good} 个。", f"\n{good} of {len(results)} passed."))
+    console.print(_("\n{good} of {num_results} passed.").format(good=good, num_results=len(results)))
 
 
 def _print_cases(console: Console, result: Grade) -> None:
@@ -287,20 +267,20 @@ def _print_costs(console: Console, result: Grade) -> None:
     if not result.costs:
         return
     names = {
-        "flops": say("浮点运算", "operations on numbers"),
-        "bytes": say("写入的字节", "bytes written"),
-        "saved": say("为反向传播保存的字节", "bytes kept for backward"),
+        "flops": _("operations on numbers"),
+        "bytes": _("bytes written"),
+        "saved": _("bytes kept for backward"),
     }
     for key, name in names.items():
         mine, reference = result.costs["yours"][key], result.costs["reference"][key]
         if mine or reference:
-            words = say(f"：你的 {mine:,}，参考 {reference:,}", f": yours {mine:,}, reference {reference:,}")
+            words = _(": yours {mine:,}, reference {reference:,}").format(mine=mine, reference=reference)
             console.print(f"  {name}{words}", style="dim")
 
 
 def _print_printed(console: Console, printed: str) -> None:
     if printed.strip():
-        console.print(say("你的代码打印的（最后几行）：", "What your code printed (last lines):"), style="dim")
+        console.print(_("What your code printed (last lines):"), style="dim")
         console.print("\n".join(f"  | {line}" for line in printed.splitlines()))
 
 

@@ -12,7 +12,7 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both
 
 if TYPE_CHECKING:
     from fledge.data.check import Check, Example
@@ -42,14 +42,11 @@ def main(argv: list[str]) -> int:
     from fledge.cli.data_get import get
 
     table = {
-        "check": (check_file, Text("按训练看到的样子显示一个数据文件", "show a data file as training will see it")),
-        "get": (get, Text("按名字或地址下载数据", "download data sets by name or address")),
+        "check": (check_file, both("show a data file as training will see it")),
+        "get": (get, both("download data sets by name or address")),
         "clean": (
             clean,
-            Text(
-                "修复、过滤数据并去掉重复的，写明丢了什么",
-                "repair, filter and deduplicate data, with a report of what was dropped",
-            ),
+            both("repair, filter and deduplicate data, with a report of what was dropped"),
         ),
     }
     return subverb(table, argv, "fledge data")
@@ -61,7 +58,7 @@ def check_file(argv: list[str]) -> int:
     for name, value, least in (("--rows", flags.rows, 0), ("--seq-len", flags.seq_len, 1)):
         if value < least:
             raise UserError(
-                say(f"{name} 是 {value}，但至少应该是 {least}。", f"{name} is {value}; it must be at least {least}.")
+                _("{name} is {value}; it must be at least {least}.").format(name=name, value=value, least=least)
             )
     from fledge.data.check import check
     from fledge.tokenizer import Tokenizer
@@ -84,9 +81,8 @@ def show(found: Check, seq_len: int) -> None:
     facts = found.as_dict()
     schemas = ", ".join(f"{name} {count:,}" for name, count in found.schemas.items())
     console.print(
-        say(
-            f"{found.path}：{found.kind} 数据，好的行：{found.good:,}（格式：{schemas}）",
-            f"{found.path}: {found.kind} data, good rows: {found.good:,} (schemas: {schemas})",
+        _("{path}: {kind} data, good rows: {good:,} (schemas: {schemas})").format(
+            path=found.path, kind=found.kind, good=found.good, schemas=schemas
         ),
         style="bold",
     )
@@ -95,18 +91,14 @@ def show(found: Check, seq_len: int) -> None:
     if found.own_tokenizer:
         size = f"{found.tokenizer.vocab_size:,}"
         console.print(
-            say(
-                f"没有给分词器：用这个文件训练了一个 {size} 个词元的。",
-                f"No tokenizer was given: one of {size} tokens was trained on this file.",
-            ),
+            _("No tokenizer was given: one of {size} tokens was trained on this file.").format(size=size),
             style="dim",
         )
     for example in found.examples:
         name = f" · {example.name}" if example.name else ""
         console.rule(
-            say(
-                f"第 {example.line} 行{name} · {len(example.ids):,} 个词元，要学的 {sum(example.mask):,} 个",
-                f"line {example.line}{name} · {len(example.ids):,} tokens, {sum(example.mask):,} learned",
+            _("line {line}{name} · {num_ids:,} tokens, {learned:,} learned").format(
+                line=example.line, name=name, num_ids=len(example.ids), learned=sum(example.mask)
             ),
             align="left",
             style="dim",
@@ -114,57 +106,48 @@ def show(found: Check, seq_len: int) -> None:
         console.print(paint(example, found.tokenizer, seq_len, colour=bool(console.color_system)))
     console.rule(style="dim")
     legend = RichText()
-    learned, context = say("要学的", "learned"), say("只作上文", "context only")
+    learned, context = _("learned"), _("context only")
     if console.color_system:
         legend.append(learned, "bold green").append("  ").append(context, "dim").append("  ")
-        legend.append(say("控制词元", "control token"), "magenta")
-        legend.append(say("  一块底色是一个词元", "  one background, one token"))
+        legend.append(_("control token"), "magenta")
+        legend.append(_("  one background, one token"))
     else:
-        legend.append(say("⟦要学的⟧  其余只作上文", "⟦learned⟧  the rest is context only"))
+        legend.append(_("⟦learned⟧  the rest is context only"))
     console.print(legend)
     console.print()
     share = f"{found.trained / max(1, facts['tokens']):.0%}"
     rows = len(found.lengths)
-    of = say(f"前 {rows:,} 行", f" of the first {rows:,} rows") if found.partial else ""
+    of = _(" of the first {rows:,} rows").format(rows=rows) if found.partial else ""
     console.print(
-        say(
-            f"{of}共 {facts['tokens']:,} 个词元，其中 {share} 要学。每行的词元数：",
-            f"{facts['tokens']:,} tokens{of}, {share} learned. Tokens per row:",
-        )
+        _("{tokens:,} tokens{of}, {share} learned. Tokens per row:").format(tokens=facts["tokens"], of=of, share=share)
     )
     for label, count, bar in histogram(found.lengths):
         console.print(f"  {label:>15} {count:>9,} {bar}")
     if found.longer and found.kind == "text":
         console.print(
-            say(
-                f"有 {found.longer:,} 篇文本要接着占用后面的行，每行 {seq_len} 个词元。",
-                f"{found.longer:,} of the documents go on in further rows of {seq_len} tokens.",
+            _("{longer:,} of the documents go on in further rows of {seq_len} tokens.").format(
+                longer=found.longer, seq_len=seq_len
             )
         )
     elif found.longer:
         console.print(
-            say(
-                f"有 {found.longer:,} 行超过 {seq_len} 个词元，结尾会被截掉；\n"
-                f"其中 {found.lost:,} 行要学的词元会全部丢失，这些行会被跳过（--seq-len）。",
-                f"{found.longer:,} rows are longer than {seq_len} tokens and would be cut at the end; {found.lost:,} of them "
-                "lose every learned token and would be left out (--seq-len).",
-            ),
+            _(
+                "{longer:,} rows are longer than {seq_len} tokens and would be cut at the end; "
+                "{lost:,} of them lose every learned token and would be left out (--seq-len)."
+            ).format(longer=found.longer, seq_len=seq_len, lost=found.lost),
             style="yellow",
         )
     if found.bad:
         console.print(
-            say(
-                f"有 {len(found.bad):,} 行读不了，已跳过：",
-                f"{len(found.bad):,} rows cannot be read and are left out:",
-            ),
+            _("{length:,} rows cannot be read and are left out:").format(length=len(found.bad)),
             style="red",
         )
         for bad in found.bad[:10]:
-            place = say(f"第 {bad.line} 行：", f"line {bad.line}: ")
+            place = _("line {line}: ").format(line=bad.line)
             console.print(f"  {place}{bad.reason}", markup=False)
         if len(found.bad) > 10:
             more = f"{len(found.bad) - 10:,}"
-            console.print(say(f"  … 还有 {more} 行（--json 全部列出）", f"  … and {more} more (--json lists them)"))
+            console.print(_("  … and {more} more (--json lists them)").format(more=more))
 
 
 def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) -> Any:
@@ -182,7 +165,7 @@ def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) ->
         for number, (low, high) in enumerate(parts):
             if number:
                 count = f"{high - half - start - half:,}"
-                text.append(say(f" … {count} 个词元 … ", f" … {count} tokens … "), "italic dim")
+                text.append(_(" … {count} tokens … ").format(count=count), "italic dim")
             if not colour:
                 text.append(tokenizer.decode(example.ids[low:high], skip_special=False))
                 continue

@@ -12,21 +12,21 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import N_, _
 
 if TYPE_CHECKING:
     from fledge.data.clean.report import Report
 
 NAMES = {  # stage -> zh, en
-    "read": ("读不了的行", "cannot be read"),
-    "repair": ("修复编码", "encoding repair"),
-    "pii": ("遮盖个人信息", "personal data masked"),
-    "length": ("长度", "length"),
-    "language": ("语言", "language"),
-    "repetition": ("重复与符号", "repetition, symbols"),
-    "exact": ("完全相同", "exact copies"),
-    "benchmark": ("评测题泄漏", "benchmark items"),
-    "near": ("几乎相同", "near copies"),
+    "read": N_("cannot be read"),
+    "repair": N_("encoding repair"),
+    "pii": N_("personal data masked"),
+    "length": N_("length"),
+    "language": N_("language"),
+    "repetition": N_("repetition, symbols"),
+    "exact": N_("exact copies"),
+    "benchmark": N_("benchmark items"),
+    "near": N_("near copies"),
 }
 
 
@@ -75,21 +75,13 @@ def clean(argv: list[str]) -> int:
     flags = parse(CleanFlags, argv, "fledge data clean")
     if not 0.3 <= flags.similarity <= 1:
         raise UserError(
-            say(
-                f"--similarity 是 {flags.similarity}，但应该在 0.3 和 1 之间。",
-                f"--similarity is {flags.similarity}; it must be between 0.3 and 1.",
-            )
+            _("--similarity is {similarity}; it must be between 0.3 and 1.").format(similarity=flags.similarity)
         )
     if flags.min_chars < 0 or flags.max_chars < 0:
-        raise UserError(
-            say("--min-chars 和 --max-chars 不能小于 0。", "--min-chars and --max-chars cannot be below 0.")
-        )
+        raise UserError(_("--min-chars and --max-chars cannot be below 0."))
     if flags.out.exists() and not flags.force:
         raise UserError(
-            say(
-                f"'{flags.out}' 已经在那里了：请给 --out 换一个名字，或者用 --force 覆盖它。",
-                f"'{flags.out}' is there already: give --out another name, or --force to replace it.",
-            )
+            _("'{out}' is there already: give --out another name, or --force to replace it.").format(out=flags.out)
         )
     from rich.console import Console
 
@@ -99,8 +91,8 @@ def clean(argv: list[str]) -> int:
 
     options = Options(**{field.name: getattr(flags, field.name) for field in dataclasses.fields(Options)})
     console = Console(highlight=False, stderr=flags.json)
-    with console.status(say("清洗中 …", "cleaning …")) as status:
-        report = run(flags.files, flags.out, options, lambda rows: status.update(say(f"{rows:,} 行", f"{rows:,} rows")))
+    with console.status(_("cleaning …")) as status:
+        report = run(flags.files, flags.out, options, lambda rows: status.update(_("{rows:,} rows").format(rows=rows)))
     if flags.report:
         write_atomic(flags.report, dumps(report.as_dict(), indent=1) + "\n")
     if flags.json:
@@ -119,12 +111,12 @@ def show(report: Report) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     heads = (
-        say("阶段", "stage"),
-        say("读入行", "rows in"),
-        say("丢弃", "dropped"),
+        _("stage"),
+        _("rows in"),
+        _("dropped"),
         "%",
-        say("改动", "changed"),
-        say("丢弃 MB", "MB dropped"),
+        _("changed"),
+        _("MB dropped"),
     )
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left")
@@ -137,7 +129,7 @@ def show(report: Report) -> None:
             f"{stage.changed:,}",
             f"{stage.dropped_bytes / 1e6:.2f}",
         )
-        table.add_row(say(*NAMES[stage.name]), *cells)
+        table.add_row(str(NAMES[stage.name]), *cells)
     console.print(table)
     for stage in report.stages:
         found = stage.as_dict()
@@ -145,7 +137,7 @@ def show(report: Report) -> None:
         if not counts:
             continue
         console.print(
-            Text(f"\n{say(*NAMES[stage.name])}: " + ", ".join(f"{what} {n:,}" for what, n in counts.items()), "bold")
+            Text(f"\n{NAMES[stage.name]}: " + ", ".join(f"{what} {n:,}" for what, n in counts.items()), "bold")
         )
         for example in found["examples"]:
             console.print(
@@ -158,16 +150,13 @@ def show(report: Report) -> None:
     speed = report.bytes_in / 1e6 / max(report.seconds, 1e-9)
     if report.unchecked:
         console.print(
-            say(
-                f"\n评测文件中有 {report.unchecked:,} 项不足 13 个词（字），无法检查。",
-                f"\n{report.unchecked:,} items of the test files are shorter than 13 words (characters) and could not be checked.",
-            )
+            _(
+                "\n{unchecked:,} items of the test files are shorter than 13 words (characters) and could not be checked."
+            ).format(unchecked=report.unchecked)
         )
     size = f"{report.bytes_out / 1e6:.2f} / {report.bytes_in / 1e6:.2f} MB ({languages})"
     rows = f"{report.rows_out:,} / {report.rows_in:,}"
     took = f"{report.seconds:.1f} s ({speed:.1f} MB/s) → {report.out}"
-    line = say(f"\n留下 {rows} 行，{size}，用时 {took}", f"\nKept {rows} rows, {size}, in {took}")
+    line = _("\nKept {rows} rows, {size}, in {took}").format(rows=rows, size=size, took=took)
     console.print(line, soft_wrap=True, markup=False)
-    console.print(
-        say(f"丢弃的行和原因：{report.dropped_file}", f"Dropped rows and why: {report.dropped_file}"), soft_wrap=True
-    )
+    console.print(_("Dropped rows and why: {dropped_file}").format(dropped_file=report.dropped_file), soft_wrap=True)

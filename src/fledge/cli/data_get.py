@@ -13,7 +13,7 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, _
 
 if TYPE_CHECKING:
     from fledge.data.catalog import Entry
@@ -53,28 +53,17 @@ def get(argv: list[str]) -> int:
         show_list(catalog(), flags.json)
         return 0
     if not flags.names:
-        raise UserError(
-            say(
-                "请写一份数据的名字或地址：用 `fledge data get --list` 列出名字。",
-                "name a data set or an address: `fledge data get --list` shows the names.",
-            )
-        )
+        raise UserError(_("name a data set or an address: `fledge data get --list` shows the names."))
     if flags.base_url and flags.source:
-        raise UserError(
-            say(
-                "--base-url 是自己的镜像，--source 是发布者：只能写其中一个。",
-                "--base-url is a mirror of your own and --source a publisher: give one of them.",
-            )
-        )
+        raise UserError(_("--base-url is a mirror of your own and --source a publisher: give one of them."))
     entries = list({entry.name: entry for entry in map(find, flags.names)}.values())
     urls = [address(entry, flags.source, flags.base_url) for entry in entries]
     files = [entry.file for entry in entries]
     if twice := next((file for file in files if files.count(file) > 1), None):
         raise UserError(
-            say(
-                f"这里有两份数据都叫 {twice}：请分两次下载，放进不同的文件夹（--to）。",
-                f"two of these are both called {twice}: get them one after the other, into different folders (--to).",
-            )
+            _(
+                "two of these are both called {twice}: get them one after the other, into different folders (--to)."
+            ).format(twice=twice)
         )
     folder = flags.to or default_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,12 +83,12 @@ def download_all(entries: list[Entry], urls: list[str], folder: Path, flags: Get
         remotes.append(remote)
         console.print(f"{entry.file}: {megabytes(remote.size)}{_listed(entry, remote.size)} · {url}", markup=False)
         if entry.licence:
-            console.print(say(f"  许可：{entry.licence}", f"  licence: {entry.licence}"), style="dim", markup=False)
+            console.print(_("  licence: {licence}").format(licence=entry.licence), style="dim", markup=False)
         if not (folder / entry.file).exists() or flags.force:
             part = part_path(folder / entry.file)
             total += max(0, (remote.size or entry.size or 0) - (part.stat().st_size if part.exists() else 0))
     if total > ASK_ABOVE and not flags.yes and sys.stdin.isatty() and not _agreed(megabytes(total), folder):
-        console.print(say("没有下载。", "Nothing was downloaded."))
+        console.print(_("Nothing was downloaded."))
         return 1
     results: list[Got] = []
     for entry, url, remote in zip(entries, urls, remotes):
@@ -110,9 +99,8 @@ def download_all(entries: list[Entry], urls: list[str], folder: Path, flags: Get
         except KeyboardInterrupt:
             part = part_path(target)
             kept = megabytes(part.stat().st_size if part.exists() else 0)
-            stopped = say(
-                f"已停下：{entry.file} 已有 {kept}（共 {megabytes(remote.size)}）；同一条命令会接着下载。",
-                f"stopped: {kept} of {megabytes(remote.size)} of {entry.file} are kept; the same command goes on from there.",
+            stopped = _("stopped: {kept} of {size} of {file} are kept; the same command goes on from there.").format(
+                kept=kept, size=megabytes(remote.size), file=entry.file
             )
             print(f"\n{stopped}", file=sys.stderr)
             return 130
@@ -130,24 +118,22 @@ def _listed(entry: Entry, size: int | None) -> str:
 
     if entry.size is None or entry.size == size or (not entry.exact and size is not None):
         return ""
-    return say(f"（清单上是 {megabytes(entry.size)}）", f" (the list says {megabytes(entry.size)})")
+    return _(" (the list says {size})").format(size=megabytes(entry.size))
 
 
 def _agreed(total: str, folder: Path) -> bool:
     where = folder.resolve()
-    question = say(f"要下载 {total} 到 {where} 吗？[y/N] ", f"Download {total} to {where}? [y/N] ")
-    return input(question).strip().lower() in say("y yes 是 好", "y yes").split()
+    question = _("Download {total} to {where}? [y/N] ").format(total=total, where=where)
+    return input(question).strip().lower() in _("y yes").split()
 
 
 def _outcome(got: Got) -> str:
     if not got.downloaded:
-        return say(f"{got.path} 已经在那里，没有变化。", f"{got.path} is there already, unchanged.")
+        return _("{path} is there already, unchanged.").format(path=got.path)
     checks = {
-        "list": say("校验和与清单一致", "its checksum is the list's"),
-        "server": say("校验和与服务器所说一致", "its checksum is the server's"),
-        "": say(
-            "发布者没有给校验和；已记下这一份的", "nobody publishes its checksum; the one of this copy is on record"
-        ),
+        "list": _("its checksum is the list's"),
+        "server": _("its checksum is the server's"),
+        "": _("nobody publishes its checksum; the one of this copy is on record"),
     }
     return f"{got.path}  {checks[got.checked]}  (SHA-256 {got.sha256[:12]}…)"
 
@@ -188,8 +174,8 @@ class Bar:
             self.before, self.last = done, now
             share = f"{done / size:4.0%} " if size else ""
             minutes = f"{(size - done) / speed / 60:.0f}" if size and speed else ""
-            left = say(f"，还剩 {minutes} 分钟", f", {minutes} min left") if minutes else ""
-            rate = say(f"，{speed / 1e6:.1f} MB/s", f", {speed / 1e6:.1f} MB/s")
+            left = _(", {minutes} min left").format(minutes=minutes) if minutes else ""
+            rate = _(", {speed:.1f} MB/s").format(speed=speed / 1e6)
             print(f"  {self.name}: {share}{megabytes(done)}{rate}{left}", file=sys.stderr, flush=True)
 
 
@@ -206,14 +192,14 @@ def show_list(entries: dict[str, Entry], as_json: bool) -> None:
     titles = {
         "minimind-v3": "MiniMind v3",
         "minimind-v2.5": "MiniMind v2.5",
-        "open": say("其他公开数据", "Other open data"),
+        "open": _("Other open data"),
     }
     for collection, title in titles.items():
         members = [entry for entry in entries.values() if entry.collection == collection]
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        table.add_column(say("名字", "name"), overflow="fold")
-        table.add_column(say("大小", "size"), justify="right", overflow="fold")
-        for column in (say("行", "rows"), say("内容", "what it is"), say("来源", "from")):
+        table.add_column(_("name"), overflow="fold")
+        table.add_column(_("size"), justify="right", overflow="fold")
+        for column in (_("rows"), _("what it is"), _("from")):
             table.add_column(column, overflow="fold")
         for entry in members:
             size = "?" if entry.size is None else f"{'' if entry.exact else '~'}{megabytes(entry.size)}"
@@ -222,12 +208,11 @@ def show_list(entries: dict[str, Entry], as_json: bool) -> None:
         console.print(table)
         if collection != "open":
             licence = members[0].licence
-            console.print(say(f"许可：{licence}\n", f"licence: {licence}\n"), style="dim", markup=False)
+            console.print(_("licence: {licence}\n").format(licence=licence), style="dim", markup=False)
     console.print(
-        say(
-            "数据属于各自的发布者，许可在上面；fledge 只帮你下载。HF_ENDPOINT、--base-url：你自己选的镜像。",
-            "The data belong to their publishers, under the licences above; fledge only fetches them for you. HF_ENDPOINT and "
-            "--base-url name a mirror of your choice.",
+        _(
+            "The data belong to their publishers, under the licences above; fledge only fetches them for you. "
+            "HF_ENDPOINT and --base-url name a mirror of your choice."
         ),
         style="dim",
     )

@@ -12,16 +12,16 @@ from typing import Any, Literal
 
 from fledge import device
 from fledge.cli.flags import parse
-from fledge.lang import say
+from fledge.lang import N_, _
 from fledge.records import cache_root, runs_root
 
 CORE = ("torch", "numpy", "safetensors", "tokenizers", "jinja2", "rich", "tyro", "yaml", "matplotlib")
 OPTIONAL = {
-    "transformers": ("检查导出的模型", "checks exported models"),
-    "pyarrow": ("读 parquet 数据", "reads parquet data"),
-    "tensorboard": ("TensorBoard 曲线", "TensorBoard curves"),
-    "wandb": ("W&B 记录", "W&B tracking"),
-    "swanlab": ("SwanLab 记录", "SwanLab tracking"),
+    "transformers": N_("checks exported models"),
+    "pyarrow": N_("reads parquet data"),
+    "tensorboard": N_("TensorBoard curves"),
+    "wandb": N_("W&B tracking"),
+    "swanlab": N_("SwanLab tracking"),
 }
 MARKS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge doctor")
     checks = [check_python(), *check_packages()]
     facts: dict[str, Any] = device.system()
-    conclusion = say("先按上面的建议修好标为 BAD 的项目。", "First mend what is marked BAD above.")
+    conclusion = _("First mend what is marked BAD above.")
     if all(check.state != "bad" for check in checks):
         device.set_threads()
         facts = device.machine()
@@ -81,7 +81,7 @@ def check_python() -> Check:
             "Python",
             "bad",
             value,
-            say("这是 32 位的 Python,请换 64 位。", "This is a 32-bit build: install the 64-bit one."),
+            _("This is a 32-bit build: install the 64-bit one."),
         )
     return Check("Python", "ok", value)
 
@@ -90,14 +90,13 @@ def check_packages() -> list[Check]:
     """torch and the other packages that nothing works without; torch is really imported."""
     missing = [name for name in CORE if importlib.util.find_spec(name) is None]
     if missing:
-        advice = say("删除 .venv,再运行 start.py。", "Delete .venv and run start.py again.")
-        return [Check(say("软件包", "packages"), "bad", say("缺少 ", "missing: ") + ", ".join(missing), advice)]
+        advice = _("Delete .venv and run start.py again.")
+        return [Check(_("packages"), "bad", _("missing: {missing}").format(missing=", ".join(missing)), advice)]
     try:
         import torch
     except Exception as error:  # a broken build fails in many ways, an OSError for a missing DLL among them
-        advice = say(
-            "PyTorch 装坏了。Windows 上先装好 Microsoft Visual C++ 运行库;还不行就删除 .venv,再运行 start.py。",
-            "This torch is broken. On Windows install Microsoft's Visual C++ redistributable; else delete .venv and run start.py.",
+        advice = _(
+            "This torch is broken. On Windows install Microsoft's Visual C++ redistributable; else delete .venv and run start.py."
         )
         return [Check("torch", "bad", f"{type(error).__name__}: {error}", advice)]
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "MPS" if torch.backends.mps.is_built() else "CPU"
@@ -108,32 +107,28 @@ def check_card(facts: dict[str, Any]) -> list[Check]:
     """The device, and whether an NVIDIA card lies idle: pip gives Windows a torch that cannot use it."""
     import torch
 
-    name = say("计算设备", "device")
-    value = facts.get("gpu") or say(
-        f"{facts['cpu']}, {facts['cores']} 核, {facts['threads']} 线程",
-        f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads",
+    name = _("device")
+    value = facts.get("gpu") or _("{cpu}, {cores} cores, {threads} threads").format(
+        cpu=facts["cpu"], cores=facts["cores"], threads=facts["threads"]
     )
     value += f", {facts['precision']}"
     card = nvidia_card()
     if not card or facts["device"] == "cuda":
         return [Check(name, "ok", value)]
     if torch.version.cuda is None:
-        advice = say("要用这块显卡,运行:", "To use the card, run: ") + cuda_command()
+        advice = _("To use the card, run: {cuda_command}").format(cuda_command=cuda_command())
         return [
             Check(
                 name,
                 "warn",
-                say(f"有 {card},但 torch 是 CPU 版", f"there is a {card}, but torch is a CPU build"),
+                _("there is a {card}, but torch is a CPU build").format(card=card),
                 advice,
             )
         ]
-    advice = say(
-        f"显卡驱动太旧,配不上 CUDA {torch.version.cuda}:更新 NVIDIA 驱动后重启。",
-        f"The driver is too old for CUDA {torch.version.cuda}: update the NVIDIA driver and restart.",
+    advice = _("The driver is too old for CUDA {cuda}: update the NVIDIA driver and restart.").format(
+        cuda=torch.version.cuda
     )
-    return [
-        Check(name, "bad", say(f"有 {card},但 torch 用不了它", f"there is a {card}, but torch cannot use it"), advice)
-    ]
+    return [Check(name, "bad", _("there is a {card}, but torch cannot use it").format(card=card), advice)]
 
 
 def nvidia_card() -> str:
@@ -157,11 +152,8 @@ def check_traps() -> list[Check]:
 
     vision = device.package_version("torchvision")
     if vision and torch.version.cuda is None and "+cpu" not in vision and sys.platform == "linux":
-        advice = say("运行:", "Run: ") + f'"{sys.executable}" -m pip uninstall torchvision'
-        value = say(
-            f"{vision},与 CPU 版 torch 不配,会弄坏 transformers",
-            f"{vision} does not fit a CPU torch and breaks transformers",
-        )
+        advice = _('Run: "{executable}" -m pip uninstall torchvision').format(executable=sys.executable)
+        value = _("{vision} does not fit a CPU torch and breaks transformers").format(vision=vision)
         return [Check("torchvision", "bad", value, advice)]
     return []
 
@@ -175,57 +167,56 @@ def measure(kind: str) -> dict[str, float]:
 
 def check_speed(facts: dict[str, Any]) -> Check:
     speeds = ", ".join(f"{name} {speed:,.0f} GFLOP/s" for name, speed in facts["gflops"].items())
-    return Check(say("矩阵乘法", "matmul"), "ok", speeds)
+    return Check(_("matmul"), "ok", speeds)
 
 
 def check_memory(facts: dict[str, Any]) -> Check:
-    advice = say("内存少于 4 GB:只能训练最小的模型。", "Less than 4 GB: only the smallest models train here.")
+    advice = _("Less than 4 GB: only the smallest models train here.")
     low = 0 < facts["ram_gb"] < 4
-    return Check(say("内存", "memory"), "warn" if low else "ok", f"{facts['ram_gb']} GB", advice if low else "")
+    return Check(_("memory"), "warn" if low else "ok", f"{facts['ram_gb']} GB", advice if low else "")
 
 
 def check_disk() -> Check:
     """Room where the runs lie, and whether they can be written."""
-    name, folder = say("磁盘", "disk"), runs_root()
+    name, folder = _("disk"), runs_root()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
-    value = say(f"{runs_root()} 处剩 {free:.0f} GB", f"{free:.0f} GB free for {runs_root()}")
+    value = _("{free:.0f} GB free for {folder}").format(free=free, folder=runs_root())
     cached = sum(file.stat().st_size for file in cache_root().rglob("*") if file.is_file()) / 2**30
     if cached >= 0.1:
-        value += say(
-            f"；{cache_root()} 里有 {cached:.1f} GB 准备好的数据，删掉会自动重做",
-            f"; {cached:.1f} GB of prepared data in {cache_root()}, made anew when deleted",
+        value += _("; {cached:.1f} GB of prepared data in {cache}, made anew when deleted").format(
+            cached=cached, cache=cache_root()
         )
     try:
         probe = Path(folder) / ".fledge-doctor"
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        advice = say("用 FLEDGE_RUNS 指定一个可写的文件夹。", "Let FLEDGE_RUNS name a folder that can be written.")
+        advice = _("Let FLEDGE_RUNS name a folder that can be written.")
         return Check(
-            name, "bad", say(f"不能写 {folder}：{error.strerror}", f"cannot write {folder}: {error.strerror}"), advice
+            name, "bad", _("cannot write {folder}: {error}").format(folder=folder, error=error.strerror), advice
         )
     if free < 1:
-        return Check(name, "bad", value, say("不到 1 GB,请腾出空间。", "Less than 1 GB: make room."))
-    return Check(name, "ok" if free >= 5 else "warn", value, "" if free >= 5 else say("空间不多。", "That is little."))
+        return Check(name, "bad", value, _("Less than 1 GB: make room."))
+    return Check(name, "ok" if free >= 5 else "warn", value, "" if free >= 5 else _("That is little."))
 
 
 def check_fonts() -> Check:
     from fledge.drawing import cjk_font
 
     font = cjk_font()
-    none = say("没有中文字体,图中的文字用英文", "no Chinese font: plots are labelled in English")
-    return Check(say("字体", "fonts"), "ok", font or none)
+    none = _("no Chinese font: plots are labelled in English")
+    return Check(_("fonts"), "ok", font or none)
 
 
 def check_optional() -> list[Check]:
     found = {name: device.package_version(name) for name in OPTIONAL}
     have = ", ".join(f"{name} {version}" for name, version in found.items() if version)
-    lack = ", ".join(f"{name} ({say(*OPTIONAL[name])})" for name, version in found.items() if not version)
+    lack = ", ".join(f"{name} ({OPTIONAL[name]})" for name, version in found.items() if not version)
     return [
         Check(name, "ok", value)
-        for name, value in ((say("可选软件包", "optional packages"), have), (say("没有装", "not installed"), lack))
+        for name, value in ((_("optional packages"), have), (_("not installed"), lack))
         if value
     ]
 
@@ -241,11 +232,10 @@ def verdict(facts: dict[str, Any]) -> str:
     memory = facts.get("gpu_memory_gb") or facts["ram_gb"] or 8
     largest = memory * 2**30 / 2 / 16
     hour, day = (_count(min(largest, (speed * seconds / 120) ** 0.5)) for seconds in (3600, 86400))
-    return say(
-        f"估计:这台机器一小时能训练好约 {hour} 参数的模型,一天约 {day} 参数。先运行 fledge quickstart。",
-        f"Estimate: this machine trains a model of about {hour} parameters well in an hour, {day} in a day."
-        " Start with `fledge quickstart`.",
-    )
+    return _(
+        "Estimate: this machine trains a model of about {hour} parameters well in an hour, {day} in a day. "
+        "Start with `fledge quickstart`."
+    ).format(hour=hour, day=day)
 
 
 def _count(number: float) -> str:

@@ -14,7 +14,7 @@ import tyro
 from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 
 @dataclass
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
             print_scores(scores)
     if flags.world or not flags.text:
         world = World.build(flags.world or "small", flags.seed)
-        with _bar(say("世界", "world")) as advance:
+        with _bar(_("world")) as advance:
             report = evaluate_world(
                 lm.model, lm.tokenizer, world, per_family=flags.per_family, window=flags.window, advance=advance
             )
@@ -88,19 +88,9 @@ def _check(flags: Flags) -> None:
     for name in flags.text:
         check_file(name)
     if flags.per_family < 1:
-        raise UserError(
-            say(
-                f"--per-family 是 {flags.per_family}，但至少应该是 1。",
-                f"--per-family is {flags.per_family}; it must be at least 1.",
-            )
-        )
+        raise UserError(_("--per-family is {per_family}; it must be at least 1.").format(per_family=flags.per_family))
     if flags.answers and not Path(flags.answers).absolute().parent.is_dir():
-        raise UserError(
-            say(
-                f"'{flags.answers}' 写不了：请先建好它所在的文件夹。",
-                f"'{flags.answers}' cannot be written: make its folder first.",
-            )
-        )
+        raise UserError(_("'{answers}' cannot be written: make its folder first.").format(answers=flags.answers))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import tyro
 
 from fledge import book
 from fledge.cli.flags import parse, subverb
-from fledge.lang import Text, say
+from fledge.lang import _, both, pgettext
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 
@@ -21,16 +21,16 @@ def main(argv: list[str]) -> int:
         {
             "list": (
                 list_exercises,
-                Text("全部练习，以及你通过了哪些", "every exercise, and which of them you have passed"),
+                both("every exercise, and which of them you have passed"),
             ),
-            "show": (show, Text("一个练习要你做什么", "what an exercise asks")),
+            "show": (show, both("what an exercise asks")),
             "start": (
                 start,
-                Text("把题目和起始代码放进你的工作区", "put its task and starter code into your workspace"),
+                both("put its task and starter code into your workspace"),
             ),
-            "reset": (reset, Text("重新开始；旧文件会留着", "begin again; your old file is kept")),
-            "hint": (hint, Text("四条提示里的下一条", "the next of its four hints")),
-            "solution": (solution, Text("参考解答，通过之后可看", "the reference solution, once you have passed")),
+            "reset": (reset, both("begin again; your old file is kept")),
+            "hint": (hint, both("the next of its four hints")),
+            "solution": (solution, both("the reference solution, once you have passed")),
         },
         argv,
         "fledge exercise",
@@ -70,7 +70,7 @@ def list_exercises(argv: list[str]) -> int:
     if flags.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
-    words = {"passed": say("✓ 通过", "✓ passed"), "started": say("进行中", "started"), "not started": ""}
+    words = {"passed": _("✓ passed"), "started": pgettext("an exercise", "started"), "not started": ""}
     width = max((len(exercise.name) for exercise in chosen), default=0)
     previous = ""
     for row, exercise in zip(rows, chosen):
@@ -78,9 +78,9 @@ def list_exercises(argv: list[str]) -> int:
             print(f"\n{exercise.topic}" if previous else exercise.topic)
             previous = exercise.topic
         dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
-        minutes = say(f"{exercise.minutes:>3} 分钟", f"{exercise.minutes:>3} min")
+        minutes = _("{minutes:>3} min").format(minutes=exercise.minutes)
         print(f"  {exercise.name:<{width}}  {dots}  {minutes}  {exercise.title}  {words[str(row['state'])]}".rstrip())
-    print(say("\n开始一个：fledge exercise start 名字", "\nStart one: fledge exercise start NAME"))
+    print(_("\nStart one: fledge exercise start NAME"))
     return 0
 
 
@@ -122,30 +122,27 @@ def show(argv: list[str]) -> int:
         return 0
     print(f"{exercise.name} · {exercise.title}")
     print(
-        say(
-            f"{exercise.topic} · 难度 {exercise.difficulty}/5 · 约 {exercise.minutes} 分钟",
-            f"{exercise.topic} · difficulty {exercise.difficulty} of 5 · about {exercise.minutes} minutes",
+        _("{topic} · difficulty {difficulty} of 5 · about {minutes} minutes").format(
+            topic=exercise.topic, difficulty=exercise.difficulty, minutes=exercise.minutes
         )
     )
     print(
-        say(
-            f"检查时最多运行 {exercise.seconds:g} 秒、用 {exercise.memory_mb} MB 内存",
-            f"A check runs for {exercise.seconds:g} seconds at most and may use {exercise.memory_mb} MB of memory",
+        _("A check runs for {seconds:g} seconds at most and may use {memory_mb} MB of memory").format(
+            seconds=exercise.seconds, memory_mb=exercise.memory_mb
         )
     )
     if exercise.prerequisites:
-        print(say("先做：", "Do these first: ") + ", ".join(exercise.prerequisites))
+        print(_("Do these first: {prerequisites}").format(prerequisites=", ".join(exercise.prerequisites)))
     if exercise.labs:
         names = ", ".join(f"{exercise.topic}/{lab}" for lab in exercise.labs)
-        print(say(f"说明为什么需要它的实验：{names}", f"Labs that show why: {names}"))
+        print(_("Labs that show why: {names}").format(names=names))
     print(f"\n{str(exercise.task).rstrip()}\n")
     print(
-        say(
-            f"判题器自己也要考试：它必须抓住 {mistakes} 种常见错误，放行 {variants} 种不同的正确写法。",
-            f"The grader is graded too: it must catch {mistakes} common mistakes and accept {variants} other right solutions.",
-        )
+        _(
+            "The grader is graded too: it must catch {mistakes} common mistakes and accept {variants} other right solutions."
+        ).format(mistakes=mistakes, variants=variants)
     )
-    print(say(f"开始：fledge exercise start {exercise.name}", f"Start it: fledge exercise start {exercise.name}"))
+    print(_("Start it: fledge exercise start {exercise}").format(exercise=exercise.name))
     return 0
 
 
@@ -168,10 +165,10 @@ def start(argv: list[str]) -> int:
     file, new = desk.start(find_workspace(), find_exercise(flags.name), backwards=flags.reverse)
     where = _short(file)
     if new:
-        print(say(f"题目和起始代码在 {where}", f"The task and the starter code are in {where}"))
+        print(_("The task and the starter code are in {where}").format(where=where))
     else:
-        print(say(f"它已经在 {where}，没有改动。", f"It is already in {where}, and stays as it is."))
-    print(say(f"写好之后：fledge check {file.stem}", f"When it is written: fledge check {file.stem}"))
+        print(_("It is already in {where}, and stays as it is.").format(where=where))
+    print(_("When it is written: fledge check {file}").format(file=file.stem))
     return 0
 
 
@@ -192,12 +189,7 @@ def reset(argv: list[str]) -> int:
     from fledge.course.workspace import find_workspace
 
     file, kept = desk.reset(find_workspace(), find_exercise(flags.name), backwards=flags.reverse)
-    print(
-        say(
-            f"{_short(file)} 又是最初的样子；你写的留在 {_short(kept)}",
-            f"{_short(file)} is as it was at first; what you wrote is in {_short(kept)}",
-        )
-    )
+    print(_("{file} is as it was at first; what you wrote is in {kept}").format(file=_short(file), kept=_short(kept)))
     return 0
 
 
@@ -218,7 +210,7 @@ def hint(argv: list[str]) -> int:
     from fledge.course.workspace import find_workspace
 
     level, text = desk.hint(find_workspace(), find_exercise(flags.name), flags.level)
-    print(say(f"提示 {level}/{HINTS}：{text}", f"Hint {level} of {HINTS}: {text}"))
+    print(_("Hint {level} of {hints}: {text}").format(level=level, hints=HINTS, text=text))
     return 0
 
 

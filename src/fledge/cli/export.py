@@ -11,13 +11,11 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both
 
 
 def main(argv: list[str]) -> int:
-    return subverb(
-        {"hf": (hf, Text("Hugging Face 的模型文件夹", "a Hugging Face model folder"))}, argv, "fledge export"
-    )
+    return subverb({"hf": (hf, both("a Hugging Face model folder"))}, argv, "fledge export")
 
 
 @dataclass
@@ -37,12 +35,7 @@ class HfFlags:
 def hf(argv: list[str]) -> int:
     flags = parse(HfFlags, argv, "fledge export hf")
     if flags.out.exists() and (not flags.out.is_dir() or any(flags.out.iterdir())):
-        raise UserError(
-            say(
-                f"'{flags.out}' 已经在那里了：请用 --out 写一个新的或空的文件夹。",
-                f"'{flags.out}' is there already: name a new or empty folder with --out.",
-            )
-        )
+        raise UserError(_("'{out}' is there already: name a new or empty folder with --out.").format(out=flags.out))
     from fledge import api
     from fledge.interop import hf as interop
 
@@ -57,35 +50,27 @@ def hf(argv: list[str]) -> int:
     if flags.json:
         print(json.dumps(report, ensure_ascii=False))
         return int(not ok)
-    print(say(f"写好了 {flags.out.as_posix()}", f"wrote {flags.out.as_posix()}"))
+    print(_("wrote {out}").format(out=flags.out.as_posix()))
     if not flags.check:
         return 0
     if not report["checked"]:
-        print(
-            say(
-                "没有检查：还没有安装 transformers（pip install transformers）。",
-                "not checked: transformers is not installed (pip install transformers).",
-            )
-        )
+        print(_("not checked: transformers is not installed (pip install transformers)."))
         return 0
     difference, tokens, prompt = agreement.max_logit_difference, agreement.same_tokens, agreement.same_prompt
     print(
-        say(
-            f"transformers {agreement.transformers} 能加载它：logits 最多相差 {difference:.1e}，"
-            f"词元相同：{_yes(tokens)}，对话的提示相同：{_yes(prompt)}。",
-            f"transformers {agreement.transformers} loads it: logits differ by at most {difference:.1e}, "
-            f"the same tokens: {_yes(tokens)}, the same chat prompt: {_yes(prompt)}.",
-        )
+        _(
+            "transformers {version} loads it: logits differ by at most {difference:.1e}, the same tokens: {tokens}, "
+            "the same chat prompt: {prompt}."
+        ).format(version=agreement.transformers, difference=difference, tokens=_yes(tokens), prompt=_yes(prompt))
     )
     if not ok:
         print(
-            say(
-                f"出错：这不是同一个模型（logits 最多可以相差 {interop.TOLERANCE:.0e}）。",
-                f"error: that is not the same model (logits may differ by {interop.TOLERANCE:.0e}).",
+            _("error: that is not the same model (logits may differ by {tolerance:.0e}).").format(
+                tolerance=interop.TOLERANCE
             )
         )
     return int(not ok)
 
 
 def _yes(value: bool) -> str:
-    return say("是", "yes") if value else say("否", "NO")
+    return _("yes") if value else _("NO")

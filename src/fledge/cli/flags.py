@@ -23,15 +23,15 @@ from tyro import _docstrings, _errors
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _, commas
 
 T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)  # nested configs give flat flags
 KINDS: dict[Any, tuple[str, Text]] = {
-    int: ("INT", Text("整数", "a whole number")),
-    float: ("FLOAT", Text("数字", "a number")),
-    str: ("TEXT", Text("文字", "a text")),
-    Path: ("PATH", Text("路径", "a path")),
+    int: ("INT", N_("a whole number")),
+    float: ("FLOAT", N_("a number")),
+    str: ("TEXT", N_("a text")),
+    Path: ("PATH", N_("a path")),
 }
 
 
@@ -73,12 +73,13 @@ def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], 
     """Run `prog WORD …` by a table of word -> (function of the other words, one line of help)."""
     if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, table))
-        print(f"{say('用法：', 'usage: ')}{prog} {'|'.join(table)} …\n")
+        verbs = "|".join(table)
+        print(_("usage: {prog} {verbs} …\n").format(prog=prog, verbs=verbs))
         print("\n".join(f"  {word:<{width}}  {help}" for word, (_, help) in table.items()))
         return 0
     if argv[0] not in table:
         near = suggest(argv[0], table) or _see(prog)
-        raise UserError(say(f"`{prog}` 没有 '{argv[0]}' 这个子命令。{near}", f"`{prog}` knows no '{argv[0]}'.{near}"))
+        raise UserError(_("`{prog}` knows no '{word}'.{near}").format(prog=prog, word=argv[0], near=near))
     return table[argv[0]][0](list(argv[1:]))
 
 
@@ -101,7 +102,7 @@ def _names(target: Any) -> Iterator[str]:
 
 
 def _see(prog: str) -> str:
-    return say(f"用 `{prog} --help` 查看用法。", f" See `{prog} --help`.")
+    return _(" See `{prog} --help`.").format(prog=prog)
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -134,11 +135,11 @@ def _refuse(event: _errors.ParseErrorEvent, *, argv: Sequence[str], prog: str, k
     spelled = {word: word.replace("_", "-") for word in words}
     if name := next((word for word in words if spelled[word] not in (*known, "--help", "-h")), None):
         near = suggest(name.replace("_", "-"), known) or see
-        raise UserError(say(f"`{prog}` 没有 '{name}' 这个参数。{near}", f"'{name}' is not a flag of `{prog}`.{near}"))
+        raise UserError(_("'{name}' is not a flag of `{prog}`.{near}").format(name=name, prog=prog, near=near))
     if isinstance(event, _errors.UnrecognizedArgs):
         extra = " ".join(event.tokens)
         raise UserError(
-            say(f"`{prog}` 看不懂多出来的 '{extra}'。{see}", f"`{prog}` does not know what to do with '{extra}'.{see}")
+            _("`{prog}` does not know what to do with '{extra}'.{see}").format(prog=prog, extra=extra, see=see)
         )
     if isinstance(event, _errors.MissingArgs):
         argument = event.missing_arguments[0].arg
@@ -146,37 +147,34 @@ def _refuse(event: _errors.ParseErrorEvent, *, argv: Sequence[str], prog: str, k
         about = ((help() if callable(help) else help) or "").strip().rstrip(".")
         name = argument.lowered.metavar if argument.is_positional() else argument.display_name()
         about = f" ({about})" if about else ""
-        raise UserError(say(f"缺少 {name}{about}。{see}", f"{name}{about} is missing.{see}"))
+        raise UserError(_("{name}{about} is missing.{see}").format(name=name, about=about, see=see))
     if isinstance(event, _errors.InvalidChoice):
         name, choices = event.argument.display_name(), event.choices
-        listed = say("、", ", ").join(choices)
+        listed = commas(choices)
         raise UserError(
-            say(
-                f"{name} 不能是 '{event.value}'，可选的有：{listed}。",
-                f"{name} cannot be '{event.value}': use {listed}.",
-            )
+            _("{name} cannot be '{value}': use {listed}.").format(name=name, value=event.value, listed=listed)
         )
     if isinstance(event, _errors.BadValue):
         name = event.argument.display_name()
-        raise UserError(say(f"{name} 后面缺一个值。{see}", f"{name} needs a value.{see}"))
+        raise UserError(_("{name} needs a value.{see}").format(name=name, see=see))
     if isinstance(event, _errors.InstantiationFailure):
         where = "" if event.argument is None else f"{event.argument.display_name()}: "
         what = where + event.message.rstrip(".")
-        raise UserError(say(f"{what}。{see}", f"{what}.{see}"))
+        raise UserError(_("{what}.{see}").format(what=what, see=see))
 
 
 def _pair(word: str) -> tuple[str, Any]:
     """key=value, the value read as YAML (numbers, true/false, {…})."""
     key, equals, value = word.partition("=")
     if not equals:
-        raise UserError(say(f"--set 要写成 key=value，不能是 '{word}'。", f"--set takes key=value, not '{word}'."))
+        raise UserError(_("--set takes key=value, not '{word}'.").format(word=word))
     import yaml
 
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:
         raise UserError(
-            say(f"--set {key} 的值读不懂：'{value}'。", f"--set {key} has a value that cannot be read: '{value}'.")
+            _("--set {key} has a value that cannot be read: '{value}'.").format(key=key, value=value)
         ) from None
 
 
@@ -196,7 +194,7 @@ def _rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         try:
             return kind(args[0])
         except ValueError:
-            raise ValueError(say(f"'{args[0]}' 不是{words.zh}", f"'{args[0]}' is not {words.en}")) from None
+            raise ValueError(_("'{arg}' is not {words}").format(arg=args[0], words=words)) from None
 
     return PrimitiveConstructorSpec(
         nargs=1,

@@ -13,7 +13,7 @@ from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
 from fledge.errors import UserError
 from fledge.generate.sampling import Sampling
-from fledge.lang import readable, say
+from fledge.lang import _, readable
 
 
 @dataclass
@@ -46,9 +46,9 @@ class Flags:
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge generate")
     if flags.n < 1:
-        raise UserError(say(f"--n 至少应该是 1，但现在是 {flags.n}。", f"--n must be at least 1, but it is {flags.n}."))
+        raise UserError(_("--n must be at least 1, but it is {n}.").format(n=flags.n))
     if flags.system is not None and not flags.chat:
-        raise UserError(say("--system 只用于对话：请加上 --chat。", "--system belongs to a conversation: add --chat."))
+        raise UserError(_("--system belongs to a conversation: add --chat."))
     text = readable(sys.stdin.read() if flags.prompt == "-" else flags.prompt)
     from fledge.api import load
 

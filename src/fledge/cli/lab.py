@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fledge import book
 from fledge.cli.flags import subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both
 
 if TYPE_CHECKING:
     from fledge.lab import Lab
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "list": (list_labs, Text("全部实验，以及上次的结果", "every lab, and what came out of it last time")),
+            "list": (list_labs, both("every lab, and what came out of it last time")),
             "run": (
                 run,
-                Text(
-                    "运行实验：NAME、一个主题或 --all；其余参数交给实验（`fledge lab run NAME --help`）",
-                    "run labs: NAME, a topic, or --all; further flags go to the lab (`fledge lab run NAME --help`)",
-                ),
+                both("run labs: NAME, a topic, or --all; further flags go to the lab (`fledge lab run NAME --help`)"),
             ),
-            "show": (show, Text("一个实验问什么、对照什么、要检验什么说法", "what a lab asks, compares and claims")),
+            "show": (show, both("what a lab asks, compares and claims")),
         },
         argv,
         "fledge lab",
@@ -80,8 +77,12 @@ def list_labs(argv: list[str]) -> int:
     for row in rows:
         verdicts = list((row["verdicts"] or {}).values())
         supported = verdicts.count("SUPPORTED")
-        last = say(f"{len(verdicts)} 个说法里 {supported} 个成立", f"{supported} of {len(verdicts)} claims supported")
-        print(f"{row['id']}\n    {row['title']}\n    {last if verdicts else say('还没做', 'not run yet')}")
+        last = _("{supported} of {num_verdicts} claims supported").format(
+            supported=supported, num_verdicts=len(verdicts)
+        )
+        if not verdicts:
+            last = _("not run yet")
+        print(f"{row['id']}\n    {row['title']}\n    {last}")
     return 0
 
 
@@ -90,24 +91,14 @@ def run(argv: list[str]) -> int:
     words = [word for word in argv if not word.startswith("-") or word == "--all"]
     if argv in ([], ["-h"], ["--help"]):
         form = "fledge lab run NAME|TOPIC|--all … [--quick] [--seed N] [--seeds N] [--json] [--continue-on-error]"
-        print(say("用法：", "usage: ") + form)
-        print(
-            say(
-                "只运行一个实验时，它自己的参数都可以用：`fledge lab run NAME --help`。",
-                "One lab takes all of its own flags: `fledge lab run NAME --help`.",
-            )
-        )
+        print(_("usage: {form}").format(form=form))
+        print(_("One lab takes all of its own flags: `fledge lab run NAME --help`."))
         return 0
     first = next((number for number, word in enumerate(argv) if word.startswith("-") and word != "--all"), len(argv))
     names, flags = argv[:first], argv[first:]
     if not names:
         command = f"fledge lab run NAME {' '.join(words)}"
-        raise UserError(
-            say(
-                f"请在参数前面写出实验或主题的名字：`{command}`。",
-                f"name a lab or a topic before the flags: `{command}`.",
-            )
-        )
+        raise UserError(_("name a lab or a topic before the flags: `{command}`.").format(command=command))
     keep_going = "--continue-on-error" in flags
     flags = [flag for flag in flags if flag != "--continue-on-error"]
     from fledge.lab.script import main as script
@@ -131,9 +122,8 @@ def run(argv: list[str]) -> int:
     if failed:
         names_ = ", ".join(failed)
         print(
-            say(
-                f"{len(paths)} 个里有 {len(failed)} 个没有跑成：{names_}",
-                f"{len(failed)} of {len(paths)} did not run: {names_}",
+            _("{length} of {num_paths} did not run: {names}").format(
+                length=len(failed), num_paths=len(paths), names=names_
             ),
             file=sys.stderr,
         )
@@ -148,10 +138,9 @@ def _refuse(labs: list[Lab], flags: list[str]) -> None:
         return  # its own errors name its own file
     if any(flag.partition("=")[0] == "--predict" for flag in flags):
         raise UserError(
-            say(
-                f"--predict 回答的是一个实验的问题，这里有 {len(labs)} 个：去掉它，或者只写一个实验的名字。",
-                f"--predict answers the question of one lab, and these are {len(labs)}: leave it out, or name one lab.",
-            )
+            _(
+                "--predict answers the question of one lab, and these are {num_labs}: leave it out, or name one lab."
+            ).format(num_labs=len(labs))
         )
     for lab in labs:
         settings_of(lab, parse(lab, flags))
@@ -163,13 +152,13 @@ def show(argv: list[str]) -> int:
     parser.add_argument("name")
     lab = load(book.find_lab(parser.parse_args(argv).name)[1])
     print(f"{lab.id}\n{lab.title}\n\n{lab.about}\n")
-    print(say(f"对照的几组（只差一个设置：{lab.varied}）", f"arms (they differ in one setting: {lab.varied})"))
+    print(_("arms (they differ in one setting: {varied})").format(varied=lab.varied))
     for arm, change in lab.arms.items():
         print(f"  {lab.labels[arm]}: {change[lab.varied]}")
-    print(say("\n要检验的说法：", "\nclaims:"))
+    print(_("\nclaims:"))
     for claim in lab.claims:
         print(f"  - {claim.text}")
-    print(say("\n破坏机制的检查（说法必须因此不成立）：", "\nsabotage (the claims must then fail):"))
+    print(_("\nsabotage (the claims must then fail):"))
     for sabotage in lab.sabotages:
         print(f"  - {sabotage.about}: {', '.join(sabotage.breaks)}")
     print(f"\nfledge lab run {lab.path.stem}")

@@ -15,7 +15,7 @@ from fledge.cli.learn_carry import export, import_, report
 from fledge.cli.learn_go import go
 from fledge.cli.learn_view import finished, plain_console, row_of, show_path, span, sums
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both
 
 
 def main(argv: list[str]) -> int:
@@ -24,50 +24,38 @@ def main(argv: list[str]) -> int:
     table = {
         "go": (
             go,
-            Text(
-                "就在这里做下一步，做完接着做再下一步",
-                "do the next step of your path right here, and then the one after it",
-            ),
+            both("do the next step of your path right here, and then the one after it"),
         ),
         "init": (
             init,
-            Text(
-                "建一个工作区：练习、实验记录、训练和进度放在一个文件夹里",
-                "make a workspace: exercises, log, runs and progress in one folder",
-            ),
+            both("make a workspace: exercises, log, runs and progress in one folder"),
         ),
-        "paths": (paths, Text("有哪些学习路径，走到了哪里", "the learning paths, and how far you are")),
+        "paths": (paths, both("the learning paths, and how far you are")),
         "path": (
             path,
-            Text("选一条路径，看它的步骤：quick、system、deep", "choose a path and see its steps: quick, system, deep"),
+            both("choose a path and see its steps: quick, system, deep"),
         ),
         "read": (
             read,
-            Text(
-                "读一个主题的一页：teaching、code_guide 或 README",
-                "read a page of a topic: teaching, code_guide or README",
-            ),
+            both("read a page of a topic: teaching, code_guide or README"),
         ),
         "done": (
             done,
-            Text("标记一步已完成，只用于自己才能判断的步骤", "say that a step is done that only you can judge"),
+            both("say that a step is done that only you can judge"),
         ),
         "export": (
             export,
-            Text("把进度写进一个文件，带到另一台机器", "write your progress into a file, for another machine"),
+            both("write your progress into a file, for another machine"),
         ),
-        "import": (import_, Text("从这样的文件导入进度", "bring progress in from such a file")),
+        "import": (import_, both("bring progress in from such a file")),
         "report": (
             report,
-            Text(
-                "一份学习报告，附上依据，HTML 和 Markdown 两种格式",
-                "a report of what you did, with its evidence, as HTML and Markdown",
-            ),
+            both("a report of what you did, with its evidence, as HTML and Markdown"),
         ),
     }
     code = subverb(table, argv, "fledge learn")
     if argv[0] in ("-h", "--help"):
-        print(say("\n只写 `fledge learn`，就告诉你下一步做什么。", "\n`fledge learn` alone says what to do next."))
+        print(_("\n`fledge learn` alone says what to do next."))
     return code
 
 
@@ -95,26 +83,27 @@ def next_(argv: list[str]) -> int:
     console = plain_console()
     far = sums(chosen, evidence)
     console.print(
-        say(
-            f"{chosen.title} · {far['done']}/{far['steps']} 步，还剩约 {span(far['minutes_left'])}",
-            f"{chosen.title} · {far['done']} of {far['steps']} steps, about {span(far['minutes_left'])} left",
+        _("{title} · {done} of {steps} steps, about {minutes_left} left").format(
+            title=chosen.title, done=far["done"], steps=far["steps"], minutes_left=span(far["minutes_left"])
         )
     )
     if step is None:
         finished(chosen, evidence, console)
         return 0
     stage = next(stage for stage in chosen.stages if step in stage.steps)
-    console.print(say("阶段：", "stage: ") + str(stage.title), style="dim")
+    console.print(_("stage: {title}").format(title=stage.title), style="dim")
     console.print(
-        say("\n下一步：", "\nnext: ") + f"{KINDS[step.kind]} · {step.text} ({span(step.minutes)})", style="bold"
+        _("\nnext: {kind} · {text} ({minutes})").format(
+            kind=KINDS[step.kind], text=step.text, minutes=span(step.minutes)
+        ),
+        style="bold",
     )
     for line in typed(step, evidence):
         console.print(f"  {line}", style="cyan")
     console.print(
-        say(
-            f"\n一步接一步地做：fledge learn go · 全部步骤：fledge learn path {chosen.name} · 换一条路径：fledge learn paths",
-            f"\nstep by step: fledge learn go · all steps: fledge learn path {chosen.name} · other paths: fledge learn paths",
-        ),
+        _(
+            "\nstep by step: fledge learn go · all steps: fledge learn path {chosen} · other paths: fledge learn paths"
+        ).format(chosen=chosen.name),
         style="dim",
     )
     return 0
@@ -144,18 +133,12 @@ def init(argv: list[str]) -> int:
     with Progress(space.database):
         pass
     if there:
-        print(
-            say(
-                "工作区早就有了，里面的东西都没有动：",
-                "the workspace is there already, and nothing in it was touched: ",
-            )
-            + str(space.root)
-        )
+        print(_("the workspace is there already, and nothing in it was touched: {folder}").format(folder=space.root))
     else:
-        print(say("工作区建好了：", "made a workspace: ") + str(space.root))
+        print(_("made a workspace: {folder}").format(folder=space.root))
     if not Path.cwd().is_relative_to(space.root) and not book.is_checkout():
-        print(say("进入它：", "go into it: ") + f'cd "{space.root}"')
-    print(say("下一步：fledge learn", "next: fledge learn"))
+        print(_('go into it: cd "{folder}"').format(folder=space.root))
+    print(_("next: fledge learn"))
     return 0
 
 
@@ -186,12 +169,12 @@ def paths(argv: list[str]) -> int:
     console = plain_console()
     for row in found:
         mark = "*" if row["chosen"] else " "
-        steps = say(f"{row['done']}/{row['steps']} 步", f"{row['done']} of {row['steps']} steps")
-        long = say(f"约 {span(row['minutes'])}", f"about {span(row['minutes'])}")
+        steps = _("{done} of {steps} steps").format(done=row["done"], steps=row["steps"])
+        long = _("about {minutes}").format(minutes=span(row["minutes"]))
         style = "bold" if row["chosen"] else None
         console.print(f"{mark} {row['name']:<7} {row['title']} · {long} · {steps}", style=style)
         console.print(f"    {row['about']}")
-    console.print(say("\n选一条：fledge learn path 名字", "\nchoose one: fledge learn path NAME"), style="dim")
+    console.print(_("\nchoose one: fledge learn path NAME"), style="dim")
     return 0
 
 
@@ -278,17 +261,16 @@ def done(argv: list[str]) -> int:
 
     step = find_step(flags.step)
     with open_progress() as progress:
-        _, evidence = current(progress)
+        __, evidence = current(progress)
         note_traces(progress, evidence, [step])
         seen = evidence.of(step)
         if seen is None and step.evidence:
             raise UserError(
-                say(
-                    f"'{step.subject}' 做完会留下痕迹，现在还没有：先运行 `{step.command}`。",
-                    f"'{step.subject}' leaves a trace when it is done, and there is none yet: run `{step.command}` first.",
+                _("'{subject}' leaves a trace when it is done, and there is none yet: run `{command}` first.").format(
+                    subject=step.subject, command=step.command
                 )
             )
         if seen is None:
             progress.add("done", step.subject)
-    print(say(f"记下了：{step.text}", f"noted: {step.text}") if seen is None else f"{step.text}: {seen}")
+    print(_("noted: {text}").format(text=step.text) if seen is None else f"{step.text}: {seen}")
     return 0

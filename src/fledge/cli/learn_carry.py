@@ -11,7 +11,7 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 
 @dataclass
@@ -30,14 +30,13 @@ def export(argv: list[str]) -> int:
         broken = progress.verify()
         if broken is not None:
             raise UserError(
-                say(
-                    f"学习记录从第 {broken} 条起和写下时不一样了，导出了也无法再导入；报告 `fledge learn report` 会写明这一点。",
-                    f"the progress log is not what was written from row {broken} on, so an export could not be imported; "
-                    "`fledge learn report` says so too.",
-                )
+                _(
+                    "the progress log is not what was written from row {broken} on, "
+                    "so an export could not be imported; `fledge learn report` says so too."
+                ).format(broken=broken)
             )
         count = progress.export(flags.file)
-    print(say(f"写了 {count} 条记录：{flags.file}", f"wrote {count} events: {flags.file}"))
+    print(_("wrote {count} events: {file}").format(count=count, file=flags.file))
     return 0
 
 
@@ -47,7 +46,7 @@ def import_(argv: list[str]) -> int:
 
     with open_progress() as progress:
         count = progress.import_(flags.file)
-    print(say(f"导入了 {count} 条新记录。", f"imported {count} new events."))
+    print(_("imported {count} new events.").format(count=count))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fledge.cli.flags import parse
 from fledge.cli.learn_view import finished, plain_console, span, sums
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.course.evidence import Evidence
@@ -45,8 +45,8 @@ def go(argv: list[str]) -> int:
         code = do(step, evidence)
         if code not in (0, None) or not at_terminal():
             return code or 0
-        if code is None or _answer(say("\n回车：下一步；q：先停在这里 > ", "\nEnter: go on; q: stop here > ")) in STOP:
-            print(say("停在这里；接着做：fledge learn go", "stopped; go on with: fledge learn go"))
+        if code is None or _answer(_("\nEnter: go on; q: stop here > ")) in STOP:
+            print(_("stopped; go on with: fledge learn go"))
             return 0
 
 
@@ -60,8 +60,8 @@ def do(step: Step, evidence: Evidence) -> int | None:
         return _judge_yourself(step)
     words = shlex.split(step.command)
     print(f"  {step.command}\n", flush=True)
-    if step.kind == "command" and (words[0] != "fledge" or not _yes(say("现在运行吗？", "Run it now?"))):
-        print(say("在终端里输入它，做完再回来。", "Type it in a terminal, and come back when it is done."))
+    if step.kind == "command" and (words[0] != "fledge" or not _yes(_("Run it now?"))):
+        print(_("Type it in a terminal, and come back when it is done."))
         return None
     return cli.main(words[1:])
 
@@ -75,14 +75,14 @@ def _exercise(step: Step, evidence: Evidence) -> int | None:
         return 0
     if code := cli.main(["exercise", "start", step.subject]):
         return code
-    print(say("写好并保存之后再回来。", "Come back when you have written it and saved the file."))
+    print(_("Come back when you have written it and saved the file."))
     return None
 
 
 def _judge_yourself(step: Step) -> int | None:
     from fledge import cli
 
-    return cli.main(["learn", "done", step.subject]) if _yes(say("做完了吗？", "Done?")) else None
+    return cli.main(["learn", "done", step.subject]) if _yes(_("Done?")) else None
 
 
 def at_terminal() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,12 +43,12 @@ def show_path(path: LearningPath, evidence: Evidence, console: Console) -> None:
             )
             console.print(f"        {seen or step.command}", style="dim" if seen else "cyan")
         for text in stage.later:
-            console.print(say(f"      以后才有：{text}", f"      comes later: {text}"), style="dim")
+            console.print(_("      comes later: {text}").format(text=text), style="dim")
     _show_checks(path, evidence, console)
 
 
 def _show_checks(path: LearningPath, evidence: Evidence, console: Console) -> None:
-    console.print(say("\n检查清单", "\nChecklist"), style="bold")
+    console.print(_("\nChecklist"), style="bold")
     for check in path.checks:
         console.print(f"  [{'x' if evidence.met(check, path) else ' '}] {check.text}")
 
@@ -56,20 +56,20 @@ def _show_checks(path: LearningPath, evidence: Evidence, console: Console) -> No
 def finished(path: LearningPath, evidence: Evidence, console: Console) -> None:
     from fledge.course.paths import all_paths
 
-    console.print(say("这条路径走完了。", "This path is done."), style="bold green")
+    console.print(_("This path is done."), style="bold green")
     _show_checks(path, evidence, console)
     names = list(all_paths())
     following = names[names.index(path.name) + 1 :]
     if following:
-        console.print(say("\n下一条：", "\nthe next one: ") + f"fledge learn path {following[0]}", style="cyan")
-    console.print(say("写一份报告：", "write a report: ") + "fledge learn report", style="cyan")
+        console.print(_("\nthe next one: fledge learn path {following}").format(following=following[0]), style="cyan")
+    console.print(_("write a report: fledge learn report"), style="cyan")
 
 
 def span(minutes: float) -> str:
     if minutes < 90:
         whole = max(1, round(minutes)) if minutes else 0
-        return say(f"{whole} 分钟", f"{whole} min")
-    return say(f"{minutes / 60:.1f} 小时", f"{minutes / 60:.1f} h")
+        return _("{whole} min").format(whole=whole)
+    return _("{minutes:.1f} h").format(minutes=minutes / 60)
 
 
 def plain_console() -> Console:

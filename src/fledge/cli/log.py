@@ -12,7 +12,7 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.course.workspace import Workspace
@@ -45,19 +45,9 @@ def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge log")
     asked = [flags.run is not None, flags.template is not None, flags.table]
     if sum(asked) != 1:
-        raise UserError(
-            say(
-                "请写其中一样：一次训练的名字 RUN、--template NAME 或 --table。",
-                "give one of these: the name of a RUN, --template NAME, or --table.",
-            )
-        )
+        raise UserError(_("give one of these: the name of a RUN, --template NAME, or --table."))
     if flags.run is None and (flags.against or flags.hypothesis or flags.conclusion):
-        raise UserError(
-            say(
-                "--against、--hypothesis 和 --conclusion 属于一次训练的记录：请写出它的名字 RUN。",
-                "--against, --hypothesis and --conclusion belong to the record of a RUN: name it.",
-            )
-        )
+        raise UserError(_("--against, --hypothesis and --conclusion belong to the record of a RUN: name it."))
     from fledge.course import notebook
     from fledge.course.evidence import find_runs
     from fledge.course.workspace import find_workspace
@@ -73,10 +63,7 @@ def main(argv: list[str]) -> int:
         against = find_run(flags.against, space) if flags.against else None
         if against and against.path.resolve() == run.path.resolve():
             raise UserError(
-                say(
-                    f"训练 '{run.name}' 不能和它自己比：请给 --against 写另一次训练。",
-                    f"'{run.name}' cannot be compared with itself: give --against another run.",
-                )
+                _("'{run}' cannot be compared with itself: give --against another run.").format(run=run.name)
             )
         beside = flags.out.absolute().parent if flags.out else space.log
         text = notebook.record(
@@ -97,9 +84,9 @@ def find_run(word: str, space: Workspace) -> Run:
         return Run(Path(word))
     runs = {run.name: run for run in reversed(find_runs(space))}  # the newest of a name wins
     if word not in runs:
-        listed = say("用 `fledge runs list` 列出各次训练。", " `fledge runs list` shows the training runs.")
-        hint = suggest(word, runs) or (listed if runs else say("还没有训练过。", " There are none yet."))
-        raise UserError(say(f"没有训练 '{word}'。{hint}", f"there is no run '{word}'.{hint}"))
+        listed = _(" `fledge runs list` shows the training runs.")
+        hint = suggest(word, runs) or (listed if runs else _(" There are none yet."))
+        raise UserError(_("there is no run '{word}'.{hint}").format(word=word, hint=hint))
     return runs[word]
 
 
@@ -112,10 +99,7 @@ def _give(text: str, flags: Flags) -> int:
         return 0
     if not write_once(flags.out, text):
         raise UserError(
-            say(
-                f"'{flags.out}' 已经存在，不会覆盖它：请换一个文件名。",
-                f"'{flags.out}' is there already and will not be overwritten: give another name.",
-            )
+            _("'{out}' is there already and will not be overwritten: give another name.").format(out=flags.out)
         )
     return _told(flags.out, flags)
 

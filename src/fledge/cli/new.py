@@ -13,7 +13,7 @@ from fledge import book
 from fledge.cli import new_check
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both
 
 SKELETONS = Path(__file__).resolve().parent / "skeletons"
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -22,9 +22,9 @@ Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 def main(argv: list[str]) -> int:
     return subverb(
         {
-            "lab": (lab, Text("一个对照实验", "a contrast experiment of the book")),
-            "exercise": (exercise, Text("一道由程序批改的练习", "an exercise that a program grades")),
-            "job": (job, Text("一种训练", "a way to train")),
+            "lab": (lab, both("a contrast experiment of the book")),
+            "exercise": (exercise, both("an exercise that a program grades")),
+            "job": (job, both("a way to train")),
         },
         argv,
         "fledge new",
@@ -52,7 +52,7 @@ def lab(argv: list[str]) -> int:
         name = f"exp{max(taken, default=0) + 1}_{name}"
     file = folder / f"{name}.py"
     _write(file, "lab.py")
-    print(say(f"写好了骨架 {_short(file)}", f"the skeleton is in {_short(file)}"))
+    print(_("the skeleton is in {file}").format(file=_short(file)))
     _next(f"fledge new lab {topic.name}/{name} --check")
     return 0
 
@@ -75,13 +75,11 @@ def exercise(argv: list[str]) -> int:
     from fledge.course.exercise import exercises
 
     if name in {other.name for other in exercises()}:
-        raise UserError(
-            say(f"已经有练习 '{name}' 了，换一个名字。", f"there is an exercise '{name}' already: take another name.")
-        )
+        raise UserError(_("there is an exercise '{name}' already: take another name.").format(name=name))
     folder = topic.path / "exercises" / name
     for template in sorted((SKELETONS / "exercise").iterdir()):
         _write(folder / template.stem, f"exercise/{template.stem}", name=name)
-    print(say(f"写好了骨架 {_short(folder)}", f"the skeleton is in {_short(folder)}"))
+    print(_("the skeleton is in {folder}").format(folder=_short(folder)))
     _next(f"fledge new exercise {name} --check")
     return 0
 
@@ -104,14 +102,12 @@ def job(argv: list[str]) -> int:
     from fledge.jobs import JOBS
 
     if name in JOBS:
-        raise UserError(
-            say(f"已经有训练 '{name}' 了，换一个名字。", f"there is a job '{name}' already: take another name.")
-        )
+        raise UserError(_("there is a job '{name}' already: take another name.").format(name=name))
     file = _checkout() / "src" / "fledge" / "jobs" / f"{name}.py"
     _write(file, "job.py", name=name, title="".join(word.capitalize() for word in name.split("_")))
-    print(say(f"写好了骨架 {_short(file)}", f"the skeleton is in {_short(file)}"))
+    print(_("the skeleton is in {file}").format(file=_short(file)))
     where = _short(file.with_name("__init__.py"))
-    print(say(f"在 {where} 的 JOBS 里加一行：", f"add this line to JOBS in {where}:"))
+    print(_("add this line to JOBS in {where}:").format(where=where))
     print(f'    "{name}": "fledge.jobs.{name}",')
     _next(f"fledge new job {name} --check")
     return 0
@@ -131,10 +127,7 @@ def _place(word: str, part: str) -> tuple[book.Topic, str]:
 def _name(word: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", word):
         raise UserError(
-            say(
-                f"'{word}' 不能用作名字：用小写字母、数字和下划线，以字母开头。",
-                f"'{word}' cannot be a name: use small letters, digits and underscores, a letter first.",
-            )
+            _("'{word}' cannot be a name: use small letters, digits and underscores, a letter first.").format(word=word)
         )
     return word
 
@@ -142,10 +135,9 @@ def _name(word: str) -> str:
 def _checkout() -> Path:
     if not book.is_checkout():
         raise UserError(
-            say(
-                "`fledge new` 往项目的源代码里写文件，而这里是安装好的 Fledge：先取得源代码，再在那里运行。",
-                "`fledge new` writes into the project's source code, and this Fledge is an installed one: get the source "
-                "code and run it there.",
+            _(
+                "`fledge new` writes into the project's source code, and this Fledge is an installed one: "
+                "get the source code and run it there."
             )
         )
     return book.checkout()
@@ -160,14 +152,13 @@ def _write(file: Path, template: str, **words: str) -> None:
     source = (SKELETONS / f"{template}.jinja").read_text(encoding="utf-8")
     text = jinja2.Template(source, keep_trailing_newline=True, undefined=jinja2.StrictUndefined).render(words)
     if not write_once(file, text):
-        raise UserError(say(f"'{file}' 已经在那里，没有改动。", f"'{file}' is there already, and stays as it is."))
+        raise UserError(_("'{file}' is there already, and stays as it is.").format(file=file))
 
 
 def _next(command: str) -> None:
     print(
-        say(
-            f"把里面的 TODO 都写好，再运行：{command}（步骤见 CONTRIBUTING.zh-CN.md）",
-            f"write everything that says TODO, then run: {command} (CONTRIBUTING.md has the steps)",
+        _("write everything that says TODO, then run: {command} (CONTRIBUTING.md has the steps)").format(
+            command=command
         )
     )
 

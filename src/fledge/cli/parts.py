@@ -11,7 +11,7 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, plural, say
+from fledge.lang import _, both, ngettext
 
 if TYPE_CHECKING:
     from fledge.api import LM
@@ -24,21 +24,15 @@ def main(argv: list[str]) -> int:
         {
             "list": (
                 _list,
-                Text("每个部件：是什么，你写的是否在用", "every part: what it is, and whether yours takes its place"),
+                both("every part: what it is, and whether yours takes its place"),
             ),
             "use": (
                 _use,
-                Text(
-                    "选 `--parts mine` 用你的哪些部件：写名字、--all 或 --none",
-                    "choose which of your parts `--parts mine` takes: names, --all or --none",
-                ),
+                both("choose which of your parts `--parts mine` takes: names, --all or --none"),
             ),
             "verify": (
                 _verify,
-                Text(
-                    "按一个模型的形状，把你的部件和参考实现比较：数值、梯度、dtype",
-                    "compare your parts with the reference on a model's shapes: values, gradients, dtypes",
-                ),
+                both("compare your parts with the reference on a model's shapes: values, gradients, dtypes"),
             ),
         },
         argv,
@@ -97,24 +91,19 @@ def _show(parts: list[Mine]) -> None:
     from fledge.parts.table import PARTS
 
     table = Table(box=None, pad_edge=False)
-    for head in (say("部件", "part"), say("是什么", "what it is"), say("练习", "exercise"), "--parts mine"):
+    for head in (_("part"), _("what it is"), _("exercise"), "--parts mine"):
         table.add_column(head)
-    yours = say("你的", "yours")
+    yours = _("yours")
     for part in parts:
         left_out = part.state == "passed" and not part.chosen
-        other = say("参考实现（你没选它）", "reference (not chosen)") if left_out else say("参考实现", "reference")
+        other = _("reference (not chosen)") if left_out else _("reference")
         whose = f"[green]{yours}[/]" if part.used else f"[dim]{other}[/]"
         table.add_row(part.name, str(PARTS[part.name].about), str(STATES[part.state]), whose)
     console = Console(highlight=False)
     console.print(table)
     used = sum(part.used for part in parts)
     bar = "█" * used + "░" * (len(parts) - used)
-    console.print(
-        say(
-            f"\n{bar}  {len(parts)} 个部件里有 {used} 个是你的",
-            f"\n{bar}  {used} of {len(parts)} parts are yours",
-        )
-    )
+    console.print(_("\n{bar}  {used} of {num_parts} parts are yours").format(bar=bar, used=used, num_parts=len(parts)))
     console.print(_next(parts), style="dim", soft_wrap=True)
 
 
@@ -123,14 +112,12 @@ def _next(parts: list[Mine]) -> str:
     for part in parts:
         if part.state in ("changed", "failing"):
             command = f"fledge check {part.name}"
-            return say(f"检查 {part.name}：{command}", f"check {part.name}: {command}")
+            return _("check {part}: {command}").format(part=part.name, command=command)
     for part in parts:
         if part.state == "not started":
             command = f"fledge exercise start {part.name}"
-            return say(f"写下一个：{command}", f"write the next one: {command}")
-    return say(
-        "用你的部件训练：fledge quickstart --parts mine", "train with your parts: fledge quickstart --parts mine"
-    )
+            return _("write the next one: {command}").format(command=command)
+    return _("train with your parts: fledge quickstart --parts mine")
 
 
 @dataclass
@@ -150,12 +137,7 @@ class UseFlags:
 def _use(argv: list[str]) -> int:
     flags = parse(UseFlags, argv, "fledge parts use")
     if bool(flags.names) + flags.all + flags.none != 1:
-        raise UserError(
-            say(
-                "`fledge parts use` 要么写部件的名字，要么写 --all 或 --none。",
-                "`fledge parts use` takes the names of parts, or --all, or --none.",
-            )
-        )
+        raise UserError(_("`fledge parts use` takes the names of parts, or --all, or --none."))
     from fledge.course.mine import choose
 
     parts = choose(None if flags.all else flags.names)
@@ -194,18 +176,10 @@ def _verify(argv: list[str]) -> int:
     for part in parts:
         if not part.file.is_file():
             raise UserError(
-                say(
-                    f"你还没写 {part.name}：从 `fledge exercise start {part.name}` 开始。",
-                    f"you have not written {part.name} yet: begin with `fledge exercise start {part.name}`.",
-                )
+                _("you have not written {part} yet: begin with `fledge exercise start {part}`.").format(part=part.name)
             )
     if not parts:
-        raise UserError(
-            say(
-                "还没有一个部件是你写的：`fledge parts list` 列出全部。",
-                "no part is yours yet: `fledge parts list` shows them all.",
-            )
-        )
+        raise UserError(_("no part is yours yet: `fledge parts list` shows them all."))
     import torch
 
     from fledge.device import pick_device, pick_precision
@@ -234,9 +208,9 @@ def _show_checks(checks: list[Check], *, all: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for head in (say("部件", "part"), say("精度", "dtype"), say("输入", "input"), say("比较的是", "compared")):
+    for head in (_("part"), _("dtype"), _("input"), _("compared")):
         table.add_column(head)
-    for head in (say("相差", "difference"), say("允许", "allowed")):
+    for head in (_("difference"), _("allowed")):
         table.add_column(head, justify="right")
     table.add_column("")
     for check in checks if all else _worst(checks):
@@ -250,17 +224,16 @@ def _show_checks(checks: list[Check], *, all: bool) -> None:
         if check.wrong:
             first.setdefault(check.part, check)
     for check in first.values():
-        line = [say(f"第 {check.line} 行", f"line {check.line}")] if check.line else []
+        line = [_("line {line}").format(line=check.line)] if check.line else []
         text = f"✗ {check.part} ({', '.join([*line, check.case, check.dtype])}): {check.wrong}"
         console.print(f"[red]{escape(text)}[/]", soft_wrap=True)
     same = len({check.part for check in checks}) - len(first)
     console.print(
-        plural(
+        ngettext(
+            "\n{same} part agrees with the reference (differences are shares of the largest number)",
+            "\n{same} parts agree with the reference (differences are shares of the largest number)",
             same,
-            f"\n{same} 个部件与参考实现一致（相差：占最大的数的份额）",
-            f"\n{same} part agrees with the reference (differences are shares of the largest number)",
-            f"\n{same} parts agree with the reference (differences are shares of the largest number)",
-        ),
+        ).format(same=same),
         soft_wrap=True,
     )
 

@@ -11,7 +11,7 @@ from fledge.cli import train as train_verb
 from fledge.errors import UserError
 from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -46,30 +46,21 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         jobs = "\n".join(f"  {job}" for job in JOBS)
         print(
-            say(
-                f"用法：fledge plan JOB [参数]\n      fledge plan --calibrate\n\n训练任务 JOB：\n{jobs}\n\n"
-                "预测内存和时间，并推荐设置；`fledge plan JOB --help` 列出所有参数。",
-                f"usage: fledge plan JOB [flags]\n       fledge plan --calibrate\n\njobs:\n{jobs}\n\n"
-                "Predicts memory and minutes and proposes settings; `fledge plan JOB --help` lists the flags.",
-            )
+            _(
+                "usage: fledge plan JOB [flags]\n       fledge plan --calibrate\n\njobs:\n{jobs}\n\n"
+                "Predicts memory and minutes and proposes settings; `fledge plan JOB --help` lists the flags."
+            ).format(jobs=jobs)
         )
         return 0
     if argv[0].startswith("-"):
         if "--calibrate" not in argv:
-            names = say("、", ", ").join(JOBS)
-            raise UserError(
-                say(
-                    f"`fledge plan` 后面先写训练任务（{names}），或者写 --calibrate。",
-                    f"`fledge plan` begins with a job ({names}) or with --calibrate.",
-                )
-            )
+            names = commas(JOBS)
+            raise UserError(_("`fledge plan` begins with a job ({names}) or with --calibrate.").format(names=names))
         return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
     job, *rest = argv
     chosen, settings = train_verb.requested(job, rest, Extra, f"fledge plan {job}")
     if chosen.price is not None and chosen.price < 0:
-        raise UserError(
-            say(f"--price 是 {chosen.price:g}，但不能小于 0。", f"--price is {chosen.price:g}; it must be 0 or more.")
-        )
+        raise UserError(_("--price is {price:g}; it must be 0 or more.").format(price=chosen.price))
     return show(job, job_config(job, **settings), set(settings), chosen)
 
 
@@ -132,11 +123,10 @@ def calibrate(chosen: CalibrateFlags) -> int:
         return 0
     if not found:
         print(
-            say(
-                f"{runs_root()} 里还没有可用的训练:先运行 fledge plan pretrain 测一次速度,再训练一次,然后校准。",
-                f"no run in {runs_root()} has both a plan from a measured speed and an outcome yet: let `fledge plan pretrain` "
-                "measure this machine, train once, then calibrate.",
-            )
+            _(
+                "no run in {folder} has both a plan from a measured speed and an outcome yet: "
+                "let `fledge plan pretrain` measure this machine, train once, then calibrate."
+            ).format(folder=runs_root())
         )
         return 0
     from fledge.cli.plan_view import calibration_table

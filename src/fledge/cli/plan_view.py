@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fledge.lang import say
+from fledge.lang import N_, _, commas, pgettext
 from fledge.planning.profiles import asked
 
 if TYPE_CHECKING:
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from fledge.planning.profiles import Proposal
 
 TERMS = {  # of a plan's memory
-    "weights": ("权重", "weights"),
-    "optimizer state": ("优化器状态", "optimizer state"),
-    "frozen models": ("冻结的模型", "frozen models"),
-    "gradients": ("梯度", "gradients"),
-    "gradients in flight": ("传递中的梯度", "gradients in flight"),
-    "norms": ("归一化", "norms"),
-    "projection inputs": ("投影的输入", "projection inputs"),
-    "attention": ("注意力的 q k v", "attention"),
-    "attention weights": ("注意力矩阵 T×T", "attention weights"),
-    "feed-forward": ("前馈层", "feed-forward"),
-    "weights in half precision": ("半精度权重副本", "weights in half precision"),
-    "block inputs": ("每层的输入", "block inputs"),
-    "positions, mask, last norm": ("位置、掩码、末层归一化", "positions, mask, last norm"),
-    "loss": ("损失(词表 logits)", "loss"),
-    "optimizer work": ("优化器的临时量", "optimizer work"),
-    "Python and libraries": ("Python 和各个库", "Python and libraries"),
-    "text and tokenizer": ("文本和训练分词器", "text and tokenizer"),
-    "fragmentation": ("分配器的碎片", "fragmentation"),
+    "weights": N_("weights"),
+    "optimizer state": N_("optimizer state"),
+    "frozen models": N_("frozen models"),
+    "gradients": N_("gradients"),
+    "gradients in flight": N_("gradients in flight"),
+    "norms": N_("norms"),
+    "projection inputs": N_("projection inputs"),
+    "attention": N_("attention"),
+    "attention weights": N_("attention weights"),
+    "feed-forward": N_("feed-forward"),
+    "weights in half precision": N_("weights in half precision"),
+    "block inputs": N_("block inputs"),
+    "positions, mask, last norm": N_("positions, mask, last norm"),
+    "loss": N_("loss"),
+    "optimizer work": N_("optimizer work"),
+    "Python and libraries": N_("Python and libraries"),
+    "text and tokenizer": N_("text and tokenizer"),
+    "fragmentation": N_("fragmentation"),
 }
 MOMENTS = {
-    "loss": ("算损失时", "computing the loss"),
-    "backward": ("反向传播开始时", "the start of backward"),
-    "end of backward": ("反向传播结束时", "the end of backward"),
-    "optimizer": ("更新参数时", "the update"),
+    "loss": N_("computing the loss"),
+    "backward": N_("the start of backward"),
+    "end of backward": N_("the end of backward"),
+    "optimizer": N_("the update"),
 }
 
 
@@ -61,72 +61,71 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
     for name, values in rows_of(plans):
         table.add_row(name, *values)
     console.print(table)
-    console.print(say("为什么这样选", "why"), style="bold")
+    console.print(_("why"), style="bold")
     why = Table.grid(padding=(0, 1))
     why.add_column(no_wrap=True)
     why.add_column()
     for name, title in REASONS:
         for who, reason in reasons_of([(str(p.profile.title), p.reasons[name]) for p in found if name in p.reasons]):
-            why.add_row(f"  {say(*title)}{f' ({who})' if who else ''}", reason)
+            why.add_row(f"  {title}{f' ({who})' if who else ''}", reason)
     console.print(why)
     usual = found[min(1, len(found) - 1)]
     standard = usual.plan
-    moment = say(*MOMENTS[standard.moment])
+    moment = str(MOMENTS[standard.moment])
     console.print(
-        say(
-            f"内存花在哪里({usual.profile.title}档,最高点在{moment})",
-            f"where the memory goes ({usual.profile.title}; highest at {moment})",
-        ),
+        _("where the memory goes ({title}; highest at {moment})").format(title=usual.profile.title, moment=moment),
         style="bold",
     )
     for name, size_ in sorted(standard.memory.items(), key=lambda item: -item[1])[:6]:
-        console.print(f"  {say(*TERMS[name])}: {amount(size_ / 2**20)}")
+        console.print(f"  {TERMS[name]}: {amount(size_ / 2**20)}")
     print_notes(console, plans)
-    console.print(say("开始训练:", "to start: ") + f"fledge train {job} … --profile {usual.profile.name}", style="dim")
+    console.print(
+        _("to start: fledge train {job} … --profile {profile}").format(job=job, profile=usual.profile.name), style="dim"
+    )
 
 
 REASONS = [
-    ("model", ("模型", "model")),
-    ("budget", ("时长", "duration")),
-    ("epochs", ("遍数", "epochs")),
-    ("seq_len", ("行长", "row length")),
-    ("batch_size", ("批大小", "batch size")),
-    ("accumulation_steps", ("累积", "accumulation")),
-    ("checkpoint_activations", ("重算", "checkpointing")),
-    ("precision", ("精度", "precision")),
+    ("model", N_("model")),
+    ("budget", N_("duration")),
+    ("epochs", N_("epochs")),
+    ("seq_len", N_("row length")),
+    ("batch_size", N_("batch size")),
+    ("accumulation_steps", N_("accumulation")),
+    ("checkpoint_activations", N_("checkpointing")),
+    ("precision", N_("precision")),
 ]
 
 
 def rows_of(plans: Sequence[Plan]) -> Iterator[tuple[str, Iterable[str]]]:
     """(name, value for each profile)."""
 
-    yield say("模型", "model"), (model_of(plan) for plan in plans)
-    yield say("参数", "parameters"), (f"{plan.shape.num_parameters()['total'] / 1e6:.1f}M" for plan in plans)
-    yield say("词表", "vocabulary"), (f"{plan.shape.vocab_size:,}" for plan in plans)
-    yield say("行长 (词元)", "row length (tokens)"), (str(plan.config.seq_len) for plan in plans)
-    yield say("批大小 (行)", "batch size (rows)"), (str(plan.config.batch_size) for plan in plans)
-    yield say("累积次数", "accumulation steps"), (str(plan.config.accumulation_steps) for plan in plans)
-    yield say("精度", "precision"), (plan.step.precision for plan in plans)
-    used, unused = say("是", "yes"), say("否", "no")
-    yield say("激活重算", "checkpointing"), (used if plan.step.checkpoint else unused for plan in plans)
-    yield say("内存 / 可用", "memory of usable"), (memory_of(plan) for plan in plans)
-    yield say("时间", "time"), (duration(plan.total_seconds) for plan in plans)
-    yield say("步数", "steps"), (f"{plan.steps:,}" for plan in plans)
-    yield say("词元 / 秒", "tokens a second"), (f"{plan.tokens_per_second:,.0f}" for plan in plans)
-    yield say("读文本 (遍)", "readings of the text"), (f"{plan.readings:.2g}" for plan in plans)
+    yield _("model"), (model_of(plan) for plan in plans)
+    yield _("parameters"), (f"{plan.shape.num_parameters()['total'] / 1e6:.1f}M" for plan in plans)
+    yield _("vocabulary"), (f"{plan.shape.vocab_size:,}" for plan in plans)
+    yield _("row length (tokens)"), (str(plan.config.seq_len) for plan in plans)
+    yield _("batch size (rows)"), (str(plan.config.batch_size) for plan in plans)
+    yield _("accumulation steps"), (str(plan.config.accumulation_steps) for plan in plans)
+    yield _("precision"), (plan.step.precision for plan in plans)
+    used, unused = _("yes"), _("no")
+    yield _("checkpointing"), (used if plan.step.checkpoint else unused for plan in plans)
+    yield _("memory of usable"), (memory_of(plan) for plan in plans)
+    yield _("time"), (duration(plan.total_seconds) for plan in plans)
+    yield _("steps"), (f"{plan.steps:,}" for plan in plans)
+    yield _("tokens a second"), (f"{plan.tokens_per_second:,.0f}" for plan in plans)
+    yield _("readings of the text"), (f"{plan.readings:.2g}" for plan in plans)
     if plans[0].cost is not None:
-        yield say("费用", "cost"), (f"{plan.cost:,.2f}" for plan in plans)
+        yield _("cost"), (f"{plan.cost:,.2f}" for plan in plans)
 
 
 COLUMNS = [  # of `--cards`: title, width
-    (("档", "profile"), 14),
-    (("模型", "model"), 12),
-    (("批×行长×累积", "rows×len×acc"), 13),
-    (("重算", "ckpt"), 5),
-    (("内存", "memory"), 8),
-    (("时间", "time"), 10),
-    (("词元/秒", "tokens/s"), 9),
-    (("费用", "cost"), 7),
+    (N_("profile"), 14),
+    (N_("model"), 12),
+    (N_("rows×len×acc"), 13),
+    (N_("ckpt"), 5),
+    (N_("memory"), 8),
+    (N_("time"), 10),
+    (N_("tokens/s"), 9),
+    (N_("cost"), 7),
 ]
 
 
@@ -137,7 +136,7 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
     costs = any(proposal.plan.cost is not None for made in found.values() for proposal in made)
     columns = COLUMNS if costs else COLUMNS[:-1]
     table = _grid(columns)
-    table.add_row(*(f"[dim]{say(*title)}[/]" for title, _ in columns))
+    table.add_row(*(f"[dim]{title}[/]" for title, _ in columns))
     console.print(table)
     for machine, made in found.items():
         console.print(f"{machine.name}", style="bold", no_wrap=True, overflow="ellipsis")
@@ -148,7 +147,7 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
                 f" {proposal.profile.title}",
                 model_of(plan),
                 f"{config.batch_size}×{config.seq_len}×{config.accumulation_steps}",
-                say("是", "yes") if plan.step.checkpoint else "",
+                _("yes") if plan.step.checkpoint else "",
                 amount(plan.total_mb) + ("" if plan.fits else "!"),
                 duration(plan.total_seconds),
                 f"{plan.tokens_per_second:,.0f}",
@@ -156,7 +155,7 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
             )
         console.print(table)
     if any(not proposal.plan.fits for made in found.values() for proposal in made):
-        console.print(say("! 放不下:换更小的模型或更短的行。", "! does not fit: take a smaller model or shorter rows."))
+        console.print(_("! does not fit: take a smaller model or shorter rows."))
     for source in dict.fromkeys(machine.source() for machine in found):
         console.print(source, style="dim")
     print_notes(console, [proposal.plan for made in found.values() for proposal in made])
@@ -171,7 +170,7 @@ def _grid(columns: Sequence[tuple[object, int]]) -> Table:
 
 def print_notes(console: Console, plans: Iterable[Plan]) -> None:
     for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        console.print(say("注意:", "note: ") + note, style="yellow")
+        console.print(_("note: {note}").format(note=note), style="yellow")
 
 
 def calibration_table(found: Sequence[Outcome], fitted: Mapping[str, Calibration]) -> None:
@@ -180,13 +179,13 @@ def calibration_table(found: Sequence[Outcome], fitted: Mapping[str, Calibration
     for key, factors in fitted.items():
         console.print(key, style="bold")
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        per = say("秒 / 百万词元", "seconds a million tokens")
-        memory = say("内存 MB", "memory MB")
-        table.add_column(say("训练", "run"))
-        for title in (say("预测", "predicted"), say("实际", "actual"), say("比", "ratio")):
-            table.add_column(f"{title}\n{per}" if title == say("预测", "predicted") else title, justify="right")
-        for title in (say("预测", "predicted"), say("实际", "actual"), say("比", "ratio")):
-            table.add_column(f"{title}\n{memory}" if title == say("预测", "predicted") else title, justify="right")
+        per = _("seconds a million tokens")
+        memory = _("memory MB")
+        table.add_column(pgettext("heading", "run"))
+        for title in (_("predicted"), _("actual"), _("ratio")):
+            table.add_column(f"{title}\n{per}" if title == _("predicted") else title, justify="right")
+        for title in (_("predicted"), _("actual"), _("ratio")):
+            table.add_column(f"{title}\n{memory}" if title == _("predicted") else title, justify="right")
         for outcome in found:
             if outcome.key == key:
                 seconds, size = outcome.seconds_a_million, outcome.memory_mb
@@ -197,9 +196,8 @@ def calibration_table(found: Sequence[Outcome], fitted: Mapping[str, Calibration
                 )
         console.print(table)
         console.print(
-            say(
-                f"以后的计划:时间 ×{factors.time:.2f},内存 ×{factors.memory:.2f};{factors.words()}",
-                f"later plans: time ×{factors.time:.2f}, memory ×{factors.memory:.2f}; {factors.words()}",
+            _("later plans: time ×{time:.2f}, memory ×{memory:.2f}; {words}").format(
+                time=factors.time, memory=factors.memory, words=factors.words()
             )
         )
 
@@ -211,14 +209,14 @@ def reasons_of(reasons: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         grouped.setdefault(reason, []).append(profile)
     if len(grouped) == 1:
         return [("", reason) for reason in grouped]
-    return [(say("、", ", ").join(profiles), reason) for reason, profiles in grouped.items()]
+    return [(commas(profiles), reason) for reason, profiles in grouped.items()]
 
 
 def text_of(size: Size) -> str:
     megabytes = f"{size.num_bytes / 1e6:,.1f} MB" if size.num_bytes < 1e7 else f"{size.num_bytes / 1e6:,.0f} MB"
     if size.assumed:
-        return say(f"假设有 {megabytes} 文本(用 --data 给出你的)", f"{megabytes} of text assumed (--data names yours)")
-    return say(f"{megabytes} 文本", f"{megabytes} of text")
+        return _("{megabytes} of text assumed (--data names yours)").format(megabytes=megabytes)
+    return _("{megabytes} of text").format(megabytes=megabytes)
 
 
 def model_of(plan: Plan) -> str:
@@ -240,9 +238,9 @@ def amount(megabytes: float) -> str:
 def duration(seconds: float) -> str:
     """Rounded to what a prediction can know."""
     if seconds < 90:
-        return say(f"{seconds:.0f} 秒", f"{seconds:.0f} s")
+        return _("{seconds:.0f} s").format(seconds=seconds)
     if seconds < 5400:
-        return say(f"{seconds / 60:.0f} 分", f"{seconds / 60:.0f} min")
+        return _("{minutes:.0f} min").format(minutes=seconds / 60)
     if seconds < 48 * 3600:
-        return say(f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} h")
-    return say(f"{seconds / 86400:.1f} 天", f"{seconds / 86400:.1f} days")
+        return _("{hours:.1f} h").format(hours=seconds / 3600)
+    return _("{days:.1f} days").format(days=seconds / 86400)

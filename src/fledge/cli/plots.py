@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.drawing import bitmap_settings, cjk_font, drawable
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import N_, _, both, commas
 from fledge.records import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = {
-    "steps": ("step", ("步数", "steps")),
-    "tokens": ("tokens", ("词元数", "tokens")),
-    "seconds": ("seconds", ("秒", "seconds")),
+    "steps": ("step", N_("steps")),
+    "tokens": ("tokens", N_("tokens")),
+    "seconds": ("seconds", N_("seconds")),
 }
 
 
@@ -32,9 +32,7 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
     from matplotlib.figure import Figure
 
     if by_kind and len(runs) != 1:
-        raise UserError(
-            say("--by-kind 一次只画一次训练：请只写一个名字。", "--by-kind draws one run: name exactly one.")
-        )
+        raise UserError(_("--by-kind draws one run: name exactly one."))
     font = cjk_font()
     with matplotlib.rc_context(bitmap_settings()):
         panels = [_kinds] if by_kind else [_loss, _bpb]
@@ -43,23 +41,18 @@ def plot_runs(runs: Sequence[Run], out: Path, *, x: str = "steps", by_kind: bool
         for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0]):
             lines = panel(axes, runs, AXES[x][0], font)
             drawn += lines
-            axes.set_xlabel(drawable(Text(*AXES[x][1])))
+            axes.set_xlabel(drawable(AXES[x][1]))
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
             if lines:
                 axes.legend(frameon=False, fontsize="small")
         if not drawn:
-            what = say("loss 或 val_bpb", "loss or val_bpb")
+            what = _("loss or val_bpb")
             if by_kind:
-                what = say(
-                    "val_bits_by_kind（只有世界的文本才分种类）", "val_bits_by_kind (only the world's texts have kinds)"
-                )
-            names = say("、", ", ").join(run.name for run in runs)
+                what = _("val_bits_by_kind (only the world's texts have kinds)")
+            names = commas(run.name for run in runs)
             raise UserError(
-                say(
-                    f"没有可画的：{names} 没有记下随 {x} 变化的 {what}。",
-                    f"nothing to draw: {names} logged no {what} over {x}.",
-                )
+                _("nothing to draw: {names} logged no {what} over {x}.").format(names=names, what=what, x=x)
             )
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=130)
@@ -78,24 +71,24 @@ def points(run: Run, x: str, y: str, kind: str | None = None) -> tuple[list[floa
 
 
 def _loss(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
-    axes.set_ylabel(drawable(Text("损失(nat / token)", "loss (nats per token)")))
+    axes.set_ylabel(drawable(both("loss (nats per token)")))
     drawn = _lines(axes, runs, x, "loss", font)
     if drawn:
-        _landmarks(axes, runs, "start", drawable(Text("起点 ln V", "start: ln V")))
+        _landmarks(axes, runs, "start", drawable(both("start: ln V")))
     return drawn
 
 
 def _bpb(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
-    axes.set_ylabel(drawable(Text("验证集 比特 / 字节", "validation, bits per byte")))
+    axes.set_ylabel(drawable(both("validation, bits per byte")))
     drawn = _lines(axes, runs, x, "val_bpb", font)
     if drawn:
-        _landmarks(axes, runs, "floor", drawable(Text("下限(文本的熵)", "floor: the text's entropy")))
+        _landmarks(axes, runs, "floor", drawable(both("floor: the text's entropy")))
     return drawn
 
 
 def _kinds(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
     (run,) = runs
-    axes.set_ylabel(drawable(Text("验证集 比特 / 字节", "validation, bits per byte")))
+    axes.set_ylabel(drawable(both("validation, bits per byte")))
     floors: dict[str, Any] = run.info.get("landmarks", {}).get("floor_by_kind", {})
     kinds = sorted({kind for row in run.metrics() for kind in row.get("val_bits_by_kind") or {}})
     for kind in kinds:
@@ -108,7 +101,7 @@ def _kinds(axes: Axes, runs: Sequence[Run], x: str, font: str | None) -> int:
             [],
             color="0.45",
             linestyle=":",
-            label=drawable(Text("各类的下限(熵)", "each kind's floor: its entropy")),
+            label=drawable(both("each kind's floor: its entropy")),
         )
     return len(kinds)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.cli import flags
 from fledge.cli.parts import Choice
-from fledge.lang import language, say
+from fledge.lang import N_, _, language
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +81,7 @@ QUESTIONS = {
 }
 
 
-STAGES = {"pretrain": ("预训练之后", "after pretraining"), "sft": ("微调之后", "after SFT")}
+STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
 
 def main(argv: list[str]) -> int:
@@ -138,18 +138,15 @@ def _write_world(world: World, recipe: Recipe) -> list[dict[str, Any]]:
     from fledge.world.text import documents
 
     _heading(
-        say(
-            f"第 1 步 · 世界：{len(world.facts)} 个事实，写成中英文短文",
-            f"Step 1 · The world: {len(world.facts)} facts, written down in Chinese and English",
+        _("Step 1 · The world: {num_facts} facts, written down in Chinese and English").format(
+            num_facts=len(world.facts)
         )
     )
     found = list(documents(world, num_bytes=recipe.text_bytes))
     for document in found[:6]:
         print(f"    {document.text.splitlines()[0]}")
     size = sum(len(document.text.encode("utf-8")) for document in found)
-    print(
-        say(f"  共 {len(found):,} 篇，{size / 1e6:.1f} MB", f"  {len(found):,} documents, {size / 1e6:.1f} MB in all")
-    )
+    print(_("  {length:,} documents, {megabytes:.1f} MB in all").format(length=len(found), megabytes=size / 1e6))
     return [_row(document) for document in found]
 
 
@@ -163,7 +160,7 @@ def _train_tokenizer(world: World, recipe: Recipe, documents: list[dict[str, Any
     from fledge.tokenizer import Tokenizer
     from fledge.world.chat import conversations
 
-    _heading(say("第 2 步 · 分词器：把文字切成词元", "Step 2 · Tokenizer: cutting text into tokens"))
+    _heading(_("Step 2 · Tokenizer: cutting text into tokens"))
     chats = [
         "\n".join(f"{m['role']}\n{m['content']}" for m in row["conversations"]) for row in conversations(world, 2000)
     ]
@@ -185,14 +182,13 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
     from fledge.world.stats import floor as entropy_floor
     from fledge.world.text import documents as write
 
-    _heading(say("第 3 步 · 预训练：学会接着写下去", "Step 3 · Pretraining: learning to go on writing"))
+    _heading(_("Step 3 · Pretraining: learning to go on writing"))
     val = list(write(world, recipe.probes * 15, split="validation"))
     floor = entropy_floor(val)
     line = f"{floor.total.floor:.3f}"
     print(
-        say(
-            f"  验证集的熵下限是每字节 {line} 比特（bpb）：任何模型都不可能更低。",
-            f"  The validation text has an entropy floor of {line} bits per byte (bpb): no model can be below it.",
+        _("  The validation text has an entropy floor of {line} bits per byte (bpb): no model can be below it.").format(
+            line=line
         )
     )
     return train(
@@ -223,7 +219,7 @@ def _fine_tune(
     from fledge.api import train
     from fledge.world.chat import conversations
 
-    _heading(say("第 4 步 · 指令微调（SFT）：学会回答", "Step 4 · Supervised fine-tuning (SFT): learning to answer"))
+    _heading(_("Step 4 · Supervised fine-tuning (SFT): learning to answer"))
     rows = list(conversations(world, recipe.conversations))
     held_out = recipe.conversations // 50
     return train(
@@ -248,7 +244,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice
     from fledge.api import load
     from fledge.evaluate.world import evaluate_world
 
-    _heading(say("第 5 步 · 测量：每个阶段改变了什么", "Step 5 · Measuring what each stage changed"))
+    _heading(_("Step 5 · Measuring what each stage changed"))
     reports = {}
     for name, run in stages.items():
         lm = load(run.name, **vars(whose))
@@ -267,37 +263,33 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
     from fledge.evaluate.report import FAMILIES
 
     first = next(iter(reports.values()))
-    table = Table(title=say("每个阶段之后的同一组测量", "The same measures after every stage"))
+    table = Table(title=_("The same measures after every stage"))
     table.add_column("")
     for name in reports:
-        table.add_column(say(*STAGES[name]), justify="right")
-    table.add_column(say("下限 / 瞎猜", "floor / chance"), justify="right")
+        table.add_column(str(STAGES[name]), justify="right")
+    table.add_column(_("floor / chance"), justify="right")
     bits = [f"{report.bits['all'].bpb:.3f}" for report in reports.values()]
-    table.add_row(
-        say("每字节比特数（越低越好）", "bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}"
-    )
+    table.add_row(_("bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}")
     for family in MEASURES:
         rates = [report.rates[family] for report in reports.values()]
         shown = [f"{rate.value:.0%}" for rate in rates]
-        table.add_row(say(*FAMILIES[family]), *shown, f"{rates[0].chance:.0%}")
+        table.add_row(str(FAMILIES[family]), *shown, f"{rates[0].chance:.0%}")
     console().print(table)
     n, last = first.rates["fact_seen_form"].n, reports["sft"].rates["fact_seen_form"].interval
     print(
-        say(
-            f"  每格约 {n} 道题；例如第一行事实最后一格的 95% 置信区间是 {last[0]:.0%}–{last[1]:.0%}。"
-            f"完整报告：fledge eval {tuned.name}",
-            f"  About {n} questions a cell; the 95 % interval of the last fact cell is {last[0]:.0%} to {last[1]:.0%}. "
-            f"The whole report: fledge eval {tuned.name}",
-        )
+        _(
+            "  About {n} questions a cell; the 95 % interval of the last fact cell is {low:.0%} to {high:.0%}. "
+            "The whole report: fledge eval {tuned}"
+        ).format(n=n, low=last[0], high=last[1], tuned=tuned.name)
     )
-    print(say(f"  一共用了 {seconds / 60:.1f} 分钟。", f"  All of this took {seconds / 60:.1f} minutes."))
+    print(_("  All of this took {minutes:.1f} minutes.").format(minutes=seconds / 60))
 
 
 def _sample_conversation(world: World, pretrained: Run, run: Run, whose: Choice) -> None:
     """Without a terminal: one conversation, and how to have another."""
     from fledge.api import load
 
-    _heading(say("对话样例", "A sample conversation"))
+    _heading(_("A sample conversation"))
     lm = load(run.name, **vars(whose))
     for asked in questions(world, language()):
         print(
@@ -316,10 +308,8 @@ def _chat(pretrained: Run, run: Run, whose: Choice) -> None:
 
 def _what_next(pretrained: Run, run: Run) -> None:
     print(
-        say(
-            f"\n  再聊一次：fledge chat {run.name}\n  画出曲线：fledge runs plot {pretrained.name} --by-kind\n"
-            "  用你自己的文字：fledge train pretrain --data 你的文件.txt --budget 5m",
-            f"\n  chat again:    fledge chat {run.name}\n  see the curve: fledge runs plot {pretrained.name} --by-kind\n"
-            "  your own text: fledge train pretrain --data yours.txt --budget 5m",
-        )
+        _(
+            "\n  chat again:    fledge chat {run}\n  see the curve: fledge runs plot {pretrained} --by-kind\n"
+            "  your own text: fledge train pretrain --data yours.txt --budget 5m"
+        ).format(run=run.name, pretrained=pretrained.name)
     )

@@ -14,7 +14,7 @@ import tyro
 from fledge import book
 from fledge.cli.flags import parse
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,12 +52,7 @@ def main(argv: list[str]) -> int:
     items = [quiz.item(flags.item)] if flags.item else list(quiz.items)
     given = None if flags.answers is None else _given(flags.answers, items)
     if given is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError(
-            say(
-                "测验要在终端里回答；脚本请用 --answers a,bc,2.0。",
-                "a quiz is answered in a terminal; scripts give --answers a,bc,2.0.",
-            )
-        )
+        raise UserError(_("a quiz is answered in a terminal; scripts give --answers a,bc,2.0."))
     console = Console(highlight=False, markup=False, stderr=flags.json, soft_wrap=given is not None)
     seed = flags.seed if given is not None or flags.seed is not None else random.SystemRandom().randrange(2**32)
     rows: list[dict[str, Any]] = []
@@ -89,10 +84,7 @@ def _given(text: str, items: list[Item]) -> dict[str, str]:
             unknown = sorted(found.keys() - {item.id for item in items})
             if unknown:
                 raise UserError(
-                    say(
-                        f"'{text}' 回答了 '{unknown[0]}'，而这里没有这道题。",
-                        f"'{text}' answers '{unknown[0]}', which is no question here.",
-                    )
+                    _("'{text}' answers '{unknown}', which is no question here.").format(text=text, unknown=unknown[0])
                 )
             return {name: _word(answer) for name, answer in found.items()}
         answers = [_word(answer) for answer in found]
@@ -100,9 +92,8 @@ def _given(text: str, items: list[Item]) -> dict[str, str]:
         answers = text.split(",")
     if len(answers) != len(items):
         raise UserError(
-            say(
-                f"--answers 给了 {len(answers)} 个答案，而这里有 {len(items)} 道题。",
-                f"--answers gives {len(answers)} answers, and there are {len(items)} questions.",
+            _("--answers gives {num_answers} answers, and there are {num_items} questions.").format(
+                num_answers=len(answers), num_items=len(items)
             )
         )
     return {item.id: answer for item, answer in zip(items, answers)}
@@ -113,21 +104,12 @@ def _read(path: Path) -> Any:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         if isinstance(error, json.JSONDecodeError):
-            why = say(
-                f"第 {error.lineno} 行不是正确的 JSON（{error.msg}）", f"line {error.lineno} is not JSON ({error.msg})"
-            )
+            why = _("line {line} is not JSON ({msg})").format(line=error.lineno, msg=error.msg)
         else:
-            why = getattr(error, "strerror", None) or say("不是 UTF-8 编码", "not UTF-8")
-        raise UserError(
-            say(f"答案文件 '{path}' 读不了：{why}。", f"the answers '{path}' cannot be read: {why}.")
-        ) from error
+            why = getattr(error, "strerror", None) or _("not UTF-8")
+        raise UserError(_("the answers '{path}' cannot be read: {why}.").format(path=path, why=why)) from error
     if not isinstance(found, (dict, list)):
-        raise UserError(
-            say(
-                f"'{path}' 里应该是一列答案，或者 {{题目: 答案}}。",
-                f"'{path}' must hold a list of answers, or {{question: answer}}.",
-            )
-        )
+        raise UserError(_("'{path}' must hold a list of answers, or {{question: answer}}.").format(path=path))
     return found
 
 
@@ -158,17 +140,17 @@ def _ask(
 
     shown = arrange(item, seed)
     hint = {
-        "single": say("写一个字母", "one letter"),
-        "multiple": say("可多选，如 ac", "one letter or more, e.g. ac"),
-        "numeric": say("写一个数", "a number"),
-        "order": say("按顺序写字母，如 cab", "letters in order, e.g. cab"),
+        "single": _("one letter"),
+        "multiple": _("one letter or more, e.g. ac"),
+        "numeric": _("a number"),
+        "order": _("letters in order, e.g. cab"),
     }[item.kind]
     console.print(f"\n{place}  {item.question}", style="bold")
     for at, number in enumerate(shown):
         console.print(f"  {LETTERS[at]}. {item.options[number].text}")
     if given is not None:
         chosen = given[item.id]
-    elif (chosen := _answer(item, shown, say(f"（{hint}，q 结束）> ", f"({hint}; q to stop) > "), console)) is None:
+    elif (chosen := _answer(item, shown, _("({hint}; q to stop) > ").format(hint=hint), console)) is None:
         return None
     verdict = judge(item, chosen)
     _tell(quiz, item, verdict, shown, console)
@@ -208,33 +190,33 @@ def _tell(quiz: Quiz, item: Item, verdict: Verdict, shown: list[int], console: C
     from fledge.course.quiz import LETTERS
 
     if verdict.right:
-        console.print(say("对。", "Right."), style="green")
+        console.print(_("Right."), style="green")
     else:
         answer = f"{item.answer:.10g}"
         if item.kind != "numeric":
             between = " → " if item.kind == "order" else ""
             answer = between.join(LETTERS[shown.index(number)] for number in item.correct)
             answer = answer if item.kind == "order" else "".join(sorted(answer))
-        console.print(say(f"不对，答案是 {answer}。", f"Not quite: the answer is {answer}."), style="red")
+        console.print(_("Not quite: the answer is {answer}.").format(answer=answer), style="red")
     for about, why in verdict.reasons:
-        text = say(f"{about}：{why}", f"{about}: {why}") if about else str(why)
+        text = _("{about}: {why}").format(about=about, why=why) if about else str(why)
         console.print(f"  {text}", style="dim" if verdict.right else None)
     for lab in verdict.labs:
         console.print(
-            say("  亲眼看看：", "  See for yourself: ") + f"fledge lab run {quiz.topic.name}/{lab}", style="cyan"
+            _("  See for yourself: fledge lab run {topic}/{lab}").format(topic=quiz.topic.name, lab=lab), style="cyan"
         )
 
 
 def _close(quiz: Quiz, rows: list[dict[str, Any]], onward: list[str], console: Console) -> None:
     """k of n, what to look at again, and the next step of the path."""
     if not rows:
-        console.print(say("没有回答，什么都没记。", "Nothing was answered, and nothing recorded."))
+        console.print(_("Nothing was answered, and nothing recorded."))
         return
     wrong = [row for row in rows if not row["right"]]
     right, of = len(rows) - len(wrong), len(rows)
-    console.print(say(f"\n{of} 题里答对 {right} 题。", f"\n{right} of {of} right."), style="bold")
+    console.print(_("\n{right} of {of} right.").format(right=right, of=of), style="bold")
     if wrong:
-        console.print(say("再看一遍：", "Look at these again:"))
+        console.print(_("Look at these again:"))
     for row in wrong:
         console.print(f"  {row['question']}")
         for lab in row["labs"]:

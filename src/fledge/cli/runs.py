@@ -12,7 +12,7 @@ import tyro
 from fledge.cli.flags import parse, subverb
 from fledge.cli.runs_check import STATUSES, check
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import _, both, pgettext
 from fledge.records import Run, list_runs, runs_root
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -21,20 +21,17 @@ Names = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="
 
 def main(argv: list[str]) -> int:
     table = {
-        "list": (list_, Text("全部训练，最新的在前", "every run, the newest first")),
-        "show": (show, Text("一次训练：设置、曲线和结果", "one run: its settings, curves and results")),
+        "list": (list_, both("every run, the newest first")),
+        "show": (show, both("one run: its settings, curves and results")),
         "compare": (
             compare,
-            Text("几次训练的设置和结果有什么不同", "what differs between runs, in settings and in results"),
+            both("what differs between runs, in settings and in results"),
         ),
         "check": (
             check,
-            Text(
-                "我的训练正常吗？和路标、参考训练比，不正常时说出可能的原因",
-                "is my run normal? landmarks, reference runs, and the likely cause when it is not",
-            ),
+            both("is my run normal? landmarks, reference runs, and the likely cause when it is not"),
         ),
-        "plot": (plot, Text("把一次或几次训练的曲线画成图", "a picture of the curves of one or more runs")),
+        "plot": (plot, both("a picture of the curves of one or more runs")),
     }
     return subverb(table, argv, "fledge runs")
 
@@ -53,16 +50,16 @@ def list_(argv: list[str]) -> int:
     if flags.json:
         return _print_json(runs)
     if not runs:
-        print(say(f"'{runs_root()}' 里还没有训练。", f"no runs in '{runs_root()}' yet."))
+        print(_("no runs in '{folder}' yet.").format(folder=runs_root()))
         return 0
     columns = ("name", "job", "status", "steps", "val_bpb", "seconds")
     head = [
-        say("名字", "name"),
-        say("任务", "job"),
-        say("状态", "status"),
-        say("步数", "steps"),
+        _("name"),
+        pgettext("of a run", "job"),
+        _("status"),
+        _("steps"),
         "val bpb",
-        say("用时", "time"),
+        _("time"),
     ]
     _table(head, [[_cell(key, row[key]) for key in columns] for row in runs])
     return 0
@@ -94,7 +91,7 @@ def show(argv: list[str]) -> int:
     for key in ("loss", "val_loss", "val_bpb"):
         values = [row[key] for row in metrics if isinstance(row.get(key), (int, float))]
         if values:
-            least = say(f"（最低 {min(values):.4g}）", f" (least {min(values):.4g})")
+            least = _(" (least {values:.4g})").format(values=min(values))
             print(f"{key:9} {sparkline(values)}  {values[0]:.4g} → {values[-1]:.4g}{least}")
     return 0
 
@@ -112,9 +109,7 @@ class CompareFlags:
 def compare(argv: list[str]) -> int:
     flags = parse(CompareFlags, argv, "fledge runs compare")
     if len(flags.runs) < 2:
-        raise UserError(
-            say("`fledge runs compare` 要写两次或更多训练的名字。", "`fledge runs compare` needs two runs or more.")
-        )
+        raise UserError(_("`fledge runs compare` needs two runs or more."))
     runs = [Run.open(name) for name in flags.runs]
     configs = [_flat(run.info.get("config", {})) for run in runs]
     results = [_result(run) for run in runs]
@@ -130,10 +125,10 @@ def compare(argv: list[str]) -> int:
         return _print_json({"runs": [run.name for run in runs], "config": different, "results": outcome})
     head = ["", *(run.name for run in runs)]
     rows = [
-        [say("不同的设置", "settings that differ") if different else say("设置相同", "same settings")],
+        [_("settings that differ") if different else _("same settings")],
         *([key, *map(_value, row)] for key, row in different.items()),
     ]
-    rows += [[], [say("结果", "results")], *([key, *map(_value, row)] for key, row in outcome.items())]
+    rows += [[], [_("results")], *([key, *map(_value, row)] for key, row in outcome.items())]
     _table(head, [row + [""] * (len(head) - len(row)) for row in rows])
     return 0
 
@@ -157,27 +152,17 @@ class PlotFlags:
 def plot(argv: list[str]) -> int:
     flags = parse(PlotFlags, argv, "fledge runs plot")
     if not flags.runs:
-        raise UserError(
-            say(
-                "`fledge runs plot` 要写一次训练的名字：用 `fledge runs list` 列出全部。",
-                "`fledge runs plot` needs a run: `fledge runs list` shows them.",
-            )
-        )
+        raise UserError(_("`fledge runs plot` needs a run: `fledge runs list` shows them."))
     from fledge.cli.plots import plot_runs
 
     runs = [Run.open(name) for name in flags.runs]
     out = flags.out or runs[0].path / ("curves_by_kind.png" if flags.by_kind else "curves.png")
     if out.suffix.lower() != ".png":
-        raise UserError(
-            say(
-                f"'{out}' 的结尾不是 .png：图只能写成 PNG。",
-                f"'{out}' does not end in .png: plots are written as PNG.",
-            )
-        )
+        raise UserError(_("'{out}' does not end in .png: plots are written as PNG.").format(out=out))
     plot_runs(runs, out, x=flags.x, by_kind=flags.by_kind)
     if flags.json:
         return _print_json({"plot": out.as_posix(), "runs": [run.name for run in runs]})
-    print(say(f"写好了 {out.as_posix()}", f"wrote {out.as_posix()}"))
+    print(_("wrote {out}").format(out=out.as_posix()))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from fledge.cli.flags import parse
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _, commas, pgettext
 from fledge.records import Run
 
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 COLOURS = {"normal": "green", "unusual": "yellow", "broken": "red", "cannot tell": "cyan", "note": "dim"}
 VERDICTS = {
-    "normal": Text("正常", "normal"),
-    "unusual": Text("异常", "unusual"),
-    "broken": Text("有错", "broken"),
-    "cannot tell": Text("看不出", "cannot tell"),
-    "note": Text("说明", "note"),
+    "normal": N_("normal"),
+    "unusual": N_("unusual"),
+    "broken": N_("broken"),
+    "cannot tell": N_("cannot tell"),
+    "note": N_("note"),
 }
 STATUSES = {  # of a run, as run.json says them
-    "running": Text("进行中", "running"),
-    "done": Text("完成", "done"),
-    "stopped": Text("已停下", "stopped"),
-    "failed": Text("失败", "failed"),
-    "killed": Text("被中断", "killed"),
+    "running": N_("running"),
+    "done": N_("done"),
+    "stopped": N_("stopped"),
+    "failed": N_("failed"),
+    "killed": N_("killed"),
 }
 DIFFERENCES = {
-    "data": Text("数据", "data"),
-    "shape": Text("模型形状", "shape"),
-    "vocab_size": Text("词表", "vocabulary"),
-    "seq_len": Text("行长", "row length"),
-    "tokens_per_step": Text("每步词元数", "tokens a step"),
-    "steps": Text("步数", "steps"),
-    "replay_share": Text("重放比例", "replay share"),
+    "data": N_("data"),
+    "shape": N_("shape"),
+    "vocab_size": N_("vocabulary"),
+    "seq_len": N_("row length"),
+    "tokens_per_step": N_("tokens a step"),
+    "steps": N_("steps"),
+    "replay_share": N_("replay share"),
 }
 
 
@@ -81,10 +81,7 @@ def print_check(check: RunCheck) -> None:
     if not console.is_terminal:  # a pipe has no width: cut nothing
         console.width = 10_000
     evidence = check.evidence
-    steps = say(
-        f"{evidence.curves.step}/{evidence.curves.planned} 步",
-        f"step {evidence.curves.step} of {evidence.curves.planned}",
-    )
+    steps = _("step {step} of {planned}").format(step=evidence.curves.step, planned=evidence.curves.planned)
     status = evidence.run.status()
     console.print(f"{evidence.run.name} · {evidence.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
@@ -103,8 +100,8 @@ def _word(level: str) -> str:
 def _print_findings(check: RunCheck, console: Console) -> None:
     for finding in check.findings:
         console.print(f"\n  [{_word(finding.level)}] {finding.cause}", style=COLOURS[finding.level])
-        console.print(f"    {say('依据', 'evidence')}: {finding.evidence}")
-        console.print(f"    {say('怎么办', 'what to do')}: {finding.advice}")
+        console.print(_("    evidence: {evidence}").format(evidence=finding.evidence))
+        console.print(_("    what to do: {advice}").format(advice=finding.advice))
 
 
 def _print_landmarks(check: RunCheck, console: Console) -> None:
@@ -113,18 +110,18 @@ def _print_landmarks(check: RunCheck, console: Console) -> None:
     evidence = check.evidence
     if not check.landmarks or evidence.end is None:
         return
-    table = _table(say("路标", "landmark"), "", say("这个运行", "this run"))
+    table = _table(_("landmark"), "", _("this run"))
     for landmark in check.landmarks:
         if landmark.unit == "bits/byte":
             bits = evidence.curves.final("val_bpb")
             here = "-" if bits is None else f"{bits:.3f} ({bits / landmark.value - 1:+.0%})"
         elif landmark.reached is not None:
-            here = say(f"第 {landmark.reached} 步前越过", f"passed by step {landmark.reached}")
+            here = _("passed by step {reached}").format(reached=landmark.reached)
         else:
-            here = say("没有越过", "not passed")
+            here = _("not passed")
         table.add_row(landmark.words, f"{landmark.value:.3f} {landmark.unit}", here)
     curve = [f"{loss:.3f}" for loss in (evidence.begin, after_a_tenth(evidence), evidence.end) if loss is not None]
-    table.add_row(say("损失：开始 → 一成 → 现在", "loss: at first → after a tenth → now"), "", " → ".join(curve))
+    table.add_row(_("loss: at first → after a tenth → now"), "", " → ".join(curve))
     console.print()
     console.print(table)
 
@@ -133,28 +130,31 @@ def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
     info = match.band.info
     title, seeds = Text(*info["title"]), len(info["seeds"])
     if not match.exact:
-        differ = say("、", ", ").join(str(DIFFERENCES[name]) for name in match.differences)
+        differ = commas(str(DIFFERENCES[name]) for name in match.differences)
         console.print(
-            say(
-                f"最接近的参考是“{title}”（{seeds} 个种子），但{differ}不同，所以不拿它来评判；它的终点："
-                f"损失 {info['final']['val_loss'][0]:.3f}，每字节 {info['final']['val_bpb'][0]:.3f} 比特。",
-                f"The nearest reference is '{title}' ({seeds} seeds). It differs in {differ}, so nothing is judged by it; it "
-                f"ended at a loss of {info['final']['val_loss'][0]:.3f}, {info['final']['val_bpb'][0]:.3f} bits a byte.",
+            _(
+                "The nearest reference is '{title}' ({seeds} seeds). It differs in {differ}, "
+                "so nothing is judged by it; it ended at a loss of {val_loss:.3f}, {val_bpb:.3f} bits a byte."
+            ).format(
+                title=title,
+                seeds=seeds,
+                differ=differ,
+                val_loss=info["final"]["val_loss"][0],
+                val_bpb=info["final"]["val_bpb"][0],
             )
         )
         return
     console.print(
-        say(
-            f"参考：“{title}”，{seeds} 个种子（距离以标准差计：+ 更差，− 更好，±4 以内算同类）",
-            f"Reference: '{title}', {seeds} seeds (distance in standard deviations: + worse, − better, within ±4 the same)",
-        )
+        _(
+            "Reference: '{title}', {seeds} seeds (distance in standard deviations: + worse, − better, within ±4 the same)"
+        ).format(title=title, seeds=seeds)
     )
     table = _table(
-        say("量", "measure"),
-        say("步", "step"),
-        say("这个运行", "this run"),
-        say("参考", "reference"),
-        say("距离", "distance"),
+        _("measure"),
+        pgettext("heading", "step"),
+        _("this run"),
+        pgettext("a run", "reference"),
+        _("distance"),
     )
     for point in check.points:
         value = f"{point.mean:.3f} ± {point.spread:.3f}"

@@ -14,10 +14,10 @@ import tyro
 
 from fledge.cli.flags import parse, subverb
 from fledge.errors import UserError
-from fledge.lang import Text, readable, say
+from fledge.lang import N_, _, both, readable
 
 PROG = "fledge tokenizer"
-LANGUAGES = {"zh": ("中文", "Chinese"), "en": ("英文", "English"), "other": ("其他", "other")}
+LANGUAGES = {"zh": N_("Chinese"), "en": N_("English"), "other": N_("other")}
 
 
 @dataclass
@@ -71,15 +71,15 @@ def main(argv: list[str]) -> int:
         {
             "train": (
                 lambda argv: train(parse(TrainFlags, argv, f"{PROG} train")),
-                Text("从文本学一个词表", "learn a vocabulary from text"),
+                both("learn a vocabulary from text"),
             ),
             "compare": (
                 lambda argv: compare(parse(CompareFlags, argv, f"{PROG} compare")),
-                Text("测量、比较几个分词器", "measure tokenizers"),
+                both("measure tokenizers"),
             ),
             "show": (
                 lambda argv: show(parse(ShowFlags, argv, f"{PROG} show")),
-                Text("用颜色看一段文字怎样切成词元", "see a text as tokens, in colours"),
+                both("see a text as tokens, in colours"),
             ),
         },
         argv,
@@ -90,16 +90,12 @@ def main(argv: list[str]) -> int:
 def train(flags: TrainFlags) -> int:
     if flags.out.is_file():
         raise UserError(
-            say(
-                f"'{flags.out}' 是一个文件，而分词器是一个文件夹：请给 --out 换一个名字。",
-                f"'{flags.out}' is a file, and a tokenizer is a folder: give --out another name.",
-            )
+            _("'{out}' is a file, and a tokenizer is a folder: give --out another name.").format(out=flags.out)
         )
     if (flags.out / "config.json").exists():
         raise UserError(
-            say(
-                f"'{flags.out}' 里有一个模型，写进去会冲掉它自己的分词器：请给 --out 换一个文件夹。",
-                f"'{flags.out}' holds a model, which would lose its own tokenizer: give --out another folder.",
+            _("'{out}' holds a model, which would lose its own tokenizer: give --out another folder.").format(
+                out=flags.out
             )
         )
     from fledge.tokenizer import Tokenizer
@@ -121,24 +117,24 @@ def train(flags: TrainFlags) -> int:
         print(json.dumps(result, ensure_ascii=False))
         return 0
     print(
-        say(
-            f"从 {sample.documents:,} 篇文本（{sample.bytes / 1e6:.1f} MB）学到 {tokenizer.vocab_size:,} 个词元，"
-            f"用时 {seconds:.1f} 秒 → {flags.out}",
-            f"{tokenizer.vocab_size:,} tokens from {sample.documents:,} documents, {sample.bytes / 1e6:.1f} MB, "
-            f"in {seconds:.1f} s → {flags.out}",
+        _("{vocab_size:,} tokens from {documents:,} documents, {megabytes:.1f} MB, in {seconds:.1f} s → {out}").format(
+            vocab_size=tokenizer.vocab_size,
+            documents=sample.documents,
+            megabytes=sample.bytes / 1e6,
+            seconds=seconds,
+            out=flags.out,
         )
     )
     if tokenizer.vocab_size < flags.vocab_size:
         print(
-            say(
-                f"比要求的 {flags.vocab_size:,} 个少：这份文本里再没有出现过两次的组合了。",
-                f"That is fewer than the {flags.vocab_size:,} asked for: no further pair occurs twice in this text.",
+            _("That is fewer than the {vocab_size:,} asked for: no further pair occurs twice in this text.").format(
+                vocab_size=flags.vocab_size
             )
         )
     for note in sample.notes:
         print(note)
     look = f'{PROG} show {flags.out} "Hello, 你好!"'
-    print(say(f"看一看它：{look}", f"Look at it: {look}"))
+    print(_("Look at it: {look}").format(look=look))
     return 0
 
 
@@ -159,15 +155,13 @@ def compare(flags: CompareFlags) -> int:
         return 0
     languages = [name for name in ("zh", "en", "other") if name in rows[0]["bytes_per_token_by_language"]]
     size = f"{rows[0]['bytes'] / 1e6:.2f} MB"
-    title = say(
-        f"{size} 文本；嵌入层按 {flags.preset} 模型计算", f"{size} of text; embedding of a {flags.preset} model"
-    )
+    title = _("{size} of text; embedding of a {preset} model").format(size=size, preset=flags.preset)
     table = Table(title=title, box=box.SIMPLE)
-    table.add_column(say("分词器", "tokenizer"), overflow="fold", min_width=10)
-    sizes = (say("词表", "vocab"), say("词元数", "tokens"), say("字节/词元", "bytes/token"))
-    for name in (*sizes, *(say(*LANGUAGES[name]) for name in languages), say("嵌入层", "embedding")):
+    table.add_column(_("tokenizer"), overflow="fold", min_width=10)
+    sizes = (_("vocab"), _("tokens"), _("bytes/token"))
+    for name in (*sizes, *(str(LANGUAGES[name]) for name in languages), _("embedding")):
         table.add_column(name, justify="right", no_wrap=True)
-    names = [say("原始字节", "raw bytes"), say("单个字符", "characters"), *(row["tokenizer"] for row in rows[2:])]
+    names = [_("raw bytes"), _("characters"), *(row["tokenizer"] for row in rows[2:])]
     for name, row in zip(names, rows):
         table.add_row(
             name,
@@ -180,21 +174,16 @@ def compare(flags: CompareFlags) -> int:
     console = Console()
     console.print(table)
     lossy = [
-        say(
-            f"{row['tokenizer']} 不能把文本原样还原。",
-            f"{row['tokenizer']} does not give the text back exactly.",
-        )
+        _("{tokenizer} does not give the text back exactly.").format(tokenizer=row["tokenizer"])
         for row in rows
         if not row["round_trip"]
     ]
     for note in [*lossy, *sample.notes]:
         console.print(note)
     console.print(
-        say(
-            "每个词元的字节越多：同样的文本走的步数越少，上下文里装得下的文本越多。\n"
-            "词表越大：嵌入层占的参数越多，这些参数本来可以用来加层。",
-            "More bytes per token: fewer steps for the same text, and more text in the context. A larger vocabulary: more "
-            "parameters in the embedding that could have been layers.",
+        _(
+            "More bytes per token: fewer steps for the same text, and more text in the context. A larger vocabulary: "
+            "more parameters in the embedding that could have been layers."
         ),
         style="dim",
     )
@@ -212,9 +201,8 @@ def show(flags: ShowFlags) -> int:
     if text is None:
         if sys.stdin.isatty():
             raise UserError(
-                say(
-                    f'没有要显示的文字；请写在引号里：{PROG} show {flags.tokenizer} "你好"。',
-                    f'There is no text to show; give it in quotes: {PROG} show {flags.tokenizer} "Hello".',
+                _('There is no text to show; give it in quotes: {prog} show {tokenizer} "Hello".').format(
+                    prog=PROG, tokenizer=flags.tokenizer
                 )
             )
         text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
@@ -229,9 +217,8 @@ def show(flags: ShowFlags) -> int:
     size = len(text.encode("utf-8"))
     rate = size / max(len(ids), 1)
     console.print(
-        say(
-            f"{len(ids)} 个词元，{len(text)} 个字符，{size} 字节：每个词元 {rate:.2f} 字节",
-            f"{len(ids)} tokens, {len(text)} characters, {size} bytes: {rate:.2f} bytes per token",
+        _("{num_ids} tokens, {length} characters, {size} bytes: {rate:.2f} bytes per token").format(
+            num_ids=len(ids), length=len(text), size=size, rate=rate
         ),
         style="dim",
     )
@@ -243,16 +230,9 @@ class _Sample:
 
     def __init__(self, paths: Sequence[Path], max_mb: float):
         if not paths:
-            raise UserError(
-                say(
-                    "没有可读的文本：请在 --data 后面写出至少一个文件。",
-                    "there is no text to read: name at least one file after --data.",
-                )
-            )
+            raise UserError(_("there is no text to read: name at least one file after --data."))
         if not max_mb > 0:
-            raise UserError(
-                say(f"--max-mb 是 {max_mb:g}，但应该大于 0。", f"--max-mb is {max_mb:g}; it must be above 0.")
-            )
+            raise UserError(_("--max-mb is {max_mb:g}; it must be above 0.").format(max_mb=max_mb))
         self.paths = paths
         self.limit = max_mb * 1e6 / max(len(paths), 1)
         self.documents = self.bytes = 0
@@ -275,9 +255,8 @@ class _Sample:
                     yield text
                 if len(text) < len(whole):
                     self.notes.append(
-                        say(
-                            f"{path} 只读了前 {self.limit / 1e6:.3g} MB（--max-mb）。",
-                            f"Of {path} only the first {self.limit / 1e6:.3g} MB were read (--max-mb).",
+                        _("Of {path} only the first {megabytes:.3g} MB were read (--max-mb).").format(
+                            path=path, megabytes=self.limit / 1e6
                         )
                     )
                     break

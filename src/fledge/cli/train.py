@@ -13,7 +13,7 @@ from fledge.cli import flags
 from fledge.errors import UserError
 from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
-from fledge.lang import say
+from fledge.lang import _
 from fledge.training.config import LENGTHS
 
 
@@ -35,10 +35,9 @@ def main(argv: list[str]) -> int:
         width, abouts = max(map(len, JOBS)), {name: find_job(name).about for name in JOBS}
         jobs = "\n".join(f"  {name:<{width}}  {about}" for name, about in abouts.items())
         print(
-            say(
-                f"用法：fledge train JOB [参数]\n\n{jobs}\n\n`fledge train JOB --help` 列出所有参数和默认值。",
-                f"usage: fledge train JOB [flags]\n\n{jobs}\n\n`fledge train JOB --help` lists the flags and their defaults.",
-            )
+            _(
+                "usage: fledge train JOB [flags]\n\n{jobs}\n\n`fledge train JOB --help` lists the flags and their defaults."
+            ).format(jobs=jobs)
         )
         return 0
     job, *rest = argv
@@ -53,13 +52,14 @@ def main(argv: list[str]) -> int:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
         again = f"fledge train {job} --run {shlex.quote(stop.args[0])} --resume"
-        print(f"\n{stopped(stop)}{say('接着练：', ' To go on: ')}{again}", file=sys.stderr)
+        said = stopped(stop)
+        print(_("\n{said} To go on: {again}").format(said=said, again=again), file=sys.stderr)
         return 130
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
     else:
-        use = say("试一试：", "try it: ") + find_job(job).next_command.format(run=shlex.quote(run.name))
-        print(f"{say('模型：', 'model: ')}{run.model_dir.as_posix()}\n{use}")
+        use = _("try it: {words}").format(words=find_job(job).next_command.format(run=shlex.quote(run.name)))
+        print(_("model: {model_dir}\n{use}").format(model_dir=run.model_dir.as_posix(), use=use))
     return 0
 
 
@@ -83,8 +83,8 @@ def requested(job: str, argv: list[str], kind: type[AnyExtra], program: str) -> 
 def stopped(stop: KeyboardInterrupt) -> str:
     """What an interruption left: a second Ctrl-C in the middle of a step leaves only the checkpoint before it."""
     if stop.args[1]:
-        return say("已停止并保存。", "stopped and saved.")
-    return say("停在一步的中间，这一步没有保存。", "stopped in the middle of a step, which is lost.")
+        return _("stopped and saved.")
+    return _("stopped in the middle of a step, which is lost.")
 
 
 def _recipe(name: str) -> dict[str, Any]:
@@ -96,25 +96,16 @@ def _recipe(name: str) -> dict[str, Any]:
             data = yaml.safe_load(file)
     except OSError as error:
         raise UserError(
-            say(
-                f"配方文件 '{name}' 读不了：{error.strerror}。",
-                f"the recipe '{name}' cannot be read: {error.strerror}.",
-            )
+            _("the recipe '{name}' cannot be read: {error}.").format(name=name, error=error.strerror)
         ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = say(f"（第 {mark.line + 1} 行）", f" (line {mark.line + 1})") if mark else ""
+        where = _(" (line {line})").format(line=mark.line + 1) if mark else ""
         raise UserError(
-            say(
-                f"配方文件 '{name}' 不是正确的 YAML{where}：请每行写一个 `设置: 值`。",
-                f"the recipe '{name}' is not valid YAML{where}: write one `setting: value` a line.",
+            _("the recipe '{name}' is not valid YAML{where}: write one `setting: value` a line.").format(
+                name=name, where=where
             )
         ) from None
     if not isinstance(data, dict):
-        raise UserError(
-            say(
-                f"配方文件 '{name}' 里不是一行行的 `设置: 值`。",
-                f"the recipe '{name}' is not a list of `setting: value` lines.",
-            )
-        )
+        raise UserError(_("the recipe '{name}' is not a list of `setting: value` lines.").format(name=name))
     return {str(key).replace("-", "_"): value for key, value in data.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from fledge.cli.flags import parse, subverb
-from fledge.lang import Text, say
+from fledge.lang import N_, _, both, commas
 from fledge.world.facts import Size
 from fledge.world.write import Amounts
 
@@ -23,24 +23,24 @@ COLOURS = {
     "name": "cyan", "choice": "green", "common": "bold yellow", "rare": "bold red", "arithmetic": "bold magenta", "state": "blue",
 }  # fmt: skip
 GROUPS = {
-    "all": ("全部", "all"), "languages": ("语言", "languages"), "kinds": ("文体", "kinds"),
-    "tags": ("知识的种类", "tags"),
+    "all": N_("all"), "languages": N_("languages"), "kinds": N_("kinds"),
+    "tags": N_("tags"),
 }  # fmt: skip
 TAGS = {
-    "template": ("句式", "template"), "choice": ("随意的选词", "free choice"), "name": ("名字", "name"),
-    "common": ("常见的事实", "common fact"), "rare": ("少见的事实", "rare fact"),
-    "arithmetic": ("算术", "arithmetic"), "state": ("前文的内容", "carried state"),
+    "template": N_("template"), "choice": N_("free choice"), "name": N_("name"),
+    "common": N_("common fact"), "rare": N_("rare fact"),
+    "arithmetic": N_("arithmetic"), "state": N_("carried state"),
 }  # fmt: skip
 FACTS = {
-    "total": ("总数", "total"), "rare": ("少见", "rare"), "never asked": ("从不被问", "never asked"),
-    "in one language": ("只用一种语言写", "in one language"), "news": ("新闻", "news"),
-    "most to least told": ("讲得最多与最少之比", "most to least told"),
+    "total": N_("total"), "rare": N_("rare"), "never asked": N_("never asked"),
+    "in one language": N_("in one language"), "news": N_("news"),
+    "most to least told": N_("most to least told"),
 }  # fmt: skip
 ENTITIES = {
-    "animal": ("动物", "animal"), "colour": ("颜色", "colour"), "diet": ("吃的东西", "diet"),
-    "food": ("食物", "food"), "habitat": ("栖息地", "habitat"), "job": ("职业", "job"),
-    "month": ("月份", "month"), "person": ("人", "person"), "place": ("地方", "place"),
-    "sight": ("名胜", "sight"),
+    "animal": N_("animal"), "colour": N_("colour"), "diet": N_("diet"),
+    "food": N_("food"), "habitat": N_("habitat"), "job": N_("job"),
+    "month": N_("month"), "person": N_("person"), "place": N_("place"),
+    "sight": N_("sight"),
 }  # fmt: skip
 
 
@@ -101,10 +101,10 @@ def main(argv: list[str]) -> int:
     table = {
         "stats": (
             stats_verb,
-            Text("事实、大小，以及熵下限（比特/字节）", "facts, sizes, and the entropy floor in bits per byte"),
+            both("facts, sizes, and the entropy floor in bits per byte"),
         ),
-        "show": (show_verb, Text("按知识的种类上色的文本", "documents in colour, by kind of knowledge")),
-        "write": (write_verb, Text("把世界写成训练用的数据文件", "write the world as training files")),
+        "show": (show_verb, both("documents in colour, by kind of knowledge")),
+        "write": (write_verb, both("write the world as training files")),
     }
     return subverb(table, argv, "fledge world")
 
@@ -122,27 +122,22 @@ def stats_verb(argv: list[str]) -> int:
     from rich.table import Table
 
     console = Console(highlight=False)
-    facts = say("，", ", ").join(f"{say(*FACTS[name])} {count}" for name, count in found["facts"].items())
-    entities = say("，", ", ").join(f"{say(*ENTITIES[name])} {count}" for name, count in found["entities"].items())
+    facts = commas(f"{FACTS[name]} {count}" for name, count in found["facts"].items())
+    entities = commas(f"{ENTITIES[name]} {count}" for name, count in found["entities"].items())
     seed = found["seed"]
-    console.print(
-        say(
-            f"世界 '{found['size']}'，种子 {seed}。事实：{facts}。",
-            f"World '{found['size']}', seed {seed}. Facts: {facts}.",
-        )
-    )
-    console.print(say(f"事物：{entities}。", f"Entities: {entities}."))
-    table = Table(title=say("熵下限", "Entropy floor"), title_justify="left")
-    table.add_column(say("属于", "of"))
+    console.print(_("World '{size}', seed {seed}. Facts: {facts}.").format(size=found["size"], seed=seed, facts=facts))
+    console.print(_("Entities: {entities}.").format(entities=entities))
+    table = Table(title=_("Entropy floor"), title_justify="left")
+    table.add_column(_("of"))
     table.add_column("")
-    for column in (say("个数", "count"), say("字节", "bytes"), say("占比", "share"), say("比特/字节", "bits per byte")):
+    for column in (_("count"), _("bytes"), _("share"), _("bits per byte")):
         table.add_column(column, justify="right")
     groups = {"all": {"": found["floor"]["total"]}} | {k: v for k, v in found["floor"].items() if k != "total"}
     for group, rows in groups.items():
         for at, (name, row) in enumerate(rows.items()):
             cells = f"{row['count']:,}", f"{row['bytes']:,}", f"{row['share']:.1%}", f"{row['bpb']:.3f}"
-            shown = say(*TAGS[name]) if group == "tags" else name  # the others are values of --lang and --kind
-            table.add_row("" if at else say(*GROUPS[group]), shown, *cells, end_section=at == len(rows) - 1)
+            shown = str(TAGS[name]) if group == "tags" else name  # the others are values of --lang and --kind
+            table.add_row("" if at else str(GROUPS[group]), shown, *cells, end_section=at == len(rows) - 1)
     console.print(table)
     return 0
 
@@ -157,12 +152,11 @@ def show_verb(argv: list[str]) -> int:
     from fledge.world.write import tag_row
 
     if flags.kind not in (*KINDS, "all"):
-        options = say("、", ", ").join(KINDS)
+        options = commas(KINDS)
         near = suggest(flags.kind, KINDS)
         raise UserError(
-            say(
-                f"没有 '{flags.kind}' 这种文体（有 {options}）。{near}",
-                f"There is no kind of text '{flags.kind}' (there are {options}).{near}",
+            _("There is no kind of text '{kind}' (there are {options}).{near}").format(
+                kind=flags.kind, options=options, near=near
             )
         )
     world = World.build(flags.size, flags.seed)
@@ -178,13 +172,13 @@ def show_verb(argv: list[str]) -> int:
             print(json.dumps({"index": index - 1, "text": found.text} | tag_row(found), ensure_ascii=False))
             continue
         size = len(found.text.encode("utf-8"))
-        bits = say(f"{found.bits:.1f} 比特，{size} 字节", f"{found.bits:.1f} bits in {size} bytes")
+        bits = _("{bits:.1f} bits in {size} bytes").format(bits=found.bits, size=size)
         console.print(f"{index - 1} · {found.kind} · {found.lang} · {bits}", style="dim")
         console.print(paint(found), soft_wrap=True)
     if not flags.json:
         from rich.text import Text as RichText
 
-        legend = (RichText(say(*TAGS[tag]), style=colour) for tag, colour in COLOURS.items())
+        legend = (RichText(str(TAGS[tag]), style=colour) for tag, colour in COLOURS.items())
         console.print(RichText("  ").join(legend))
     return 0
 
@@ -209,17 +203,16 @@ def write_verb(argv: list[str]) -> int:
 
     if flags.folder.is_dir() and any(flags.folder.iterdir()) and not (flags.folder / MANIFEST).exists():
         raise UserError(
-            say(
-                f"'{flags.folder}' 里有别的文件，不是世界写出来的：请换一个新文件夹，免得丢东西。",
-                f"'{flags.folder}' holds files that are not a world's: name a new folder, so that nothing is lost.",
+            _("'{folder}' holds files that are not a world's: name a new folder, so that nothing is lost.").format(
+                folder=flags.folder
             )
         )
     console = Console(highlight=False, stderr=flags.json)
     world = World.build(flags.size, flags.seed)
-    with console.status(say("正在写 …", "writing …")) as status:
+    with console.status(_("writing …")) as status:
 
         def tell(name: str) -> None:
-            status.update(say(f"正在写 {name}", f"writing {name}"))
+            status.update(_("writing {name}").format(name=name))
 
         manifest = write(world, flags.folder, flags.amounts, seed=flags.text_seed, tell=tell)
     if flags.json:
@@ -227,8 +220,8 @@ def write_verb(argv: list[str]) -> int:
         return 0
     for name, file in manifest["files"].items():
         rows, size = f"{file['rows']:>9,}", f"{file['bytes']:>12,}"
-        console.print(say(f"{rows} 行 {size} 字节", f"{rows} rows {size} bytes") + f"  {flags.folder / name}")
+        console.print(_("{rows} rows {size} bytes").format(rows=rows, size=size) + f"  {flags.folder / name}")
     for name, found in manifest["floor"].items():
         bpb = f"{found['total']['bpb']:.4f}"
-        console.print(say(f"{name} 的熵下限：每字节 {bpb} 比特。", f"Entropy floor of {name}: {bpb} bits per byte."))
+        console.print(_("Entropy floor of {name}: {bpb} bits per byte.").format(name=name, bpb=bpb))
     return 0

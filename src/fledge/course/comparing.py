@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fledge.course.markdown import shown, table
-from fledge.lang import say
+from fledge.lang import _, pgettext
 from fledge.records import Run
 
 # What names a run or keeps its files, and changes nothing of what it computes.
@@ -36,24 +36,24 @@ def _chosen(run: Run) -> dict[str, Any]:
     found = {name: value for name, value in _flat(run.info.get("config") or {}).items() if name not in BOOKKEEPING}
     if "seeds" in found:  # of a lab: its first seed stands there too
         found.pop("seed", None)
-    found[say("任务", "job")] = run.info.get("job")
+    found[pgettext("of a run", "job")] = run.info.get("job")
     # A file of the same name may hold other text: what was read decides.
-    found[say("训练数据的内容", "content of the training data")] = _hashes(run, "train")
+    found[_("content of the training data")] = _hashes(run, "train")
     return found
 
 
 def _around(run: Run) -> dict[str, Any]:
     machine, versions = run.info.get("machine") or {}, run.info.get("versions") or {}
     return {
-        say("处理器", "processor"): machine.get("cpu"),
-        say("显卡", "graphics card"): machine.get("gpu"),
-        say("计算设备", "device"): machine.get("device"),
-        say("线程数", "threads"): machine.get("threads"),
-        say("精度", "precision"): run.info.get("precision"),
+        _("processor"): machine.get("cpu"),
+        _("graphics card"): machine.get("gpu"),
+        _("device"): machine.get("device"),
+        _("threads"): machine.get("threads"),
+        _("precision"): run.info.get("precision"),
         "torch": versions.get("torch"),
         "fledge": versions.get("fledge"),
-        say("代码版本", "commit"): (run.info.get("git_commit") or "")[:12] or None,
-        say("验证数据的内容", "content of the validation data"): _hashes(run, "val"),
+        _("commit"): (run.info.get("git_commit") or "")[:12] or None,
+        _("content of the validation data"): _hashes(run, "val"),
     }
 
 
@@ -66,33 +66,23 @@ def told(found: Changes, before: Run, after: Run) -> str:
     """The differences as Markdown, and what they allow to conclude."""
     names = list(found.settings)
     if not names:
-        said = say(
-            "设置和数据都一样：这是一次重复，两次之间的差就是噪声。",
-            "Settings and data are the same: this is a repetition, and the difference between the two is noise.",
-        )
+        said = _("Settings and data are the same: this is a repetition, and the difference between the two is noise.")
     elif names in (["seed"], ["seeds"]):
-        said = say(
-            "只有随机种子不同：两次之间的差就是噪声，比别的改动时先看它有多大。",
-            "Only the seed differs: the difference between the two is noise; other changes must be larger than it.",
+        said = _(
+            "Only the seed differs: the difference between the two is noise; other changes must be larger than it."
         )
     elif len(names) == 1:
-        said = say(f"只改了一个：`{names[0]}`。", f"One thing was changed: `{names[0]}`.")
+        said = _("One thing was changed: `{name}`.").format(name=names[0])
     else:
-        said = say(
-            f"改了 {len(names)} 个，不是一个，所以这次对照证明不了其中任何一个单独的作用。想知道是谁起了作用，请每次只改一个。",
-            f"{len(names)} things were changed, not one. So this comparison proves nothing about any single one of them; "
-            "to know which one did it, change one at a time.",
-        )
+        said = _(
+            "{num_names} things were changed, not one. So this comparison proves nothing about any single one of them; "
+            "to know which one did it, change one at a time."
+        ).format(num_names=len(names))
     parts = [said]
     if names:
         parts.append(table([["", before.name, after.name], *_pairs(found.settings)]))
     if found.around:
-        parts.append(
-            say(
-                "没有选、但也不同的（它们也可能影响数字）：",
-                "Not chosen, and different all the same (these can move numbers too):",
-            )
-        )
+        parts.append(_("Not chosen, and different all the same (these can move numbers too):"))
         parts.append(table([["", before.name, after.name], *_pairs(found.around)]))
     return "\n\n".join(parts)
 

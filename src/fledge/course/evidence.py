@@ -13,7 +13,7 @@ from fledge.course import quiz
 from fledge.course.paths import Check, LearningPath, Step, all_paths
 from fledge.course.progress import Event, Progress
 from fledge.course.workspace import Workspace
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run, list_runs, runs_root
 
 LOG_LINE = re.compile(r"^<!-- fledge log (?P<what>[\w-]+)(?P<rest>.*) -->$", re.MULTILINE)  # the first line of a record
@@ -70,10 +70,10 @@ class Evidence:
         if step.kind == "lab":
             verdicts = events[-1].data.get("verdicts") or {}
             supported = sum(word == "SUPPORTED" for word in verdicts.values())
-            return f"{_day(events[-1])} · " + say(
-                f"{len(verdicts)} 个说法里 {supported} 个成立", f"{supported} of {len(verdicts)} claims supported"
+            return f"{_day(events[-1])} · " + _("{supported} of {num_verdicts} claims supported").format(
+                supported=supported, num_verdicts=len(verdicts)
             )
-        return _day(events[-1]) + ("" if step.kind == "read" else say(" · 你自己确认的", " · confirmed by yourself"))
+        return _day(events[-1]) + ("" if step.kind == "read" else _(" · confirmed by yourself"))
 
     def about(self, kind: str, subject: str | None = None) -> list[Event]:
         return [e for e in self.events if e.kind == kind and subject in (None, e.subject)]
@@ -123,35 +123,35 @@ class Evidence:
         found = self.exercise(name)
         if found is None or found.passed_at is None:
             return None
-        how = say(f"第 {found.passed_at} 次通过", f"passed at attempt {found.passed_at}")
+        how = _("passed at attempt {passed_at}").format(passed_at=found.passed_at)
         if found.calls:
             names = ", ".join(found.calls)
-            how += say(f"，调用了 {names}，不是自己写的", f", by calling {names}, not written by hand")
+            how += _(", by calling {names}, not written by hand").format(names=names)
         if found.solution_first:
-            how += say("，看过答案之后", ", after the solution was opened")
+            how += _(", after the solution was opened")
         elif found.hints:
-            how += say(f"，提示看到第 {found.hints} 级", f", hints up to level {found.hints}")
+            how += _(", hints up to level {hints}").format(hints=found.hints)
         return f"{found.last[:10]} · {how}"
 
     def _quiz(self, subject: str) -> str | None:
-        name, _, item = subject.partition("/")
+        name, __, item = subject.partition("/")
         topic = next((topic for topic in book.topics() if topic.name == name), None)
         if topic is None or not quiz.has_quiz(topic):
             return None
         answers = self.answers(topic)
         if item:
-            return say("答对了", "answered right") if answers.get(item) else None
+            return _("answered right") if answers.get(item) else None
         items = quiz.load(topic)
         share, right = quiz.share_right(items, answers), sum(answers.get(item.id, False) for item in items.items)
         return (
-            say(f"答对 {right}/{len(items.items)}", f"{right} of {len(items.items)} right")
+            _("{right} of {num_items} right").format(right=right, num_items=len(items.items))
             if share >= quiz.PASS
             else None
         )
 
     def _command(self, step: Step) -> str | None:
         if noted := self.about("done", step.subject):
-            seen = noted[-1].data.get("seen") or say("你自己确认的", "confirmed by yourself")
+            seen = noted[-1].data.get("seen") or _("confirmed by yourself")
             return f"{_day(noted[-1])} · {seen}"
         return self.trace(step)
 
@@ -159,7 +159,7 @@ class Evidence:
         """What a command left on this machine: a finished run, a file, a record in the log."""
         if wanted := step.evidence.get("run"):
             run = next((run for run in self.runs if _fits(run, wanted)), None)
-            return None if run is None else say(f"运行 {run.name}", f"run {run.name}")
+            return None if run is None else _("run {run}").format(run=run.name)
         if wanted := step.evidence.get("file"):
             return wanted if any((folder / wanted).exists() for folder in (self.space.root, Path.cwd())) else None
         if wanted := step.evidence.get("log"):

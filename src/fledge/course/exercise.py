@@ -14,7 +14,7 @@ import yaml
 
 from fledge import book
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, _, commas
 
 if TYPE_CHECKING:
     from fledge.course.grader.bank import Bank, Entry
@@ -94,9 +94,8 @@ class Exercise:
         if function not in self.functions or (entry.function is None and len(self.functions) > 1):
             file, names = self.path / "bank.py", list(self.functions)
             raise ValueError(
-                say(
-                    f"{file}：'{entry.name}' 要用 function=… 写明是 {names} 里的哪个函数",
-                    f"{file}: '{entry.name}' must name one of the functions {names}",
+                _("{file}: '{entry}' must name one of the functions {names}").format(
+                    file=file, entry=entry.name, names=names
                 )
             )
         return function
@@ -143,9 +142,9 @@ def read(folder: Path) -> Exercise:
     try:
         return _exercise(folder, data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        missing = say(f"缺少字段 {error}", f"the field {error} is missing")
+        missing = _("the field {error} is missing").format(error=error)
         what = missing if isinstance(error, KeyError) else str(error)
-        raise ValueError(say(f"{file}：{what}", f"{file}: {what}")) from None
+        raise ValueError(_("{file}: {what}").format(file=file, what=what)) from None
 
 
 def unwritten(exercise: Exercise, source: str | bytes) -> list[str]:
@@ -159,31 +158,25 @@ def learner_source(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UserError(say(f"没有文件 '{path}'：检查一下路径。", f"there is no file '{path}'.")) from None
+        raise UserError(_("there is no file '{path}'.").format(path=path)) from None
     except IsADirectoryError:
-        raise UserError(
-            say(f"'{path}' 是文件夹：要写出里面的 Python 文件。", f"'{path}' is a folder: name a Python file in it.")
-        ) from None
+        raise UserError(_("'{path}' is a folder: name a Python file in it.").format(path=path)) from None
 
 
 def _exercise(folder: Path, data: Any) -> Exercise:
     if unknown := set(data) - KNOWN:
         name = sorted(unknown)[0]
-        raise ValueError(say(f"不认识字段 {name!r}", f"unknown field {name!r}"))
+        raise ValueError(_("unknown field {name!r}").format(name=name))
     functions = tuple(data["functions"]) if "functions" in data else (data["function"],)
     ceilings = {name: float(times) for name, times in data.get("ceilings", {}).items()}
     if wrong := set(ceilings) - set(COSTS):
         name = sorted(wrong)[0]
-        raise ValueError(
-            say(f"不认识开销 {name!r}：只能写 {'、'.join(COSTS)}", f"unknown cost {name!r}: use {', '.join(COSTS)}")
-        )
+        raise ValueError(_("unknown cost {name!r}: use {costs}").format(name=name, costs=commas(COSTS)))
     hints = tuple(_text(hint, "hints") for hint in data["hints"])
     if len(hints) != HINTS:
-        raise ValueError(
-            say(f"提示要有 {HINTS} 级，现在有 {len(hints)} 级", f"there must be {HINTS} hints, not {len(hints)}")
-        )
+        raise ValueError(_("there must be {hints} hints, not {num_hints}").format(hints=HINTS, num_hints=len(hints)))
     if data["difficulty"] not in range(1, 6):
-        raise ValueError(say("difficulty 要写 1 到 5", "difficulty must be 1 to 5"))
+        raise ValueError(_("difficulty must be 1 to 5"))
     return Exercise(
         name=folder.name,
         topic=folder.parent.parent.name,
@@ -210,7 +203,7 @@ def _text(value: Any, field: str) -> Text:
         or set(value) != {"zh", "en"}
         or not all(str(text).strip() for text in value.values())
     ):
-        raise ValueError(say(f"{field} 要有 zh 和 en 两种文字", f"{field} must have a text in zh and one in en"))
+        raise ValueError(_("{field} must have a text in zh and one in en").format(field=field))
     return Text(str(value["zh"]), str(value["en"]))
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fledge.course.progress import Event, Progress
 from fledge.course.workspace import Workspace, find_workspace
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _, commas
 from fledge.parts.table import PARTS
 from fledge.records import write_atomic
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 State = Literal["not started", "failing", "passed", "changed"]
 STATES: dict[State, Text] = {
-    "not started": Text("还没开始", "not started"),
-    "failing": Text("还没通过", "not passed yet"),
-    "passed": Text("已通过", "passed"),
-    "changed": Text("通过后又改过", "changed since it passed"),
+    "not started": N_("not started"),
+    "failing": N_("not passed yet"),
+    "passed": N_("passed"),
+    "changed": N_("changed since it passed"),
 }
 
 
@@ -73,9 +73,8 @@ def find_part(name: str) -> str:
     if name not in PARTS:
         listed = ", ".join(PARTS)
         raise UserError(
-            say(
-                f"没有叫 '{name}' 的部件；部件有：{listed}。{suggest(name, PARTS)}",
-                f"there is no part '{name}'; the parts are {listed}.{suggest(name, PARTS)}",
+            _("there is no part '{name}'; the parts are {listed}.{near}").format(
+                name=name, listed=listed, near=suggest(name, PARTS)
             )
         )
     return name
@@ -90,27 +89,23 @@ def used_parts(space: Workspace | None = None) -> list[Mine]:
     passed = [part.name for part in parts if part.state == "passed"]
     if passed:
         raise UserError(
-            say(
-                f"你写的部件（{'、'.join(passed)}）现在一个也没有选用：用 `fledge parts use --all` 选上它们。",
-                f"none of your parts ({', '.join(passed)}) is chosen: take them with `fledge parts use --all`.",
+            _("none of your parts ({passed}) is chosen: take them with `fledge parts use --all`.").format(
+                passed=commas(passed)
             )
         )
     changed = [part.name for part in parts if part.state == "changed"]
     if changed:
         raise UserError(
-            say(
-                f"{'、'.join(changed)} 通过之后又改过：先用 `fledge check {changed[0]}` 再检查一次。",
-                f"{', '.join(changed)} changed since it passed: check it again with `fledge check {changed[0]}`.",
+            _("{changed} changed since it passed: check it again with `fledge check {first}`.").format(
+                changed=commas(changed), first=changed[0]
             )
         )
     first = next((part.name for part in parts if part.state == "failing"), parts[0].name)
     raise UserError(
-        say(
-            f"还没有一个部件是你写的（--parts mine）：从 `fledge exercise start {first}` 开始，写完用 `fledge check {first}` "
-            "检查。",
-            f"no part is yours yet (--parts mine): begin with `fledge exercise start {first}`, and check what you wrote "
-            f"with `fledge check {first}`.",
-        )
+        _(
+            "no part is yours yet (--parts mine): begin with `fledge exercise start {first}`, "
+            "and check what you wrote with `fledge check {first}`."
+        ).format(first=first)
     )
 
 
@@ -127,18 +122,14 @@ def load_mine(choice: str, *, fallback: bool = False, only: Collection[str] = tu
     if not files:
         listed = [part.name for part in used]
         raise UserError(
-            say(
-                f"你写的部件（{'、'.join(listed)}）在这里都用不到：去掉 --parts mine。",
-                f"none of your parts ({', '.join(listed)}) is used here: leave --parts mine out.",
-            )
+            _("none of your parts ({listed}) is used here: leave --parts mine out.").format(listed=commas(listed))
         )
     stale = {}
     for part in my_parts():
         if part.state == "changed" and part.name in only:
             stale[part.name] = MyPart(part.name, getattr(REFERENCE, part.name), part.file, part.sha256 or "")
-            stale[part.name].replaced = say(
-                f"它通过后又改过，先用 `fledge check {part.name}` 检查",
-                f"yours changed since it passed, `fledge check {part.name}` first",
+            stale[part.name].replaced = _("yours changed since it passed, `fledge check {part}` first").format(
+                part=part.name
             )
     return dataclasses.replace(load_parts(files, fallback=fallback), **stale)
 
@@ -155,9 +146,8 @@ def choose(names: Iterable[str] | None, space: Workspace | None = None) -> list[
         if states[name] != "passed":
             begin = f"fledge exercise start {name}" if states[name] == "not started" else f"fledge check {name}"
             raise UserError(
-                say(
-                    f"{name} {STATES[states[name]].zh}，不能选用：先用 `{begin}`。",
-                    f"{name} cannot be used, it is {STATES[states[name]].en}: first `{begin}`.",
+                _("{name} cannot be used, it is {state}: first `{begin}`.").format(
+                    name=name, state=STATES[states[name]], begin=begin
                 )
             )
     _file(space).parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from fledge.course.markdown import section, shown, table, words
 from fledge.course.sources import read_yaml
 from fledge.course.workspace import write_once
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, _, commas
 from fledge.records import Run
 
 NUMBERS = ("loss", "val_loss", "val_bpb")
@@ -41,31 +41,29 @@ def record(
     what = "lab" if run.info.get("job") == "lab" else "run"
     if found is not None:  # a fair comparison, of one thing, is told apart: a learning path asks for one
         what = "comparison" if len(found.settings) == 1 else "against"
-    names = say(f"{run.name}，对照 {against.name}", f"{run.name} against {against.name}") if against else run.name
+    names = _("{run} against {against}").format(run=run.name, against=against.name) if against else run.name
     runs = [run] if against is None else [against, run]
-    expected = hypothesis or say("我预计会发生什么，为什么：______", "What I expect, and why: ______")
-    learnt = conclusion or say(
-        "数字说明了什么，没有说明什么：______", "What the numbers say, and what they do not: ______"
-    )
+    expected = hypothesis or _("What I expect, and why: ______")
+    learnt = conclusion or _("What the numbers say, and what they do not: ______")
     parts = [
         f"<!-- fledge log {what}: {run.name} -->",
-        "# " + say(f"实验记录：{names}", f"Experiment: {names}"),
-        say(f"记录日期：{today}", f"written: {today}"),
-        section(say("假设", "Hypothesis"), expected),
-        *([section(say("改变的变量", "What was changed"), told(found, against, run))] if against and found else []),
-        section(say("怎么做的", "How it was done"), "\n\n".join(_how(one, titled=len(runs) > 1) for one in runs)),
-        section(say("结果", "Results"), _results(runs)),
+        "# " + _("Experiment: {names}").format(names=names),
+        _("written: {today}").format(today=today),
+        section(_("Hypothesis"), expected),
+        *([section(_("What was changed"), told(found, against, run))] if against and found else []),
+        section(_("How it was done"), "\n\n".join(_how(one, titled=len(runs) > 1) for one in runs)),
+        section(_("Results"), _results(runs)),
         *_lab_parts(run, beside),
         *_samples(runs),
-        section(say("结论", "Conclusion"), learnt),
-        section(say("下一步", "Next"), say("下一次只改哪一个变量：______", "The one thing to change next: ______")),
+        section(_("Conclusion"), learnt),
+        section(_("Next"), _("The one thing to change next: ______")),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
 def training_table(runs: Iterable[Run]) -> str:
     """Every training run as a row of Markdown: date, command, memory, loss, the last sample."""
-    head = say("日期/命令/内存 (MB)/损失/样例", "date/command/memory (MB)/loss/sample")
+    head = _("date/command/memory (MB)/loss/sample")
     rows = [head.split("/")]
     for run in sorted(runs, key=lambda run: (run.info.get("started", ""), run.name)):
         if run.info.get("job") == "lab":
@@ -87,12 +85,7 @@ def template(name: str) -> str:
     """An empty form in the learner's language."""
     found = templates()
     if name not in found:
-        raise UserError(
-            say(
-                f"没有叫 '{name}' 的模板；模板有：{'、'.join(found)}。",
-                f"there is no template '{name}'; there are {', '.join(found)}.",
-            )
-        )
+        raise UserError(_("there is no template '{name}'; there are {found}.").format(name=name, found=commas(found)))
     return f"<!-- fledge log {name} -->\n{found[name].strip()}\n"
 
 
@@ -109,10 +102,7 @@ def write_new(folder: Path, name: str, text: str, today: date) -> Path:
         if write_once(file, text):
             return file
     raise UserError(
-        say(
-            f"'{folder}' 里叫 '{base}' 的记录已经有一千份：先移走一些。",
-            f"'{folder}' holds a thousand records called '{base}': move some away.",
-        )
+        _("'{folder}' holds a thousand records called '{base}': move some away.").format(folder=folder, base=base)
     )
 
 
@@ -123,17 +113,17 @@ def _how(run: Run, titled: bool) -> str:
     machine, versions = run.info.get("machine") or {}, run.info.get("versions") or {}
     parts = [machine.get("cpu"), machine.get("gpu")]
     cores, memory = machine.get("cores"), machine.get("ram_gb")
-    parts += [say(f"{cores} 核", f"{cores} cores") if cores else None, f"{memory} GB" if memory else None]
+    parts += [_("{cores} cores").format(cores=cores) if cores else None, f"{memory} GB" if memory else None]
     lines = [
-        (say("命令", "command"), _command(run)),
-        (say("数据", "data"), _data(run)),
-        (say("随机种子", "seed"), shown(run.info.get("seed"))),
-        (say("机器", "machine"), ", ".join(str(part) for part in parts if part)),
-        (say("精度", "precision"), shown(run.info.get("precision"))),
-        (say("版本", "versions"), ", ".join(f"{name} {versions[name]}" for name in ("fledge", "torch") if versions.get(name))),
-        (say("代码版本", "commit"), (run.info.get("git_commit") or "")[:12]),
-        (say("开始", "started"), str(run.info.get("started") or "")),
-        (say("记录", "record"), f"`{run.path.as_posix()}`"),
+        (_("command"), _command(run)),
+        (_("data"), _data(run)),
+        (_("seed"), shown(run.info.get("seed"))),
+        (_("machine"), ", ".join(str(part) for part in parts if part)),
+        (_("precision"), shown(run.info.get("precision"))),
+        (_("versions"), ", ".join(f"{name} {versions[name]}" for name in ("fledge", "torch") if versions.get(name))),
+        (_("commit"), (run.info.get("git_commit") or "")[:12]),
+        (_("started"), str(run.info.get("started") or "")),
+        (_("record"), f"`{run.path.as_posix()}`"),
     ]  # fmt: skip
     head = [f"**{run.name}**", ""] if titled else []
     return "\n".join([*head, *(f"- {name}: {value}" for name, value in lines if value and value != "-")])
@@ -147,28 +137,27 @@ def _data(run: Run) -> str:
     train = (run.info.get("data") or {}).get("train") or {}
     files = [f"{entry.get('file')} (sha256 {str(entry.get('sha256', ''))[:8]})" for entry in train.get("inputs") or []]
     tokens = train.get("tokens")
-    return ", ".join(files) + (say(f"，{tokens:,} 词元", f", {tokens:,} tokens") if files and tokens else "")
+    return ", ".join(files) + (_(", {tokens:,} tokens").format(tokens=tokens) if files and tokens else "")
 
 
 def _results(runs: Sequence[Run]) -> str:
-    rows = [["", *(run.name for run in runs)], [say("状态", "status"), *(str(run.info.get("status")) for run in runs)]]
+    rows = [["", *(run.name for run in runs)], [_("status"), *(str(run.info.get("status")) for run in runs)]]
     names = {
-        "loss": say("训练损失，开始 → 最后", "training loss, first → last"),
-        "val_loss": say("验证损失，开始 → 最后", "validation loss, first → last"),
-        "val_bpb": say("每字节比特数，开始 → 最后", "bits per byte, first → last"),
+        "loss": _("training loss, first → last"),
+        "val_loss": _("validation loss, first → last"),
+        "val_bpb": _("bits per byte, first → last"),
     }
     rows += [[names[name], *(_arrow(run, name) for run in runs)] for name in NUMBERS]
-    rows.append([say("步数", "steps"), *(shown(_last(run, "step")) for run in runs)])
+    rows.append([_("steps"), *(shown(_last(run, "step")) for run in runs)])
     tokens = (_last(run, "tokens") for run in runs)
-    rows.append([say("词元数", "tokens"), *("-" if count is None else f"{count:,}" for count in tokens)])
-    rows.append([say("用时（秒）", "seconds"), *(shown(_seconds(run)) for run in runs)])
-    rows.append([say("内存最高 (MB)", "peak memory (MB)"), *(shown(_memory(run)) for run in runs)])
+    rows.append([_("tokens"), *("-" if count is None else f"{count:,}" for count in tokens)])
+    rows.append([_("seconds"), *(shown(_seconds(run)) for run in runs)])
+    rows.append([_("peak memory (MB)"), *(shown(_memory(run)) for run in runs)])
     said = table([row for row in rows if any(cell not in ("-", "") for cell in row[1:])])
     unfinished = [run.name for run in runs if run.info.get("status") != "done"]
     if unfinished:
-        said += "\n\n" + say(
-            f"没有跑完：{'、'.join(unfinished)}，数字只到停下为止。",
-            f"Not finished: {', '.join(unfinished)}; its numbers go as far as it got.",
+        said += "\n\n" + _("Not finished: {unfinished}; its numbers go as far as it got.").format(
+            unfinished=commas(unfinished)
         )
     return said
 
@@ -179,23 +168,25 @@ def _lab_parts(run: Run, beside: Path) -> list[str]:
     if run.info.get("job") != "lab":
         return []
     words = {
-        "SUPPORTED": say("成立", "supported"),
-        "NOT SUPPORTED": say("不成立", "not supported"),
-        "INCONCLUSIVE": say("无法判断", "inconclusive"),
+        "SUPPORTED": _("supported"),
+        "NOT SUPPORTED": _("not supported"),
+        "INCONCLUSIVE": _("inconclusive"),
     }
     lines = [f"- {name}: {words.get(word, word)}" for name, word in (results.get("verdicts") or {}).items()]
     arms = ", ".join(
         f"{arm} {json.dumps(change, ensure_ascii=False)}" for arm, change in (config.get("arms") or {}).items()
     )
-    arms = say(f"各组：{arms}", f"arms: {arms}")
-    parts = [section(say("实验", "Lab"), f"`{config.get('lab')}`\n\n{arms}")]
+    arms = _("arms: {arms}").format(arms=arms)
+    parts = [section(_("Lab"), f"`{config.get('lab')}`\n\n{arms}")]
     if guess := results.get("prediction"):
-        right = say("对了", "right") if guess.get("right") else say("不对", "wrong")
+        right = _("right") if guess.get("right") else _("wrong")
         choice, outcome = guess.get("choice"), guess.get("outcome")
         if (sure := guess.get("confidence")) is not None:
             choice = f"{choice} ({sure:.0%})"
-        lines.insert(0, say(f"- 预测：{choice} → {outcome}，{right}", f"- prediction: {choice} → {outcome}, {right}"))
-    parts.append(section(say("预测和结论", "Prediction and verdicts"), "\n".join(lines)))
+        lines.insert(
+            0, _("- prediction: {choice} → {outcome}, {right}").format(choice=choice, outcome=outcome, right=right)
+        )
+    parts.append(section(_("Prediction and verdicts"), "\n".join(lines)))
     if (run.path / "figure.png").is_file():
         try:
             where = Path(os.path.relpath(run.path / "figure.png", beside)).as_posix()
@@ -216,7 +207,7 @@ def _samples(runs: Sequence[Run]) -> list[str]:
             fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
             title = f"**{run.name}**\n\n" if len(runs) > 1 else ""
             parts.append(f"{title}{fence}text\n{text}\n{fence}")
-    return [section(say("样例输出", "Samples"), "\n\n".join(parts))] if parts else []
+    return [section(_("Samples"), "\n\n".join(parts))] if parts else []
 
 
 def _sampled(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from fledge.course.evidence import Evidence, gather, note_traces
 from fledge.course.paths import FIRST, KINDS, LearningPath, Step, all_paths
 from fledge.course.progress import Progress
 from fledge.course.workspace import Workspace
-from fledge.lang import say
+from fledge.lang import _
 
 
 def current(progress: Progress) -> tuple[LearningPath, Evidence]:
@@ -24,8 +24,8 @@ def next_lines(progress: Progress) -> list[str]:
     path, evidence = current(progress)
     step = evidence.next_step(path)
     if step is None:
-        return [say("这条路径走完了：fledge learn", "Your path is done: fledge learn")]
-    head = say("下一步：", "next: ")
+        return [_("Your path is done: fledge learn")]
+    head = _("next: ")
     return [f"{head}{KINDS[step.kind]} · {step.text}", *(f"  {line}" for line in typed(step, evidence))]
 
 

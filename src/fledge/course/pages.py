@@ -13,7 +13,7 @@ from pathlib import Path
 from fledge.book import Topic
 from fledge.course.formula import plain
 from fledge.errors import UserError, suggest
-from fledge.lang import language, say
+from fledge.lang import _, commas, language
 
 PAGES = ("README", "teaching", "code_guide")
 ZH_CHARACTERS_A_MINUTE = 300
@@ -36,17 +36,14 @@ def find_page(topic: Topic, word: str, lang: str | None = None) -> Path:
     name = {page.lower(): page for page in PAGES}.get(word.lower().removesuffix(".md"))
     if name is None:
         raise UserError(
-            say(
-                f"没有叫 '{word}' 的页面；页面有：{'、'.join(PAGES)}。",
-                f"there is no page '{word}'; the pages are: {', '.join(PAGES)}.",
-            )
+            _("there is no page '{word}'; the pages are: {pages}.").format(word=word, pages=commas(PAGES))
             + suggest(word, PAGES)
         )
     ending = ".md" if (lang or language()) == "zh" else ".en.md"
     for file in (topic.path / f"{name}{ending}", topic.path / f"{name}.md"):
         if file.is_file():
             return file
-    raise UserError(say(f"{topic.name} 还没有 {name} 这一页。", f"{topic.name} has no page {name} yet."))
+    raise UserError(_("{topic} has no page {name} yet.").format(topic=topic.name, name=name))
 
 
 def topic_title(topic: Topic, lang: str | None = None) -> str:
@@ -114,4 +111,4 @@ def _picture(found: re.Match[str], file: Path) -> str:
     if "://" not in where:
         path = (file.parent / where).absolute()
         where = (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
-    return say(f"（图：{found[1]}，{where}）", f"(figure: {found[1]}, {where})")
+    return _("(figure: {name}, {where})").format(name=found[1], where=where)

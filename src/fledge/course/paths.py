@@ -19,20 +19,20 @@ from fledge import book
 from fledge.course import pages, quiz
 from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, language, say
+from fledge.lang import N_, Text, _, both, commas, language
 
 KINDS = {  # kind of step -> what a learner calls it
-    "read": Text("阅读", "read"),
-    "lab": Text("实验", "lab"),
-    "quiz": Text("自测", "quiz"),
-    "exercise": Text("练习", "exercise"),
-    "command": Text("动手", "run"),
-    "done": Text("自评", "on your own"),
+    "read": N_("read"),
+    "lab": N_("lab"),
+    "quiz": N_("quiz"),
+    "exercise": N_("exercise"),
+    "command": N_("run"),
+    "done": N_("on your own"),
 }
 PAGES = {
-    "README": Text("导引", "overview"),
-    "teaching": Text("正文", "lesson"),
-    "code_guide": Text("代码导读", "code guide"),
+    "README": N_("overview"),
+    "teaching": N_("lesson"),
+    "code_guide": N_("code guide"),
 }
 LAB_MINUTES = 4.0  # to read the question, predict, and compare with the picture; the computing comes on top
 ITEM_MINUTES = 0.75  # for a question of a quiz and its reasons
@@ -119,19 +119,14 @@ def _load(file: Path, lang: str) -> dict[str, LearningPath]:
     """`lang` is a key only: the minutes are those of the pages in the learner's language."""
     said = read_yaml(file)
     if not isinstance(said, dict):
-        raise UserError(
-            say(f"'{file}' 里不是学习路径的列表：每条路径要写成 `名字: …`。", f"'{file}' is no list of paths.")
-        )
+        raise UserError(_("'{file}' is no list of paths.").format(file=file))
     found: dict[str, LearningPath] = {}
     for name, row in said.items():
         try:
             found[name] = _path(name, row, found)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(
-                say(
-                    f"'{file}' 里的路径 '{name}' 读不懂：{error!r}。",
-                    f"'{file}': the path '{name}' cannot be read: {error!r}.",
-                )
+                _("'{file}': the path '{name}' cannot be read: {error!r}.").format(file=file, name=name, error=error)
             ) from error
     return found
 
@@ -140,10 +135,7 @@ def find_path(name: str) -> LearningPath:
     paths = all_paths()
     if name not in paths:
         raise UserError(
-            say(
-                f"没有叫 '{name}' 的路径；路径有：{'、'.join(paths)}。",
-                f"there is no path '{name}'; the paths are {', '.join(paths)}.",
-            )
+            _("there is no path '{name}'; the paths are {paths}.").format(name=name, paths=commas(paths))
             + suggest(name, paths)
         )
     return paths[name]
@@ -154,10 +146,9 @@ def find_step(word: str) -> Step:
     steps = [step for path in all_paths().values() for step in path.steps if step.kind in ("done", "command")]
     named = {step.subject: step for step in steps}
     if word not in named:
-        there = say(f"这样的步骤有：{'、'.join(named)}。", f" There are: {', '.join(named)}.")
+        there = _(" There are: {named}.").format(named=commas(named))
         raise UserError(
-            say(f"动手和自评的步骤里没有 '{word}'。", f"there is no step '{word}' of that kind.")
-            + (suggest(word, named) or there)
+            _("there is no step '{word}' of that kind.").format(word=word) + (suggest(word, named) or there)
         )
     return named[word]
 
@@ -169,22 +160,19 @@ def missing(paths: Mapping[str, LearningPath]) -> list[str]:
         known = {step.id for step in path.steps} | {f"path {name}" for name in paths if name != path.name}
         for step in path.steps:
             problems += [
-                say(f"{path.name}：{step.id}：{problem}", f"{path.name}: {step.id}: {problem}")
+                _("{path}: {step}: {problem}").format(path=path.name, step=step.id, problem=problem)
                 for problem in _not_there(step)
             ]
         for check in path.checks:
             problems += [
-                say(
-                    f"{path.name}：'{check.text}' 需要 '{need}'，但路径里没有这个步骤",
-                    f"{path.name}: '{check.text}' needs '{need}', which is no step of the path",
+                _("{path}: '{text}' needs '{need}', which is no step of the path").format(
+                    path=path.name, text=check.text, need=need
                 )
                 for need in check.needs
                 if need not in known
             ]
             if not check.needs:
-                problems.append(
-                    say(f"{path.name}：没有步骤能证明 '{check.text}'", f"{path.name}: nothing shows '{check.text}'")
-                )
+                problems.append(_("{path}: nothing shows '{text}'").format(path=path.name, text=check.text))
     return list(dict.fromkeys(problems))
 
 
@@ -265,7 +253,7 @@ def _page(topic: book.Topic, page: str) -> tuple[float, Text]:
 
 def _titled(topic: book.Topic, what: Text) -> Text:
     title = Text(*(pages.topic_title(topic, lang) for lang in ("zh", "en")))
-    return Text(f"{title.zh}：{what.zh}", f"{title.en}: {what.en}")
+    return both("{title}: {what}", title=title, what=what)
 
 
 def _topic(name: str) -> book.Topic | None:
@@ -297,19 +285,19 @@ def lab_title(file: Path) -> Text:
 def _not_there(step: Step) -> Iterator[str]:
     if step.kind in ("command", "done"):
         return
-    name, _, rest = step.subject.partition("/")
+    name, __, rest = step.subject.partition("/")
     if step.kind == "exercise":
         if exercise_sheet(step.subject) is None:
-            yield say("没有这个练习", "there is no such exercise")
+            yield _("there is no such exercise")
     elif (topic := _topic(name)) is None:
-        yield say("没有这个主题", "there is no such topic")
+        yield _("there is no such topic")
     elif step.kind == "read":
         files = [topic.path / f"{rest}{ending}" for ending in (".md", ".en.md")]
-        yield from (say(f"缺少 '{file.name}'", f"there is no '{file.name}'") for file in files if not file.is_file())
+        yield from (_("there is no '{file}'").format(file=file.name) for file in files if not file.is_file())
     elif step.kind == "lab":
         if rest not in [file.stem for file in topic.labs]:
-            yield say("没有这个实验", "there is no such lab")
+            yield _("there is no such lab")
     elif not quiz.has_quiz(topic):
-        yield say("这个主题没有测验", "there is no quiz")
+        yield _("there is no quiz")
     elif rest and rest not in [item.id for item in quiz.load(topic).items]:
-        yield say("测验里没有这道题", "the quiz has no such item")
+        yield _("the quiz has no such item")

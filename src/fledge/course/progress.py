@@ -19,7 +19,7 @@ from typing import Any
 
 from fledge.course.workspace import find_workspace, write_once
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import dumps
 
 FIELDS = ("id", "time", "kind", "subject", "data", "previous", "hash")
@@ -107,10 +107,7 @@ class Progress:
         rows = self._select("ORDER BY id")
         if not write_once(Path(path), "".join(_line(row) + "\n" for row in rows)):
             raise UserError(
-                say(
-                    f"'{path}' 已经存在，不会覆盖它：请换一个文件名。",
-                    f"'{path}' is there already and will not be overwritten: give another name.",
-                )
+                _("'{path}' is there already and will not be overwritten: give another name.").format(path=path)
             )
         return len(rows)
 
@@ -126,12 +123,11 @@ class Progress:
             shared = min(len(mine), len(rows))
             if mine[:shared] != rows[:shared]:
                 raise UserError(
-                    say(
-                        f"'{path}' 和这里的学习记录从第 {_parted(mine, rows)} 条起就不一样了，合并会丢掉其中一份，所以什么都没改："
-                        "请用 `fledge learn init 新目录` 另建一个工作区，在那里导入。",
-                        f"'{path}' and the progress here differ from row {_parted(mine, rows)} on, and one of the two would be "
-                        "lost, so nothing was changed: make another workspace with `fledge learn init DIR` and import it there.",
-                    )
+                    _(
+                        "'{path}' and the progress here differ from row {row} on, and one of the two would be lost, "
+                        "so nothing was changed: make another workspace with `fledge learn init DIR` and import it "
+                        "there."
+                    ).format(path=path, row=_parted(mine, rows))
                 )
             self.connection.executemany(INSERT, rows[shared:])
         return len(rows) - shared
@@ -141,7 +137,7 @@ class Progress:
         with self._sentences():
             rows = self.connection.execute(f"{SELECT} {rest}", values).fetchall()
             if any(None in row for row in rows):
-                raise sqlite3.DatabaseError(say("有的行里没有内容", "rows without values"))
+                raise sqlite3.DatabaseError(_("rows without values"))
         return rows
 
     def _has_table(self) -> bool:
@@ -182,32 +178,28 @@ def open_progress() -> Progress:
 
 def _sentence(path: Path, why: str) -> str:
     if "full" in why:
-        return say(
-            f"磁盘满了，这一条没有记进 '{path}'；之前的记录都在。腾出空间后再做一次。",
-            f"the disk is full: this was not written to '{path}', what was there still is; make room and do it again.",
-        )
+        return _(
+            "the disk is full: this was not written to '{path}', what was there still is; make room and do it again."
+        ).format(path=path)
     if "locked" in why or "busy" in why:
-        return say(
-            f"另一个程序一直占着 '{path}'：等它结束（或关掉打开这个文件的程序），再试一次。",
-            f"another program keeps '{path}' busy: wait until it ends (or close what has the file open) and try again.",
-        )
+        return _(
+            "another program keeps '{path}' busy: wait until it ends (or close what has the file open) and try again."
+        ).format(path=path)
     if "readonly" in why or "unable to open" in why or "permission" in why.lower():
         return _cannot_open(path, why)
     if "only grows" in why:
-        return say("学习记录只能增加，不能改也不能删。", "the log only grows: rows are neither changed nor deleted.")
-    return say(
-        f"学习记录 '{path}' 坏了（{why}），没有改动它：请把它改名留着，再用 `fledge learn import` 导入你以前导出的文件。",
-        f"the progress file '{path}' is damaged ({why}) and was left as it is: keep it under another name, and bring back "
-        "an export with `fledge learn import`.",
-    )
+        return _("the log only grows: rows are neither changed nor deleted.")
+    return _(
+        "the progress file '{path}' is damaged ({why}) and was left as it is: keep it under another name, "
+        "and bring back an export with `fledge learn import`."
+    ).format(path=path, why=why)
 
 
 def _cannot_open(path: Path, why: str) -> str:
-    return say(
-        f"打不开或写不了学习记录 '{path}'（{why}）：检查这个目录的权限，或用 FLEDGE_WORKSPACE 指定别的目录。",
-        f"the progress file '{path}' cannot be opened or written ({why}): mend the folder's rights, or name another "
-        "workspace with FLEDGE_WORKSPACE.",
-    )
+    return _(
+        "the progress file '{path}' cannot be opened or written ({why}): mend the folder's rights, "
+        "or name another workspace with FLEDGE_WORKSPACE."
+    ).format(path=path, why=why)
 
 
 def _row(number: int, time: str, kind: str, subject: str, data: str, previous: str) -> Row:
@@ -235,18 +227,16 @@ def _read_export(path: Path) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or say("不是 UTF-8 编码", "not UTF-8")
-        raise UserError(say(f"读不了 '{path}'：{why}。", f"'{path}' cannot be read: {why}.")) from error
+        why = getattr(error, "strerror", None) or _("not UTF-8")
+        raise UserError(_("'{path}' cannot be read: {why}.").format(path=path, why=why)) from error
     rows: list[Row] = []
     for number, line in enumerate(filter(None, text.split("\n")), start=1):
         row = _read_row(line)
         if row is None or row != _row(number, *row[1:5], rows[-1][6] if rows else ""):
             raise UserError(
-                say(
-                    f"'{path}' 第 {number} 行和它导出时不一样了（被改过或不完整），什么都没有导入：请重新导出一份。",
-                    f"line {number} of '{path}' is not what was exported (edited, or cut), so nothing was imported: "
-                    "export it again.",
-                )
+                _(
+                    "line {number} of '{path}' is not what was exported (edited, or cut), so nothing was imported: export it again."
+                ).format(number=number, path=path)
             )
         rows.append(row)
     return rows

@@ -17,7 +17,7 @@ from fledge.course.pages import topic_title
 from fledge.course.progress import Event
 from fledge.course.quiz_items import LETTERS, Item, Option, Quiz, Trap, has_quiz, load, parse_number
 from fledge.errors import UserError
-from fledge.lang import Text, say
+from fledge.lang import Text, _, both
 
 __all__ = ["LETTERS", "Item", "Option", "Quiz", "Trap", "has_quiz", "load"]  # besides what is defined here
 
@@ -56,28 +56,26 @@ def read_answer(item: Item, shown: list[int], said: str) -> Chosen:
     if item.kind == "numeric":
         number = parse_number(said)
         if number is None:
-            raise UserError(
-                say(f"'{said}' 不是一个数：写成 2、0.5 或 1e-3。", f"'{said}' is no number: write 2, 0.5 or 1e-3.")
-            )
+            raise UserError(_("'{said}' is no number: write 2, 0.5 or 1e-3.").format(said=said))
         return number
     letters = re.sub(r"[\s,、，;；>→-]+", "", said).upper()
     last = LETTERS[len(shown) - 1]
     unknown = [letter for letter in letters if letter not in LETTERS[: len(shown)]]
     if unknown or not letters or len(set(letters)) != len(letters):
         wanted = {
-            "single": say("写一个字母", "write one letter"),
-            "multiple": say("写出所有你选的字母，如 ac", "write every letter that you choose, e.g. ac"),
-            "order": say("按顺序写出全部字母，如 cab", "write all letters in order, e.g. cab"),
+            "single": _("write one letter"),
+            "multiple": _("write every letter that you choose, e.g. ac"),
+            "order": _("write all letters in order, e.g. cab"),
         }[item.kind]
         raise UserError(
-            say(f"看不懂 '{said}'：{wanted}（A–{last}）。", f"'{said}' is not understood: {wanted} (A–{last}).")
+            _("'{said}' is not understood: {wanted} (A–{last}).").format(said=said, wanted=wanted, last=last)
         )
     chosen = [shown[LETTERS.index(letter)] for letter in letters]
     if item.kind == "single" and len(chosen) != 1:
-        raise UserError(say("这道题只选一个字母。", "this question takes one letter."))
+        raise UserError(_("this question takes one letter."))
     if item.kind == "order":
         if len(chosen) != len(shown):
-            raise UserError(say(f"请写出全部 {len(shown)} 个字母。", f"write all {len(shown)} letters."))
+            raise UserError(_("write all {length} letters.").format(length=len(shown)))
         return chosen
     return sorted(chosen)
 
@@ -140,28 +138,28 @@ def page(quiz: Quiz, lang: str) -> str:
     name = quiz.topic.name
     title = topic_title(quiz.topic, lang)
     lines = [
-        "# " + said(Text(f"自测：{title}", f"Quiz: {title}")),
+        "# " + said(both("Quiz: {title}", title=title)),
         "",
         "<!-- written by docs/book.py from quiz.yaml -->",
         "",
         said(
-            Text(
-                f"在终端里做会打乱选项、记下结果：`fledge quiz {name}`。这里先自己答，再展开看答案。",
-                f"In the terminal the options are shuffled and your answers are kept: `fledge quiz {name}`. Here, answer first and "
-                "unfold then.",
+            both(
+                "In the terminal the options are shuffled and your answers are kept: `fledge quiz {name}`. Here, "
+                "answer first and unfold then.",
+                name=name,
             )
         ),
     ]
     for number, item in enumerate(quiz.items, start=1):
         shown = arrange(item, None)
         hint = {
-            "multiple": said(Text("（可多选）", " (one or more)")),
-            "order": said(Text("（排出顺序）", " (put in order)")),
-            "numeric": said(Text("（填一个数）", " (a number)")),
+            "multiple": said(both(" (one or more)")),
+            "order": said(both(" (put in order)")),
+            "numeric": said(both(" (a number)")),
         }.get(item.kind, "")
         lines += ["", f"## {number}. {getattr(item.question, lang)}{hint}", ""]
         lines += [f"- {LETTERS[at]}. {getattr(item.options[place].text, lang)}" for at, place in enumerate(shown)]
-        answer = said(Text("答案", "Answer"))
+        answer = said(both("Answer"))
         lines += ["", f"<details><summary>{answer}</summary>", ""]
         lines += [*_solution(item, shown, lang), "", "</details>"]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"

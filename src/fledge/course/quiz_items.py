@@ -10,7 +10,7 @@ from typing import Any
 from fledge.book import Topic
 from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say
+from fledge.lang import Text, _, commas
 
 KINDS = ("single", "multiple", "numeric", "order")
 LETTERS = "ABCDEFGHIJ"
@@ -63,11 +63,8 @@ class Quiz:
         names = [item.id for item in self.items]
         if name not in names:
             raise UserError(
-                say(
-                    f"{self.topic.name} 的测验里没有题目 '{name}'。",
-                    f"the quiz of {self.topic.name} has no item '{name}'.",
-                )
-                + (suggest(name, names) or say(f"题目有：{', '.join(names)}", f" There are: {', '.join(names)}"))
+                _("the quiz of {topic} has no item '{name}'.").format(topic=self.topic.name, name=name)
+                + (suggest(name, names) or _(" There are: {names}").format(names=", ".join(names)))
             )
         return self.items[names.index(name)]
 
@@ -81,7 +78,7 @@ def load(topic: Topic) -> Quiz:
     try:
         return _load(topic, (topic.path / "quiz.yaml").stat().st_mtime_ns)
     except FileNotFoundError:
-        raise UserError(say(f"{topic.name} 还没有测验。", f"{topic.name} has no quiz yet.")) from None
+        raise UserError(_("{topic} has no quiz yet.").format(topic=topic.name)) from None
 
 
 @functools.cache
@@ -90,13 +87,11 @@ def _load(topic: Topic, changed: int) -> Quiz:
     path = topic.path / "quiz.yaml"
     rows = read_yaml(path)
     if not isinstance(rows, list) or not rows:
-        raise UserError(
-            say(f"'{path}' 里不是题目的列表：每道题要以 `- id: …` 开头。", f"'{path}' holds no list of items.")
-        )
+        raise UserError(_("'{path}' holds no list of items.").format(path=path))
     file = path.as_posix()
     return Quiz(
         topic,
-        tuple(_item(row, say(f"'{file}' 第 {n} 题", f"'{file}', item {n}")) for n, row in enumerate(rows, start=1)),
+        tuple(_item(row, _("'{file}', item {n}").format(file=file, n=n)) for n, row in enumerate(rows, start=1)),
     )
 
 
@@ -105,18 +100,14 @@ def _item(row: Any, where: str) -> Item:
     name = row.get("id")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise UserError(
-            say(
-                f"{where}：'id' 要写成小写英文单词，用连字符连接，现在是 {name!r}。",
-                f"{where}: 'id' must be words in lower case with hyphens, not {name!r}.",
-            )
+            _("{where}: 'id' must be words in lower case with hyphens, not {name!r}.").format(where=where, name=name)
         )
-    where = say(f"{where}（{name}）", f"{where} ({name})")
+    where = _("{where} ({name})").format(where=where, name=name)
     kind = row.get("kind")
     if kind not in KINDS:
         raise UserError(
-            say(
-                f"{where}：'kind' 只能是 {'、'.join(KINDS)} 之一，现在是 {kind!r}。",
-                f"{where}: 'kind' must be one of {', '.join(KINDS)}, not {kind!r}.",
+            _("{where}: 'kind' must be one of {kinds}, not {kind!r}.").format(
+                where=where, kinds=commas(KINDS), kind=kind
             )
         )
     question = _text(row.get("question"), _field(where, "question"))
@@ -127,9 +118,8 @@ def _item(row: Any, where: str) -> Item:
         texts = _list(row.get("items"), _field(where, "items"))
         if not 3 <= len(texts) <= 6:
             raise UserError(
-                say(
-                    f"{where}：'items' 里要有 3 到 6 样东西来排序，现在有 {len(texts)} 样。",
-                    f"{where}: 'items' must hold 3 to 6 things to order, not {len(texts)}.",
+                _("{where}: 'items' must hold 3 to 6 things to order, not {num_texts}.").format(
+                    where=where, num_texts=len(texts)
                 )
             )
         options = tuple(Option(_text(text, _field(where, "items")), why, True, None) for text in texts)
@@ -137,14 +127,13 @@ def _item(row: Any, where: str) -> Item:
     answer, tolerance = (_number(row.get(key), _field(where, key)) for key in ("answer", "tolerance"))
     traps = []
     for number, trap in enumerate(_list(row.get("traps"), _field(where, "traps")), start=1):
-        here = say(f"{where}第 {number} 个陷阱", f"{where}, trap {number}")
+        here = _("{where}, trap {number}").format(where=where, number=number)
         _only(trap, here, "value why lab")
         value = _number(trap.get("value"), _field(here, "value"))
         if abs(value - answer) <= tolerance:
             raise UserError(
-                say(
-                    f"{here}：{value} 在答案的误差范围之内，会被判为对，要换一个数。",
-                    f"{here}: {value} is within the tolerance of the answer, so it would be right.",
+                _("{here}: {value} is within the tolerance of the answer, so it would be right.").format(
+                    here=here, value=value
                 )
             )
         traps.append(Trap(value, _text(trap.get("why"), _field(here, "why")), _lab(trap, here)))
@@ -154,77 +143,56 @@ def _item(row: Any, where: str) -> Item:
 def _options(rows: Any, kind: str, where: str) -> tuple[Option, ...]:
     options = []
     for number, row in enumerate(_list(rows, _field(where, "options")), start=1):
-        here = say(f"{where}第 {number} 个选项", f"{where}, option {number}")
+        here = _("{where}, option {number}").format(where=where, number=number)
         _only(row, here, "zh en correct why lab")
         correct = row.get("correct", False)
         if not isinstance(correct, bool):
             raise UserError(
-                say(
-                    f"{here}：'correct' 只能是 true 或 false，现在是 {correct!r}。",
-                    f"{here}: 'correct' must be true or false, not {correct!r}.",
-                )
+                _("{here}: 'correct' must be true or false, not {correct!r}.").format(here=here, correct=correct)
             )
         text = _text({key: row.get(key) for key in ("zh", "en")}, here)
         options.append(Option(text, _text(row.get("why"), _field(here, "why")), correct, _lab(row, here)))
     right = sum(option.correct for option in options)
     if not 2 <= len(options) <= len(LETTERS):
         raise UserError(
-            say(
-                f"{where}：要有 2 到 {len(LETTERS)} 个选项，现在有 {len(options)} 个。",
-                f"{where}: there must be 2 to {len(LETTERS)} options, not {len(options)}.",
+            _("{where}: there must be 2 to {num_letters} options, not {num_options}.").format(
+                where=where, num_letters=len(LETTERS), num_options=len(options)
             )
         )
     if kind == "single" and right != 1:
-        raise UserError(
-            say(
-                f"{where}：单选题要有且只有一个正确的选项，现在有 {right} 个。",
-                f"{where}: exactly one option must be correct, not {right}.",
-            )
-        )
+        raise UserError(_("{where}: exactly one option must be correct, not {right}.").format(where=where, right=right))
     if not 1 <= right < len(options):
-        raise UserError(
-            say(
-                f"{where}：正确的选项和错误的选项都至少要有一个。",
-                f"{where}: at least one option must be correct and one wrong.",
-            )
-        )
+        raise UserError(_("{where}: at least one option must be correct and one wrong.").format(where=where))
     return tuple(options)
 
 
 def _field(where: str, key: str) -> str:
-    return say(f"{where}的 '{key}'", f"{where}: '{key}'")
+    return _("{where}: '{key}'").format(where=where, key=key)
 
 
 def _only(row: Any, where: str, names: str) -> None:
     if not isinstance(row, dict):
-        raise UserError(
-            say(f"{where}：要写成一行行 `key: value` 的样子。", f"{where} is no list of `key: value` pairs.")
-        )
+        raise UserError(_("{where} is no list of `key: value` pairs.").format(where=where))
     for key in row:
         if key not in names.split():
             raise UserError(
-                say(f"{where}：不认识 '{key}'，改掉或删掉它。", f"{where} has a key '{key}' that means nothing.")
+                _("{where} has a key '{key}' that means nothing.").format(where=where, key=key)
                 + suggest(str(key), names.split())
             )
 
 
 def _text(value: Any, where: str) -> Text:
     if not isinstance(value, dict) or set(value) != {"zh", "en"}:
-        raise UserError(
-            say(
-                f"{where}：要有中文和英文两种文字，写成 {{zh: …, en: …}}。",
-                f"{where} needs a text in both languages: {{zh: …, en: …}}.",
-            )
-        )
+        raise UserError(_("{where} needs a text in both languages: {{zh: …, en: …}}.").format(where=where))
     for language, text in value.items():
         if not isinstance(text, (str, int, float)) or isinstance(text, bool) or not str(text).strip():
-            raise UserError(say(f"{where}：'{language}' 里没有文字。", f"{where} has no text in '{language}'."))
+            raise UserError(_("{where} has no text in '{language}'.").format(where=where, language=language))
     return Text(str(value["zh"]).strip(), str(value["en"]).strip())
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise UserError(say(f"{where}：要写成列表，至少有一项。", f"{where} must be a list."))
+        raise UserError(_("{where} must be a list.").format(where=where))
     return value
 
 
@@ -232,19 +200,14 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, str):  # YAML reads 1e-6 as a string
         value = parse_number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(say(f"{where}：应该是一个数。", f"{where} must be a number."))
+        raise UserError(_("{where} must be a number.").format(where=where))
     return float(value)
 
 
 def _lab(row: dict[str, Any], where: str) -> str | None:
     lab = row.get("lab")
     if lab is not None and not isinstance(lab, str):
-        raise UserError(
-            say(
-                f"{where}：'lab' 应该是实验的名字，现在是 {lab!r}。",
-                f"{where}: 'lab' must be the name of a lab, not {lab!r}.",
-            )
-        )
+        raise UserError(_("{where}: 'lab' must be the name of a lab, not {lab!r}.").format(where=where, lab=lab))
     return lab
 
 

@@ -6,36 +6,36 @@ import re
 from collections.abc import Callable
 
 from fledge.course.quiz import LETTERS, Quiz
-from fledge.lang import say
+from fledge.lang import _
 
 
 def lint(quiz: Quiz) -> list[str]:
     """Everything that its author must mend, one sentence each."""
     checks: tuple[Callable[[Quiz], list[str]], ...] = (_enough, _unique, _refuted, _spread, _longest, _independent)
     name = quiz.topic.name
-    return [say(f"{name}：{problem}", f"{name}: {problem}") for check in checks for problem in check(quiz)]
+    return [_("{name}: {problem}").format(name=name, problem=problem) for check in checks for problem in check(quiz)]
 
 
 def _enough(quiz: Quiz) -> list[str]:
     kinds = [item.kind for item in quiz.items]
     problems = [
-        say(f"没有 '{kind}' 类型的题", f"no item of kind '{kind}'")
+        _("no item of kind '{kind}'").format(kind=kind)
         for kind in ("single", "multiple", "numeric", "order")
         if kind not in kinds
     ]
     if len(kinds) < 8:
-        problems.append(say(f"只有 {len(kinds)} 道题，一个主题要有 8 道", f"only {len(kinds)} items; a topic needs 8"))
+        problems.append(_("only {num_kinds} items; a topic needs 8").format(num_kinds=len(kinds)))
     return problems
 
 
 def _unique(quiz: Quiz) -> list[str]:
     ids = [item.id for item in quiz.items]
     twice = sorted({name for name in ids if ids.count(name) > 1})
-    problems = [say(f"有两道题都叫 '{name}'", f"two items are called '{name}'") for name in twice]
+    problems = [_("two items are called '{name}'").format(name=name) for name in twice]
     for item in quiz.items:
         for texts in ([o.text.zh for o in item.options], [o.text.en for o in item.options]):
             if len(set(texts)) < len(texts):
-                problems.append(say(f"{item.id}：有两个选项一样", f"{item.id}: two options say the same"))
+                problems.append(_("{item}: two options say the same").format(item=item.id))
     return problems
 
 
@@ -46,24 +46,20 @@ def _refuted(quiz: Quiz) -> list[str]:
     named = [(item.id, option.lab) for item, option in wrong]
     named += [(item.id, trap.lab) for item in quiz.items for trap in item.traps]
     problems = [
-        say(f"{item}：这个主题里没有实验 '{lab}'", f"{item}: there is no lab '{lab}' in this topic")
+        _("{item}: there is no lab '{lab}' in this topic").format(item=item, lab=lab)
         for item, lab in named
         if lab and lab not in labs
     ]
     problems += [
-        say(
-            f"{item.id}：正确的选项写了 'lab'，而 'lab' 是用来反驳错误选项的",
-            f"{item.id}: a right option names a lab that would refute it",
-        )
+        _("{item}: a right option names a lab that would refute it").format(item=item.id)
         for item in quiz.items
         if item.kind != "order" and any(option.correct and option.lab for option in item.options)
     ]
     refuted = sum(lab is not None for _, lab in named)
     if 2 * refuted < len(named):
         problems.append(
-            say(
-                f"{len(named)} 个错误答案里只有 {refuted} 个写了能反驳它的实验（'lab'）",
-                f"only {refuted} of {len(named)} wrong answers name the lab that refutes them",
+            _("only {refuted} of {length} wrong answers name the lab that refutes them").format(
+                refuted=refuted, length=len(named)
             )
         )
     return problems
@@ -73,9 +69,8 @@ def _spread(quiz: Quiz) -> list[str]:
     """No position may hold more than half of the right answers of the single-choice items."""
     places = [item.correct[0] for item in quiz.items if item.kind == "single"]
     return [
-        say(
-            f"{len(places)} 个正确答案里有 {places.count(place)} 个在位置 {LETTERS[place]}",
-            f"{places.count(place)} of {len(places)} right answers stand at position {LETTERS[place]}",
+        _("{count} of {num_places} right answers stand at position {letter}").format(
+            count=places.count(place), num_places=len(places), letter=LETTERS[place]
         )
         for place in sorted(set(places))
         if len(places) > 1 and 2 * places.count(place) > len(places)
@@ -94,9 +89,8 @@ def _longest(quiz: Quiz) -> list[str]:
             longest += right > max(lengths)
         if 2 * longest > len(singles):
             problems.append(
-                say(
-                    f"'{language}' 的文字里，{len(singles)} 道单选题有 {longest} 道的正确选项最长",
-                    f"in '{language}' the right option is the longest in {longest} of {len(singles)} items",
+                _("in '{language}' the right option is the longest in {longest} of {num_singles} items").format(
+                    language=language, longest=longest, num_singles=len(singles)
                 )
             )
     return problems
@@ -110,9 +104,8 @@ POSITIONAL = re.compile(
 def _independent(quiz: Quiz) -> list[str]:
     """Options are shuffled, so none may speak of another's place."""
     return [
-        say(
-            f"{item.id}：'{text}' 提到了别的选项的位置，而选项会被打乱",
-            f"{item.id}: '{text}' speaks of the place of another option, and places are shuffled",
+        _("{item}: '{text}' speaks of the place of another option, and places are shuffled").format(
+            item=item.id, text=text
         )
         for item in quiz.items
         for option in item.options

@@ -16,7 +16,7 @@ from fledge.course.evidence import Evidence
 from fledge.course.paths import KINDS, LearningPath, Step
 from fledge.course.progress import Event, Progress
 from fledge.course.report_forms import Report, write
-from fledge.lang import say
+from fledge.lang import _
 
 __all__ = ["Report", "build", "calibration", "write"]
 
@@ -59,7 +59,7 @@ def calibration(predictions: Sequence[Event]) -> Calibration:
 
 def build(progress: Progress, evidence: Evidence, path: LearningPath, today: date | None = None) -> Report:
     """Everything that the log, the runs and the chosen path say."""
-    report = Report(say("学习报告", "Learning report"))
+    report = Report(_("Learning report"))
     day = (today or date.today()).isoformat()
     report.blocks.append(("text", f"{day} · {path.title}"))
     _chain(report, progress, len(evidence.events))
@@ -81,31 +81,28 @@ def _chain(report: Report, progress: Progress, count: int) -> None:
     broken = progress.verify()
     report.numbers["chain"] = {"events": count, "head": progress.head(), "broken_at": broken}
     if broken is None:
-        said = say(
-            f"学习记录共 {count} 条，逐条核对过，没有被改动；最后一条的指纹是 {progress.head()[:16] or '-'}。",
-            f"The progress log has {count} events; all were verified and none was changed. Fingerprint of the last: "
-            f"{progress.head()[:16] or '-'}.",
-        )
+        said = _(
+            "The progress log has {count} events; all were verified and none was changed. Fingerprint of the last: {head}."
+        ).format(count=count, head=progress.head()[:16] or "-")
     else:
-        said = say(
-            f"注意：学习记录从第 {broken} 条起和写下时不一样了，从那里往后的内容不能当作证据。",
-            f"Note: from row {broken} on the progress log is not what was written; what follows from there is no evidence.",
-        )
+        said = _(
+            "Note: from row {broken} on the progress log is not what was written; what follows from there is no evidence."
+        ).format(broken=broken)
     report.blocks.append(("text", said))
 
 
 def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
-    report.blocks.append(("heading", say("走到哪里了", "How far")))
-    rows = [say("阶段/完成/共/证据", "stage/done/of/evidence").split("/")]
+    report.blocks.append(("heading", _("How far")))
+    rows = [_("stage/done/of/evidence").split("/")]
     for stage in path.stages:
         seen = {step.id: evidence.of(step) for step in stage.steps}
         found = [f"{step.text} — {seen[step.id]}" for step in stage.steps if seen[step.id]]
         rows.append([str(stage.title), str(len(found)), str(len(seen)), "; ".join(found) or "-"])
     report.blocks.append(("table", rows))
-    report.blocks.append(("heading", say("检查清单", "Checklist")))
+    report.blocks.append(("heading", _("Checklist")))
     met = {str(check.text): evidence.met(check, path) for check in path.checks}
-    yes, no = say("有证据", "shown"), say("还没有", "not yet")
-    table = [say("要做到的/状态/靠什么证明", "item/state/shown by").split("/")]
+    yes, no = _("shown"), _("not yet")
+    table = [_("item/state/shown by").split("/")]
     for check in path.checks:
         needs = ", ".join(_need(need) for need in check.needs)
         table.append([str(check.text), yes if met[str(check.text)] else no, needs])
@@ -116,35 +113,31 @@ def _path(report: Report, evidence: Evidence, path: LearningPath) -> None:
 
 def _need(need: str) -> str:
     """The id of a step in the learner's words."""
-    kind, _, subject = need.partition(" ")
-    what = KINDS.get(kind) or say("路径", "path")
+    kind, __, subject = need.partition(" ")
+    what = KINDS.get(kind) or _("path")
     return f"{what} {subject}"
 
 
 def _exercises(report: Report, evidence: Evidence) -> None:
     names = list(dict.fromkeys(event.subject for event in evidence.about("attempt")))
-    rows = [
-        say(
-            "练习/尝试/通过/提示/看过答案/自己写的测试", "exercise/attempts/passed/hints/solution first/own tests"
-        ).split("/")
-    ]
+    rows = [_("exercise/attempts/passed/hints/solution first/own tests").split("/")]
     passed = by_calling = 0
     for name in names:
         found = evidence.exercise(name)
         assert found
         passed += found.passed_at is not None
         by_calling += bool(found.calls)
-        how = say(f"第 {found.passed_at} 次", f"at attempt {found.passed_at}") if found.passed_at else "-"
+        how = _("at attempt {passed_at}").format(passed_at=found.passed_at) if found.passed_at else "-"
         if found.calls:
             called = "`, `".join(found.calls)
-            how += say(f"，调用了 `{called}`", f", by calling `{called}`")
+            how += _(", by calling `{called}`").format(called=called)
         tests = "-"
         if found.reverse:
             killed, of = found.reverse.get("killed"), found.reverse.get("of")
-            tests = say(f"抓住错误 {killed}/{of}", f"caught {killed}/{of}")
-        opened = say("是", "yes") if found.solution_first else "-"
+            tests = _("caught {killed}/{of}").format(killed=killed, of=of)
+        opened = _("yes") if found.solution_first else "-"
         rows.append([name, str(found.attempts), how, str(found.hints or "-"), opened, tests])
-    _add_table(report, say("练习", "Exercises"), rows)
+    _add_table(report, _("Exercises"), rows)
     report.numbers["exercises"] = {"passed": passed, "by_calling": by_calling, "tried": len(names)}
 
 
@@ -152,17 +145,12 @@ def _labs(report: Report, evidence: Evidence) -> None:
     labs: dict[str, list[Event]] = {}
     for event in evidence.about("lab"):
         labs.setdefault(event.subject, []).append(event)
-    rows = [
-        say(
-            "实验/次数/最近一次的记录/成立/不成立/无法判断",
-            "lab/runs/newest record/supported/not supported/inconclusive",
-        ).split("/")
-    ]
+    rows = [_("lab/runs/newest record/supported/not supported/inconclusive").split("/")]
     for name, events in labs.items():
         words = list((events[-1].data.get("verdicts") or {}).values())
         counts = [str(words.count(word)) for word in ("SUPPORTED", "NOT SUPPORTED", "INCONCLUSIVE")]
         rows.append([name, str(len(events)), str(events[-1].data.get("run", "-")), *counts])
-    _add_table(report, say("实验", "Labs"), rows)
+    _add_table(report, _("Labs"), rows)
     report.numbers["labs"] = len(labs)
 
 
@@ -171,29 +159,26 @@ def _predictions(report: Report, found: Calibration) -> None:
     report.numbers["calibration"] = {
         f"{sure}%": {"count": n, "right": hits} for sure, (n, hits) in found.groups.items()
     }
-    rows = [say("你说的把握/次数/对的次数/对的比例", "stated confidence/predictions/right/share right").split("/")]
+    rows = [_("stated confidence/predictions/right/share right").split("/")]
     rows += [[f"{sure}%", str(n), str(hits), f"{hits / n:.0%}"] for sure, (n, hits) in sorted(found.groups.items())]
-    _add_table(report, say("预测准不准", "Predictions"), rows)
+    _add_table(report, _("Predictions"), rows)
     if found.brier is None:
         return
     report.blocks.append(
         (
             "text",
-            say(
-                f"共 {found.count} 次，对 {found.right} 次，Brier 分数 {found.brier:.3f}"
-                "（把握和结果之差的平方的平均：0 最好，总说 50% 是 0.25）。"
-                "每个实验只算第一次预测：再做一遍时结果已经知道了。",
-                f"{found.right} of {found.count} right; Brier score {found.brier:.3f} (mean squared difference between "
-                "confidence and outcome: 0 is best, always saying 50% gives 0.25). Only the first prediction of a lab counts: "
-                "the second time the result is known.",
-            ),
+            _(
+                "{right} of {count} right; Brier score {brier:.3f} (mean squared difference between confidence and "
+                "outcome: 0 is best, always saying 50% gives 0.25). Only the first prediction of a lab counts: "
+                "the second time the result is known."
+            ).format(right=found.right, count=found.count, brier=found.brier),
         )
     )
     report.blocks.append(("picture", _picture(found)))
 
 
 def _quizzes(report: Report, evidence: Evidence) -> None:
-    rows = [say("自测/题数/答过/现在答对/第一次就对", "quiz/items/answered/right now/right at once").split("/")]
+    rows = [_("quiz/items/answered/right now/right at once").split("/")]
     report.numbers["quizzes"] = {}
     for topic in book.topics():
         latest = evidence.answers(topic)
@@ -205,11 +190,11 @@ def _quizzes(report: Report, evidence: Evidence) -> None:
         answered = sum(item in latest for item in items)
         rows.append([pages.topic_title(topic), *(str(number) for number in (len(items), answered, right, at_once))])
         report.numbers["quizzes"][topic.name] = {"items": len(items), "right": right, "right_at_once": at_once}
-    _add_table(report, say("自测", "Quizzes"), rows)
+    _add_table(report, _("Quizzes"), rows)
 
 
 def _runs(report: Report, evidence: Evidence) -> None:
-    rows = [say("训练/任务/状态/损失/词元/日期", "training run/job/status/loss/tokens/date").split("/")]
+    rows = [_("training run/job/status/loss/tokens/date").split("/")]
     for run in reversed(evidence.runs):
         if run.info.get("job") == "lab":
             continue
@@ -225,39 +210,36 @@ def _runs(report: Report, evidence: Evidence) -> None:
                 str(run.info.get("started") or "-")[:10],
             ]
         )
-    _add_table(report, say("训练过的模型", "Training runs"), rows)
+    _add_table(report, _("Training runs"), rows)
     report.numbers["runs"] = len(rows) - 1
 
 
 def _left(report: Report, evidence: Evidence, path: LearningPath) -> None:
     left: list[Step] = [step for step in path.steps if evidence.of(step) is None]
     report.numbers["left"] = [step.id for step in left]
-    report.blocks.append(("heading", say("还剩什么", "What is left")))
+    report.blocks.append(("heading", _("What is left")))
     if not left:
-        report.blocks.append(("text", say("这条路径走完了。", "This path is done.")))
+        report.blocks.append(("text", _("This path is done.")))
         return
     hours = sum(step.minutes for step in left) / 60
     report.blocks.append(
         (
             "text",
-            say(
-                f"还有 {len(left)} 步，约 {hours:.1f} 小时；接下来是：",
-                f"{len(left)} steps, about {hours:.1f} hours; next:",
-            ),
+            _("{length} steps, about {hours:.1f} hours; next:").format(length=len(left), hours=hours),
         )
     )
-    rows = [say("步骤/命令", "step/command").split("/")]
+    rows = [_("step/command").split("/")]
     rows += [[str(step.text), f"`{step.command}`"] for step in left[:LEFT]]
     report.blocks.append(("table", rows))
     later = [str(text) for stage in path.stages for text in stage.later]
     if later:
-        text = say("以后才有，现在不计：", "Comes later, not counted now: ") + say("；", "; ").join(later)
+        text = _("Comes later, not counted now: {later}").format(later=_("; ").join(later))
         report.blocks.append(("text", text))
 
 
 def _add_table(report: Report, title: str, rows: list[list[str]]) -> None:
     report.blocks.append(("heading", title))
-    report.blocks.append(("table", rows) if len(rows) > 1 else ("text", say("还没有。", "Nothing yet.")))
+    report.blocks.append(("table", rows) if len(rows) > 1 else ("text", _("Nothing yet.")))
 
 
 def _picture(found: Calibration) -> str:
@@ -271,7 +253,7 @@ def _picture(found: Calibration) -> str:
     for sure, (count, right) in found.groups.items():
         x, y = place(sure / 100), edge + size - right / count * size
         dots.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{3 + min(count, 9)}" fill="#2a6fb0" fill-opacity=".8"/>')
-    across, up = say("你说的把握", "stated confidence"), say("对的比例", "share right")
+    across, up = _("stated confidence"), _("share right")
     end = edge + size
     marks = "".join(
         f'<text x="{place(s):.0f}" y="{end + 16}" text-anchor="middle">{s:.0%}</text>'

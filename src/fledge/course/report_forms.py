@@ -9,7 +9,7 @@ from typing import Any
 
 from fledge.course import markdown
 from fledge.errors import UserError
-from fledge.lang import language, say
+from fledge.lang import _, language
 from fledge.records import write_atomic
 
 MARK = "<!-- fledge learn report: made anew every time, write your own notes elsewhere -->"
@@ -35,16 +35,15 @@ def write(report: Report, folder: Path) -> list[Path]:
         for file in files:
             if file.exists() and MARK not in file.read_text(encoding="utf-8", errors="replace"):
                 raise UserError(
-                    say(
-                        f"'{file}' 不是这个命令写的，不会覆盖它：用 --out 指定别的目录。",
-                        f"'{file}' was not written by this command and will not be overwritten: give --out another folder.",
-                    )
+                    _(
+                        "'{file}' was not written by this command and will not be overwritten: give --out another folder."
+                    ).format(file=file)
                 )
         for file, text in files.items():
             write_atomic(file, text)
     except OSError as error:
         why = error.strerror or error
-        raise UserError(say(f"写不了 '{folder}'：{why}。", f"'{folder}' cannot be written: {why}.")) from error
+        raise UserError(_("'{folder}' cannot be written: {why}.").format(folder=folder, why=why)) from error
     return list(files)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 
 def read_yaml(file: Path) -> Any:
@@ -19,4 +19,4 @@ def read_yaml(file: Path) -> Any:
         return yaml.load(file.read_text(encoding="utf-8"), loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
-        raise UserError(say(f"读不了 '{file}'：{why}。", f"'{file}' cannot be read: {why}.")) from error
+        raise UserError(_("'{file}' cannot be read: {why}.").format(file=file, why=why)) from error

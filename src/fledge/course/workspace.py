@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fledge import book
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 MARK = ".fledge"
 
@@ -65,17 +65,15 @@ def find_workspace() -> Workspace:
     if book.is_checkout():
         space = Workspace(book.checkout() / "workspace")
         if not space.exists:
-            said = say(
-                f"新建工作区 {space.root}：你的练习、实验记录和进度都放在这里。",
-                f"making the workspace {space.root}: your exercises, runs and progress are kept there.",
+            said = _("making the workspace {folder}: your exercises, runs and progress are kept there.").format(
+                folder=space.root
             )
             print(said, file=sys.stderr)
         return make_workspace(space.root)
     raise UserError(
-        say(
-            f"这里没有学习用的工作区（'{here}' 和它上面的目录里都没有）：用 `fledge learn init` 新建一个，再进入那个目录。",
-            f"there is no workspace here (in '{here}' or above it): make one with `fledge learn init` and go into its folder.",
-        )
+        _(
+            "there is no workspace here (in '{here}' or above it): make one with `fledge learn init` and go into its folder."
+        ).format(here=here)
     )
 
 
@@ -90,9 +88,8 @@ def make_workspace(path: str | Path) -> Workspace:
             return space
         why = error.strerror or error
         raise UserError(
-            say(
-                f"不能在 '{space.root}' 建立工作区：{why}。请换一个能写入的目录。",
-                f"cannot make a workspace in '{space.root}': {why}; name a folder that you may write in.",
+            _("cannot make a workspace in '{folder}': {why}; name a folder that you may write in.").format(
+                folder=space.root, why=why
             )
         ) from error
     return space
@@ -115,4 +112,4 @@ def write_once(file: Path, text: str) -> bool:
         elif file.exists():
             return False
         why = error.strerror or error
-        raise UserError(say(f"写不了 '{file}'：{why}。", f"'{file}' cannot be written: {why}.")) from error
+        raise UserError(_("'{file}' cannot be written: {why}.").format(file=file, why=why)) from error

@@ -13,7 +13,7 @@ import numpy as np
 from fledge.data.dataset import Dataset
 from fledge.data.packing import WINDOW, Packer, Stretch, fill, stretches
 from fledge.errors import UserError, flag
-from fledge.lang import say
+from fledge.lang import _, commas
 
 if TYPE_CHECKING:
     import torch
@@ -121,12 +121,7 @@ class PackedBatches:
             self._shorten()
         self.tokens_per_epoch = int(self._sizes.sum())
         if not self.tokens_per_epoch:
-            raise UserError(
-                say(
-                    f"{'、'.join(dataset.source_names())} 里没有可以训练的词元",
-                    f"{', '.join(dataset.source_names())} holds no tokens to train on",
-                )
-            )
+            raise UserError(_("{sources} holds no tokens to train on").format(sources=commas(dataset.source_names())))
         self.epoch, self._cursor = 0, 0  # the next stretch to enter the window
         self._plan = self._stretches(0)
         # Not more than about one epoch ahead, or small data would meet itself in a row.
@@ -141,14 +136,12 @@ class PackedBatches:
         self.dropped = int((sizes == 0).sum())
         self.truncated = len(long) - self.dropped
         if self.dropped == len(sizes):
-            files, longest = say("、", ", ").join(self.dataset.source_names()), int(self._sizes.max()) + 1
+            files, longest = commas(self.dataset.source_names()), int(self._sizes.max()) + 1
             raise UserError(
-                say(
-                    f"{files} 里没有一个样本在前 {self.seq_len} 个词元里有回答：调大 {flag('seq_len')}"
-                    f"（最长的样本有 {longest} 个词元），或缩短提示",
-                    f"no example of {files} has an answer within its first {self.seq_len} tokens: raise {flag('seq_len')} "
-                    f"(the longest example has {longest} tokens) or shorten the prompts",
-                )
+                _(
+                    "no example of {files} has an answer within its first {seq_len} tokens: "
+                    "raise {flag} (the longest example has {longest} tokens) or shorten the prompts"
+                ).format(files=files, seq_len=self.seq_len, flag=flag("seq_len"), longest=longest)
             )
         self._sizes = sizes
 
@@ -239,22 +232,18 @@ class PackedBatches:
 def same_place(was: dict[str, Any], now: dict[str, Any], dataset: Dataset) -> None:
     """Refuse a cursor that was made for something else."""
     if was["dataset"] != now["dataset"]:
-        files = say("、", ", ").join(dataset.source_names())
+        files = commas(dataset.source_names())
         raise UserError(
-            say(
-                f"训练不能继续：数据在训练开始后变了（{files} 的内容或分词器不同）；换回原来的数据，或另开一次训练。",
-                f"the run cannot go on: the data have changed since it began ({files} has another content or another "
-                "tokenizer): bring the old data back, or start another run.",
-            )
+            _(
+                "the run cannot go on: the data have changed since it began ({files} has another content or another "
+                "tokenizer): bring the old data back, or start another run."
+            ).format(files=files)
         )
     if different := [name for name, value in now.items() if was[name] != value]:
-        changes = say("；", ", ").join(
-            say(f"{name} 原来是 {was[name]}，现在是 {now[name]}", f"{name} was {was[name]} and is {now[name]}")
-            for name in different
+        changes = _("; ").join(
+            _("{name} was {was} and is {now}").format(name=name, was=was[name], now=now[name]) for name in different
         )
-        raise UserError(
-            say(f"批次的设置变了，训练不能继续：{changes}。", f"the run cannot go on with other batches: {changes}.")
-        )
+        raise UserError(_("the run cannot go on with other batches: {changes}.").format(changes=changes))
 
 
 def eval_batches(

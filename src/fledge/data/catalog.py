@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 ENDPOINTS = {"huggingface": "HF_ENDPOINT"}  # publisher -> the variable that names the user's own mirror of it
 MIRROR = "FLEDGE_DATA_MIRROR"
@@ -73,18 +73,12 @@ def find(word: str) -> Entry:
         file = unquote(parts.path).rpartition("/")[2]
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UserError(
-                say(
-                    f"'{word}' 不是能下载的地址：它应该以 https:// 或 http:// 开头。",
-                    f"'{word}' is not an address that can be downloaded: it must begin with https:// or http://.",
+                _("'{word}' is not an address that can be downloaded: it must begin with https:// or http://.").format(
+                    word=word
                 )
             )
         if not file or file in (".", "..") or "\\" in file or ":" in file:
-            raise UserError(
-                say(
-                    f"'{word}' 里没有文件名：给出一个文件的完整地址。",
-                    f"'{word}' names no file: give the address of one file.",
-                )
-            )
+            raise UserError(_("'{word}' names no file: give the address of one file.").format(word=word))
         return Entry(file, file, "url", "", "", "", "", {"url": word})
     entries = catalog()
     if word in entries:
@@ -94,9 +88,8 @@ def find(word: str) -> Entry:
         return by_file[word]
     near = suggest(word, [*entries, *by_file])
     raise UserError(
-        say(
-            f"没有叫 '{word}' 的数据集。{near or '`fledge data get --list` 会列出所有名字。'}",
-            f"there is no data set '{word}'.{near or ' `fledge data get --list` shows them.'}",
+        _("there is no data set '{word}'.{near}").format(
+            word=word, near=near or _(" `fledge data get --list` shows them.")
         )
     )
 
@@ -109,19 +102,15 @@ def address(entry: Entry, source: str | None = None, base_url: str | None = None
     if "url" in entry.sources:
         if source or base_url:
             raise UserError(
-                say(
-                    f"'{entry.sources['url']}' 本身就是地址：去掉 --source 和 --base-url。",
-                    f"'{entry.sources['url']}' is an address itself: leave --source and --base-url out.",
-                )
+                _("'{url}' is an address itself: leave --source and --base-url out.").format(url=entry.sources["url"])
             )
         return entry.sources["url"]
     if base_url or (not source and os.environ.get(MIRROR)):
         base = base_url or os.environ[MIRROR]
         if not base.startswith(("http://", "https://")):
             raise UserError(
-                say(
-                    f"'{base}' 不是地址：--base-url 和 {MIRROR} 要以 https:// 或 http:// 开头。",
-                    f"'{base}' is not an address: --base-url and {MIRROR} begin with https:// or http://.",
+                _("'{base}' is not an address: --base-url and {mirror} begin with https:// or http://.").format(
+                    base=base, mirror=MIRROR
                 )
             )
         return f"{base.rstrip('/')}/{entry.file}"
@@ -129,16 +118,15 @@ def address(entry: Entry, source: str | None = None, base_url: str | None = None
     publisher = source or next(iter(entry.sources))
     if publisher not in publishers:
         raise UserError(
-            say(
-                f"没有叫 '{publisher}' 的来源（可选的有 {'、'.join(publishers)}）。",
-                f"there is no source '{publisher}' (there are {', '.join(publishers)}).",
+            _("there is no source '{publisher}' (there are {publishers}).").format(
+                publisher=publisher, publishers=commas(publishers)
             )
         )
     if publisher not in entry.sources:
+        sources = _(" or ").join(entry.sources)
         raise UserError(
-            say(
-                f"{entry.name} 没有发布在 {publisher} 上：改用 --source {' 或 '.join(entry.sources)}。",
-                f"{entry.name} is not published on {publisher}: use --source {' or '.join(entry.sources)}.",
+            _("{entry} is not published on {publisher}: use --source {sources}.").format(
+                entry=entry.name, publisher=publisher, sources=sources
             )
         )
     base = publishers[publisher]

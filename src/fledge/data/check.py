@@ -15,7 +15,7 @@ from fledge.data.readers import Bad, check_file, mostly_bad, raw_rows
 from fledge.data.rows import KINDS, Kind, Row, Text, conversations_of, parse, schema_of, texts_of
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -85,18 +85,10 @@ def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5
     schemas, kind, unknown = _schemas(path)
     if not schemas:
         if not unknown:
-            raise UserError(
-                say(
-                    f"{path} 里没有数据行：换一个至少有一行的文件",
-                    f"{path} holds no rows: give a file with at least one",
-                )
-            )
+            raise UserError(_("{path} holds no rows: give a file with at least one").format(path=path))
         line, reason = unknown[0].line, unknown[0].reason
         raise UserError(
-            say(
-                f"{path} 里没有一行能读；第 {line} 行：{reason}",
-                f"{path}: none of its rows can be read; line {line}: {reason}",
-            )
+            _("{path}: none of its rows can be read; line {line}: {reason}").format(path=path, line=line, reason=reason)
         )
     found = Check(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
     characters = 0

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fledge.errors import UserError, advice
-from fledge.lang import say
+from fledge.lang import _, commas
 
 
 class Dataset:
@@ -51,9 +51,11 @@ class Dataset:
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            zh = f"{folder} 不是准备好的数据集（没有能读的 manifest.json）：{error}"
-            en = f"{folder} is not a prepared dataset (no readable manifest.json): {error}"
-            raise UserError(say(zh, en)) from None
+            raise UserError(
+                _("{folder} is not a prepared dataset (no readable manifest.json): {error}").format(
+                    folder=folder, error=error
+                )
+            ) from None
 
         def store(name: str, dtype: Any) -> np.ndarray | None:
             return np.memmap(folder / name, dtype=dtype, mode="r") if name in manifest["files"] else None
@@ -142,14 +144,10 @@ class Dataset:
             val.append(after)
         first, second = np.concatenate(train, 1), np.concatenate(val, 1)
         if not first.size or not second.size:
-            ways = advice(
-                ("", say("多加几行", "add rows")), ("val", say("用 {} 给出验证文件", "name validation files with {}"))
-            )
+            ways = advice(("", _("add rows")), ("val", _("name validation files with {}")))
             raise UserError(
-                say(
-                    f"{'、'.join(self.source_names())} 里只有 {len(self)} 个样本，留不出 {fraction:.0%} 来验证：{ways}",
-                    f"{', '.join(self.source_names())} holds {len(self)} example(s), too few to hold {fraction:.0%} out: "
-                    f"{ways}",
+                _("{sources} holds {num_examples} example(s), too few to hold {fraction:.0%} out: {ways}").format(
+                    sources=commas(self.source_names()), num_examples=len(self), fraction=fraction, ways=ways
                 )
             )
         return self._view(first), self._view(second)

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from fledge.data.remote import BREAKS, Again, Remote, ask, sentence
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import write_atomic
 
 CHUNK = 1 << 18
@@ -73,9 +73,7 @@ def probe(url: str, settings: Settings | None = None) -> Remote:
             remote = ask(url, "0-0", settings.timeout)
             remote.body.close()
             if remote.size == 0:
-                raise UserError(
-                    say(f"{url} 是空文件：用 --source 换一个来源。", f"{url} is an empty file: try another --source.")
-                )
+                raise UserError(_("{url} is an empty file: try another --source.").format(url=url))
             return remote
         except Again as again:
             said, wait = str(again), again.after
@@ -84,9 +82,8 @@ def probe(url: str, settings: Settings | None = None) -> Remote:
         failures += 1
         if failures >= min(3, settings.tries):
             raise UserError(
-                say(
-                    f"{url} 连不上：{said}；检查网络，或换一个来源。",
-                    f"{url} cannot be reached: {said}; check the connection, or name another source.",
+                _("{url} cannot be reached: {said}; check the connection, or name another source.").format(
+                    url=url, said=said
                 )
             )
         _pause(settings, failures, wait)
@@ -123,9 +120,8 @@ def fetch(
             raise
         kept = megabytes(part.path.stat().st_size)
         raise UserError(
-            say(
-                f"{target} 所在的磁盘满了，已下载的 {kept} 会留着：腾出空间后，同一条命令会接着下载。",
-                f"the disk of {target} is full; {kept} are kept: make room, and the same command goes on.",
+            _("the disk of {target} is full; {kept} are kept: make room, and the same command goes on.").format(
+                target=target, kept=kept
             )
         ) from None
     digest = part.hasher.hexdigest()
@@ -134,12 +130,10 @@ def fetch(
         bad = target.with_name(f"{target.name}.bad")
         os.replace(part.path, bad)
         raise UserError(
-            say(
-                f"{url} 下载完整，但不是该有的文件（SHA-256 是 {digest[:12]}…，应为 {expected[:12]}…）：它留在 {bad.name}；"
-                "再试一次，或用 --source 换一个来源。",
-                f"{url} arrived whole but is not the expected file (SHA-256 {digest[:12]}…, expected {expected[:12]}…): it is "
-                f"kept as {bad.name}; try again, or another --source.",
-            )
+            _(
+                "{url} arrived whole but is not the expected file (SHA-256 {digest}…, expected {expected}…): "
+                "it is kept as {bad}; try again, or another --source."
+            ).format(url=url, digest=digest[:12], expected=expected[:12], bad=bad.name)
         )
     os.replace(part.path, target)
     _record(target, url, part.remote, digest, checked)
@@ -199,7 +193,7 @@ def _fill(url: str, part: _Part, progress: Callable[[int, int | None], None], se
         try:
             if _append(url, part, progress, settings):
                 return
-            said = say("连接断开了", "the connection broke")  # the body ended before it was whole
+            said = _("the connection broke")  # the body ended before it was whole
         except Again as again:
             said, wait = str(again), again.after
         except BREAKS as error:
@@ -211,9 +205,8 @@ def _fill(url: str, part: _Part, progress: Callable[[int, int | None], None], se
         if failures >= settings.tries:
             kept = megabytes(part.done)
             raise UserError(
-                say(
-                    f"{url}：{said}，连续 {failures} 次；已下载的 {kept} 会留着，同一条命令会接着下载。",
-                    f"{url}: {said}, {failures} times in a row; {kept} are kept, and the same command goes on.",
+                _("{url}: {said}, {failures} times in a row; {kept} are kept, and the same command goes on.").format(
+                    url=url, said=said, failures=failures, kept=kept
                 )
             )
         _pause(settings, failures, wait)
@@ -260,9 +253,8 @@ def _already(target: Path, url: str, remote: Remote, expected: str | None, check
         return Got(str(target), url, size, digest, checked, False)
     if record and record.get("sha256") != digest:
         raise UserError(
-            say(
-                f"{target} 下载后被改动过：给它改名，或用 --force 重新下载。",
-                f"{target} was changed after it was downloaded: rename it, or --force downloads it again.",
+            _("{target} was changed after it was downloaded: rename it, or --force downloads it again.").format(
+                target=target
             )
         )
     if expected is None and record and (record.get("size"), record.get("tag")) == (remote.size, remote.tag):
@@ -270,17 +262,14 @@ def _already(target: Path, url: str, remote: Remote, expected: str | None, check
     if record:
         date, here, there = str(record.get("date"))[:10], megabytes(size), megabytes(remote.size)
         raise UserError(
-            say(
-                f"发布者现在的 {target.name} 和 {date} 下载的不一样（这里：{here}，那里：{there}）："
-                "给下载的文件改名，或用 --force 换成新的。",
-                f"the publisher has another {target.name} now than the one downloaded on {date} "
-                f"({here} here, {there} there): rename it, or --force replaces it.",
-            )
+            _(
+                "the publisher has another {target} now than the one downloaded on {date} ({here} here, "
+                "{there} there): rename it, or --force replaces it."
+            ).format(target=target.name, date=date, here=here, there=there)
         )
     raise UserError(
-        say(
-            f"{target} 已经存在，而且不是发布的那个文件：给它改名，或用 --force 换掉它。",
-            f"{target} is there already and is not the published file: rename it, or --force replaces it.",
+        _("{target} is there already and is not the published file: rename it, or --force replaces it.").format(
+            target=target
         )
     )
 
@@ -290,11 +279,9 @@ def _check_room(target: Path, missing: int) -> None:
     if missing + ROOM > free:
         needed, left, folder = megabytes(missing), megabytes(free), target.parent.resolve()
         raise UserError(
-            say(
-                f"{target.name} 还需要 {needed}，而 {folder} 所在的磁盘只剩 {left}：腾出空间，或用 --to 换一个文件夹。",
-                f"{target.name} needs {needed} more and the disk of {folder} has {left}: "
-                "make room, or name another folder with --to.",
-            )
+            _(
+                "{target} needs {needed} more and the disk of {folder} has {left}: make room, or name another folder with --to."
+            ).format(target=target.name, needed=needed, folder=folder, left=left)
         )
 
 
@@ -304,10 +291,7 @@ def _record(target: Path, url: str, remote: Remote, digest: str, checked: str) -
         "size": remote.size if remote.size is not None else target.stat().st_size,
         "tag": remote.tag,
         "sha256": digest,
-        "checked_by": checked
-        or say(
-            "没有人公布校验和：这个值由下载到的文件算出", "nobody publishes a checksum: this one is of what arrived"
-        ),
+        "checked_by": checked or _("nobody publishes a checksum: this one is of what arrived"),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     write_atomic(record_path(target), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
@@ -332,8 +316,8 @@ def _hash(path: Path) -> Any:
 def megabytes(size: int | None) -> str:
     """A size to read: 23 KB, 1.2 MB, 8.3 GB (powers of ten, as publishers write them)."""
     if size is None:
-        return say("未知大小", "an unknown size")
+        return _("an unknown size")
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
-    return say(f"{size} 字节", f"{size} bytes")
+    return _("{size} bytes").format(size=size)

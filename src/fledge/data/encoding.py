@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 CHUNK = 1 << 20
 DAMAGE = 0.01  # share of the bytes: more places that are no UTF-8 than that, and it is no UTF-8
@@ -53,19 +53,16 @@ class Patches:
 
 def _sentence(kind: str, name: str, count: int, line: int) -> str:
     if kind == "nul":
-        return say(
-            f"{name} 里的 NUL 字节去掉了，共 {count} 个（第一个在第 {line} 行）",
-            f"{name}: NUL bytes were left out: {count} (the first is in line {line})",
+        return _("{name}: NUL bytes were left out: {count} (the first is in line {line})").format(
+            name=name, count=count, line=line
         )
     if kind == "damaged":
-        return say(
-            f"{name} 里不成字符的字节换成了 �，共 {count} 行（第一处在第 {line} 行）",
-            f"{name}: bytes that are no character became �, in lines: {count} (the first is line {line})",
+        return _("{name}: bytes that are no character became �, in lines: {count} (the first is line {line})").format(
+            name=name, count=count, line=line
         )
     codec = {"cp1252": "Windows-1252", "gb18030": "GB18030"}[kind]
-    return say(
-        f"{name} 里不是 UTF-8 的行按 {codec} 来读，共 {count} 行（第一处在第 {line} 行）",
-        f"{name}: lines that are not UTF-8 and are read as {codec}: {count} (the first is line {line})",
+    return _("{name}: lines that are not UTF-8 and are read as {codec}: {count} (the first is line {line})").format(
+        name=name, codec=codec, count=count, line=line
     )
 
 
@@ -85,10 +82,7 @@ def chunks(file: IO[bytes], path: Path, size: int = CHUNK) -> Iterator[bytes]:
 
 def cut_off(path: Path, error: Exception) -> UserError:
     return UserError(
-        say(
-            f"{path} 解压不了（{error}）：重新下载或重新压缩",
-            f"{path} cannot be unpacked ({error}): download or compress it again",
-        )
+        _("{path} cannot be unpacked ({error}): download or compress it again").format(path=path, error=error)
     )
 
 
@@ -125,9 +119,8 @@ def _by_its_looks(path: Path, head: bytes, chunk: bytes, broken: int) -> tuple[s
         codec = "utf-8-sig"  # with lines of another encoding, which are read as what they look like
     if codec is None:
         raise UserError(
-            say(
-                f"{path} 既不是 UTF-8，也不是 GB18030 或 Windows-1252（字节 {broken} 不对）：另存为 UTF-8",
-                f"{path} is neither UTF-8, GB18030 nor Windows-1252 (byte {broken} is wrong): save it as UTF-8",
+            _("{path} is neither UTF-8, GB18030 nor Windows-1252 (byte {broken} is wrong): save it as UTF-8").format(
+                path=path, broken=broken
             )
         )
     return codec, False

@@ -18,21 +18,21 @@ from fledge.data.rows import SCHEMA_KEYS, schema_of
 from fledge.data.source import BLANKS, MAX_LINE, Source, blank
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import N_, _
 
 SEPARATOR = (
     "<|endoftext|>"  # between the documents of a plain text (TinyStories): as characters nobody wants to learn it
 )
 JSON_ERRORS = {  # Python's words for a line that is not JSON
-    "Expecting value": "这里应该有一个值",
-    "Expecting property name enclosed in double quotes": "这里应该是用双引号括起来的键",
-    "Expecting ':' delimiter": "这里应该是 ':'",
-    "Expecting ',' delimiter": "这里应该是 ','",
-    "Extra data": "后面有多余的内容",
-    "Unterminated string starting at": "从这里开始的字符串没有结束",
-    "Invalid control character at": "字符串里有没转义的控制字符",
-    "Invalid \\escape": "反斜杠后面的字符不对",
-    "Invalid \\uXXXX escape": "\\u 后面应该是四位十六进制数",
+    "Expecting value": N_("Expecting value"),
+    "Expecting property name enclosed in double quotes": N_("Expecting property name enclosed in double quotes"),
+    "Expecting ':' delimiter": N_("Expecting ':' delimiter"),
+    "Expecting ',' delimiter": N_("Expecting ',' delimiter"),
+    "Extra data": N_("Extra data"),
+    "Unterminated string starting at": N_("Unterminated string starting at"),
+    "Invalid control character at": N_("Invalid control character at"),
+    "Invalid \\escape": N_("Invalid \\escape"),
+    "Invalid \\uXXXX escape": N_("Invalid \\uXXXX escape"),
 }
 
 
@@ -87,17 +87,15 @@ def table(source: Source, delimiter: str) -> Iterator[tuple[int, Any]]:
                 have, want = len(cells), len(names)
                 yield (
                     line,
-                    BadRow(f"有 {have} 列，而第一行有 {want} 列", f"{have} columns, and {want} in the first line"),
+                    BadRow(_("{have} columns, and {want} in the first line").format(have=have, want=want)),
                 )
             else:
                 yield line, dict(zip(names, cells))
     except csv.Error as error:
         raise UserError(
-            say(
-                f"{source.path} 不是能读的表格（第 {reader.line_num} 行：{error}）：检查引号，或存成 .jsonl",
-                f"{source.path} is not a table that can be read (line {reader.line_num}: {error}): check its quotes, or save "
-                "it as .jsonl",
-            )
+            _(
+                "{path} is not a table that can be read (line {line_num}: {error}): check its quotes, or save it as .jsonl"
+            ).format(path=source.path, line_num=reader.line_num, error=error)
         ) from None
 
 
@@ -107,8 +105,7 @@ def parquet(path: Path) -> Iterator[tuple[int, Any]]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        zh = f"读 {path} 需要 pyarrow：运行  pip install pyarrow"
-        raise UserError(say(zh, f"reading {path} needs pyarrow: run  pip install pyarrow")) from None
+        raise UserError(_("reading {path} needs pyarrow: run  pip install pyarrow").format(path=path)) from None
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -118,8 +115,9 @@ def parquet(path: Path) -> Iterator[tuple[int, Any]]:
                     given = {key: value for key, value in row.items() if value is not None}
                     yield number, given if any(key in given for key in SCHEMA_KEYS) else row
     except (pyarrow.ArrowException, OSError) as error:
-        zh = f"{path} 不是能读的 parquet 文件（{error}）"
-        raise UserError(say(zh, f"{path} is not a parquet file that can be read ({error})")) from None
+        raise UserError(
+            _("{path} is not a parquet file that can be read ({error})").format(path=path, error=error)
+        ) from None
 
 
 def _json_lines(source: Source) -> Iterator[tuple[int, Any]]:
@@ -132,9 +130,9 @@ def _json_lines(source: Source) -> Iterator[tuple[int, Any]]:
                 yield from _rows_in(number, json.loads(text), "\\ud" in text.lower())
         except json.JSONDecodeError as error:
             said, column = json_error(error.msg), error.colno
-            yield number, BadRow(f"不是 JSON：{said}（第 {column} 列）", f"not JSON: {said} (column {column})")
+            yield number, BadRow(_("not JSON: {said} (column {column})").format(said=said, column=column))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; brackets nested 100,000 deep
-            yield number, BadRow(f"不是能读的 JSON：{error}", f"not JSON that can be read: {error}")
+            yield number, BadRow(_("not JSON that can be read: {error}").format(error=error))
 
 
 def _array(source: Source) -> Iterator[tuple[int, Any]]:
@@ -154,9 +152,9 @@ def _array(source: Source) -> Iterator[tuple[int, Any]]:
             if text[position : position + 1] == ",":
                 position += 1
             elif text[position : position + 1] != "]":
-                raise json.JSONDecodeError(say("这里应该是 ',' 或 ']'", "Expecting ',' or ']'"), text, position)
+                raise json.JSONDecodeError(_("Expecting ',' or ']'"), text, position)
         if (position := _skip(text, position + 1, BLANKS)) < len(text):
-            raise json.JSONDecodeError(say("数组后面还有内容", "Extra data after the array"), text, position)
+            raise json.JSONDecodeError(_("Extra data after the array"), text, position)
     except json.JSONDecodeError as error:
         raise _not_json(source.path, error) from None
 
@@ -179,10 +177,9 @@ def _values(source: Source, text: str) -> Iterator[tuple[int, Any]]:
 def _not_json(path: Path, error: json.JSONDecodeError) -> UserError:
     line, column, said = error.lineno, error.colno, json_error(error.msg)
     return UserError(
-        say(
-            f"{path} 不是有效的 JSON（第 {line} 行第 {column} 列：{said}）：改好它，或写成每行一条的 .jsonl",
-            f"{path} is not valid JSON (line {line} column {column}: {said}): mend it, or write one row a line as .jsonl",
-        )
+        _(
+            "{path} is not valid JSON (line {line} column {column}: {said}): mend it, or write one row a line as .jsonl"
+        ).format(path=path, line=line, column=column, said=said)
     )
 
 
@@ -223,9 +220,8 @@ def _paired(value: Any, odd: bool) -> Any:
     except UnicodeEncodeError as error:
         if "\udc80" <= error.object[error.start] <= "\udcff":
             byte = ord(error.object[error.start]) - 0xDC00
-            return BadRow(f"不是 UTF-8（有字节 0x{byte:02x}）", f"not UTF-8 (it holds the byte 0x{byte:02x})")
-        en = "half a surrogate pair (\\ud800 to \\udfff) is no character"
-        return BadRow("半个代理对（\\ud800 到 \\udfff）不是字符", en)
+            return BadRow(_("not UTF-8 (it holds the byte 0x{byte:02x})").format(byte=byte))
+        return BadRow(_("half a surrogate pair (\\ud800 to \\udfff) is no character"))
     return value
 
 
@@ -237,4 +233,5 @@ def _skip(text: str, position: int, characters: str) -> int:
 
 def json_error(said: str) -> str:
     """What Python says of wrong JSON, in the user's language where it is known."""
-    return say(JSON_ERRORS.get(said.rstrip(": "), said), said)
+    key = said.rstrip(": ")
+    return str(JSON_ERRORS.get(key, key))

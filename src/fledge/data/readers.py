@@ -21,7 +21,7 @@ from fledge.data.rows import Kind, Row, as_row, parse, schema_of
 from fledge.data.source import Source
 from fledge.data.turns import BadRow
 from fledge.errors import UserError, suggest
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _
 
 JSON_FORMATS = (".jsonl", ".json", ".ndjson")
 TABLES = {".csv": ",", ".tsv": "\t"}
@@ -31,12 +31,12 @@ HEAD = 1 << 16  # bytes in which a file shows what it is
 CONTROL = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 BINARY, FEW = 0.02, 3
 BEGINNINGS = {  # of files that are often taken for data
-    b"PK\x03\x04": Text("ZIP 压缩包（.xlsx、.docx 也是）", "a ZIP archive (.xlsx and .docx are ones)"),
-    b"\x1f\x8b": Text("gzip 压缩的（文件名要以 .gz 结尾）", "compressed by gzip (its name must end in .gz)"),
-    b"BZh": Text("bzip2 压缩的", "compressed by bzip2"),
-    b"\xfd7zXZ": Text("xz 压缩的", "compressed by xz"),
-    b"(\xb5/\xfd": Text("zstd 压缩的", "compressed by zstd"),
-    b"PAR1": Text("parquet 文件（文件名要以 .parquet 结尾）", "a parquet file (its name must end in .parquet)"),
+    b"PK\x03\x04": N_("a ZIP archive (.xlsx and .docx are ones)"),
+    b"\x1f\x8b": N_("compressed by gzip (its name must end in .gz)"),
+    b"BZh": N_("compressed by bzip2"),
+    b"\xfd7zXZ": N_("compressed by xz"),
+    b"(\xb5/\xfd": N_("compressed by zstd"),
+    b"PAR1": N_("a parquet file (its name must end in .parquet)"),
     b"%PDF-": Text("PDF", "a PDF"),
 }
 
@@ -63,9 +63,8 @@ class Quarantine:
         if not self.bad:
             return ""
         first, bad, rows = self.bad[0], len(self.bad), self.good + len(self.bad)
-        return say(
-            f"{rows} 行里有 {bad} 行读不了；第一处是 {first.file} 第 {first.line} 行：{first.reason}",
-            f"{bad} of {rows} rows could not be read; the first is {first.file} line {first.line}: {first.reason}",
+        return _("{bad} of {rows} rows could not be read; the first is {file} line {line}: {reason}").format(
+            bad=bad, rows=rows, file=first.file, line=first.line, reason=first.reason
         )
 
 
@@ -93,12 +92,7 @@ def parse_rows(
     good, bad = quarantine.good - good_before, quarantine.bad[bad_before:]
     where = path or name
     if not good and not bad:
-        raise UserError(
-            say(
-                f"{where} 里没有数据行：至少要有一行 {kind} 数据",
-                f"{where} holds no rows: give at least one {kind} row",
-            )
-        )
+        raise UserError(_("{where} holds no rows: give at least one {kind} row").format(where=where, kind=kind))
     if len(bad) > good:
         raise mostly_bad(where, kind, good, bad)
 
@@ -108,15 +102,13 @@ def mostly_bad(where: str | Path, kind: Kind, good: int, bad: list[Bad]) -> User
     line, reason, rows = bad[0].line, bad[0].reason, good + len(bad)
     if not good:
         return UserError(
-            say(
-                f"{where} 里没有一行能当作 {kind} 数据来读；第 {line} 行：{reason}",
-                f"{where}: none of its rows can be read as {kind} data; line {line}: {reason}",
+            _("{where}: none of its rows can be read as {kind} data; line {line}: {reason}").format(
+                where=where, kind=kind, line=line, reason=reason
             )
         )
     return UserError(
-        say(
-            f"{where} 的 {rows} 行里只有 {good} 行能当作 {kind} 数据来读；第 {line} 行：{reason}",
-            f"{where}: only {good} of its {rows} rows can be read as {kind} data; line {line}: {reason}",
+        _("{where}: only {good} of its {rows} rows can be read as {kind} data; line {line}: {reason}").format(
+            where=where, good=good, rows=rows, kind=kind, line=line, reason=reason
         )
     )
 
@@ -139,15 +131,14 @@ def raw_rows(
     elif name in JSON_FORMATS:
         rows = json_rows(source)
     elif _is_json_rows(source):
-        note(say(f"{path.name} 里是 JSON 行，按 JSON 来读", f"{path.name} holds JSON lines and is read as such"))
+        note(_("{path} holds JSON lines and is read as such").format(path=path.name))
         rows = json_rows(source)
     elif kind == "text":
         rows = _counted(documents(source), path, note)
     else:
         raise UserError(
-            say(
-                f"{path} 是纯文本，里面没有 {kind} 行：改用 .jsonl、.json 或 .parquet",
-                f"{path} is plain text, which holds no {kind} rows: give .jsonl, .json or .parquet",
+            _("{path} is plain text, which holds no {kind} rows: give .jsonl, .json or .parquet").format(
+                path=path, kind=kind
             )
         )
     for line, value in rows:
@@ -166,19 +157,20 @@ def check_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.is_file())
-        example = say("，例如", ", for example") + f" {path / inside[0]}" if inside else ""
-        zh = f"{path} 是文件夹，不是数据文件：写出里面的文件{example}"
-        raise UserError(say(zh, f"{path} is a folder, not a data file: name the files in it{example}"))
+        example = _(", for example {path}").format(path=path / inside[0]) if inside else ""
+        raise UserError(
+            _("{path} is a folder, not a data file: name the files in it{example}").format(path=path, example=example)
+        )
     if not path.is_file():
         parent = path.parent
         if not parent.is_dir():
-            zh = f"没有文件 {path}：文件夹 {parent} 不存在"
-            raise UserError(say(zh, f"there is no file {path}: the folder {parent} does not exist"))
+            raise UserError(
+                _("there is no file {path}: the folder {parent} does not exist").format(path=path, parent=parent)
+            )
         near = suggest(path.name, (p.name for p in parent.iterdir()))
-        raise UserError(say(f"没有文件 {path}。{near}", f"there is no file {path}.{near}"))
+        raise UserError(_("there is no file {path}.{near}").format(path=path, near=near))
     if path.stat().st_size == 0:
-        zh = f"{path} 是空的（0 字节）：换一个有文字的文件"
-        raise UserError(say(zh, f"{path} is empty (0 bytes): give a file with text in it"))
+        raise UserError(_("{path} is empty (0 bytes): give a file with text in it").format(path=path))
     return path
 
 
@@ -194,18 +186,16 @@ def _refuse_foreign(path: Path, name: str) -> None:
         packed = file.read(HEAD)
     if packed.startswith(b"version https://git-lfs.github.com/spec/"):
         raise UserError(
-            say(
-                f"{path} 只是 Git LFS 的指针，不是数据本身：在它的仓库里运行 `git lfs pull`，或者直接下载这个文件",
-                f"{path} is a Git LFS pointer and not the data: run `git lfs pull` in its repository, or download the file",
-            )
+            _(
+                "{path} is a Git LFS pointer and not the data: run `git lfs pull` in its repository, or download the file"
+            ).format(path=path)
         )
     if packed.lstrip(b" \t\r\n\xef\xbb\xbf")[:14].lower().startswith((b"<!doctype html", b"<html")):
         raise UserError(
-            say(
-                f"{path} 是网页（HTML），不是数据：下载的地址多半是一个页面的，换成文件本身的地址",
-                f"{path} is a web page (HTML) and not data: it was probably downloaded from the address of a page; "
-                "download the file itself",
-            )
+            _(
+                "{path} is a web page (HTML) and not data: it was probably downloaded from the address of a page; "
+                "download the file itself"
+            ).format(path=path)
         )
     if name == ".parquet":
         return
@@ -214,21 +204,15 @@ def _refuse_foreign(path: Path, name: str) -> None:
     for beginning, kind in BEGINNINGS.items():
         if head.startswith(beginning):
             raise UserError(
-                say(
-                    f"{path} 是{kind.zh}，不是文本：先解压或转换成文本、JSON 行或 parquet",
-                    f"{path} is {kind.en} and no text: unpack it, or turn it into text, JSON lines or parquet",
+                _("{path} is {kind} and no text: unpack it, or turn it into text, JSON lines or parquet").format(
+                    path=path, kind=kind
                 )
             )
     wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16: every second byte of English is NUL
     written = head.rstrip(b"\0") or head  # a computer that lost power leaves a tail of NUL
     controls = len(CONTROL.findall(written))
     if not wide and controls > BINARY * len(written) and (controls > FEW or 4 * controls > len(written)):
-        raise UserError(
-            say(
-                f"{path} 是二进制文件：改用文本、JSON 行或 parquet",
-                f"{path} is a binary file: give text, JSON lines or parquet",
-            )
-        )
+        raise UserError(_("{path} is a binary file: give text, JSON lines or parquet").format(path=path))
 
 
 def _is_json_rows(source: Source) -> bool:
@@ -247,8 +231,7 @@ def _counted(rows: Iterator[tuple[int, Any]], path: Path, note: Callable[[str], 
         yield row
     if count > 1:
         note(
-            say(
-                f"{path.name} 按 {SEPARATOR} 分成了 {count} 篇文本",
-                f"{path.name} is parted by {SEPARATOR} into {count} documents",
+            _("{path} is parted by {separator} into {count} documents").format(
+                path=path.name, separator=SEPARATOR, count=count
             )
         )

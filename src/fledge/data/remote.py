@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 AGENT = "fledge (data download)"
 AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers that may be different in a moment
@@ -77,15 +77,14 @@ def ask(url: str, span: str, timeout: float, if_range: str = "") -> Remote:
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise UserError(
-                say(
-                    f"{url} 的证书不可信（{error.reason.verify_message}）：校准这台机器的时钟或更新它的证书，或换一个来源。",
-                    f"the certificate of {url} cannot be trusted ({error.reason.verify_message}): mend the clock or the "
-                    "certificates of this machine, or name another source.",
-                )
+                _(
+                    "the certificate of {url} cannot be trusted ({reason}): "
+                    "mend the clock or the certificates of this machine, or name another source."
+                ).format(url=url, reason=error.reason.verify_message)
             ) from None
         if isinstance(error.reason, OSError):
             raise error.reason from None
-        raise UserError(say(f"{url} 打不开：{error.reason}。", f"{url} cannot be opened: {error.reason}.")) from None
+        raise UserError(_("{url} cannot be opened: {reason}.").format(url=url, reason=error.reason)) from None
     return _read(body, body.headers, redirects.headers)
 
 
@@ -109,41 +108,33 @@ def _read(body: Any, headers: Any, redirected: dict[str, str], beyond: bool = Fa
 def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:
     if error.code in AGAIN:
         after = error.headers.get("Retry-After", "")
-        said = say(f"服务器回答 {error.code} {error.reason}", f"the server answers {error.code} {error.reason}")
+        said = _("the server answers {code} {reason}").format(code=error.code, reason=error.reason)
         return Again(said, float(after) if after.isdigit() else None)
     if error.code in (404, 410):
         return UserError(
-            say(
-                f"{url} 没有文件（{error.code}）：它已被移走或改名；用 --source 换一个来源。",
-                f"there is no file at {url} ({error.code}): it was moved or renamed; try another --source.",
+            _("there is no file at {url} ({code}): it was moved or renamed; try another --source.").format(
+                url=url, code=error.code
             )
         )
     if error.code in (401, 403):
         return UserError(
-            say(
-                f"服务器不提供 {url}（{error.code}）：它要求登录，或拒绝来自这个网络的访问。",
-                f"the server does not give out {url} ({error.code}): it wants a login, or refuses this network.",
+            _("the server does not give out {url} ({code}): it wants a login, or refuses this network.").format(
+                url=url, code=error.code
             )
         )
     return UserError(
-        say(
-            f"服务器对 {url} 回答 {error.code} {error.reason}。",
-            f"the server answers {error.code} {error.reason} for {url}.",
-        )
+        _("the server answers {code} {reason} for {url}.").format(code=error.code, reason=error.reason, url=url)
     )
 
 
 def sentence(error: BaseException) -> str:
     """A broken connection in plain words."""
     if isinstance(error, socket.gaierror):
-        return say(
-            "找不到这个服务器名：这台机器可能没有联网",
-            "the name of the server is not found: this machine may be offline",
-        )
+        return _("the name of the server is not found: this machine may be offline")
     if isinstance(error, ConnectionRefusedError):
-        return say("服务器拒绝连接", "the server refuses the connection")
+        return _("the server refuses the connection")
     if isinstance(error, TimeoutError):
-        return say("服务器没有回应", "the server is silent")
+        return _("the server is silent")
     if isinstance(error, http.client.IncompleteRead | ConnectionError):
-        return say("连接断开了", "the connection broke")
+        return _("the connection broke")
     return str(error) or type(error).__name__

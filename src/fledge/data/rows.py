@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fledge.data.turns import BadRow, Message, answered, asked, conversation, messages_of, turns_of, what
-from fledge.lang import say
+from fledge.lang import _
 
 Kind = Literal["text", "chat", "preference", "judged", "task"]
 
@@ -95,9 +95,7 @@ def as_row(value: Any) -> Any:
 def schema_of(raw: Any) -> str:
     """Name the schema of a raw row by its keys."""
     if not isinstance(raw, dict):
-        raise BadRow(
-            f"一行应该是一个 JSON 对象，但这一行{what(raw)}", f"a row is a JSON object, this one is {what(raw)}"
-        )
+        raise BadRow(_("a row is a JSON object, this one is {what}").format(what=what(raw)))
     if "chosen" in raw or "rejected" in raw:
         return "preference"
     if "conversations" in raw:
@@ -113,7 +111,7 @@ def schema_of(raw: Any) -> str:
             return schema
     if "text" in raw:
         return "text"
-    for schema, (question, _) in PAIRS.items():
+    for schema, (question, __) in PAIRS.items():
         if question in raw and question in SCHEMA_KEYS:  # its reader says that the answer is missing
             return schema
     if "content" in raw and not {"role", "from"} & raw.keys():
@@ -124,17 +122,19 @@ def schema_of(raw: Any) -> str:
 def _unknown(raw: dict) -> BadRow:
     if {"role", "content"} <= raw.keys() or {"from", "value"} <= raw.keys():
         return BadRow(
-            '这是对话里的一条消息：把一段对话的全部消息放进一个列表，写成一行 {"messages": [...]}',
-            'this is one message of a conversation: put all messages of one into a list, as a row {"messages": [...]}',
+            _(
+                'this is one message of a conversation: put all messages of one into a list, as a row {"messages": [...]}'
+            ),
         )
     keys, known = ", ".join(list(map(str, raw))[:6]), ", ".join(SCHEMA_KEYS)
     if not keys:
-        return BadRow("这一行没有任何键：{}", "this row has no keys: {}")
+        return BadRow(_("this row has no keys: {}"))
     near = [match for key in raw for match in difflib.get_close_matches(str(key).lower(), SCHEMA_KEYS, 1, 0.75)]
-    meant = say(f"是不是想写 '{near[0]}'？", f" Did you mean '{near[0]}'?") if near else ""
+    meant = _(" Did you mean '{near}'?").format(near=near[0]) if near else ""
     return BadRow(
-        f"没有一种格式用这些键：{keys}（已知的键：{known}）。{meant}",
-        f"no known schema has these keys: {keys} (known: {known}).{meant}",
+        _("no known schema has these keys: {keys} (known: {known}).{meant}").format(
+            keys=keys, known=known, meant=meant
+        ),
     )
 
 
@@ -145,7 +145,7 @@ def parse(raw: Any, kind: Kind) -> Row:
     if isinstance(raw, Text | Chat | Preference | Judged | Task):
         if type(raw) is not _TYPES[kind]:
             name = type(raw).__name__
-            raise BadRow(f"这是 {name} 行，而这里要 {kind} 行", f"a {name} row, where {kind} rows are needed")
+            raise BadRow(_("a {name} row, where {kind} rows are needed").format(name=name, kind=kind))
         return raw
     raw = as_row(raw)
     if kind == "text" and isinstance(raw, dict) and "text" in raw:
@@ -155,8 +155,9 @@ def parse(raw: Any, kind: Kind) -> Row:
     if reader is None:
         fits = next((k for k, readers in _READERS.items() if schema in readers), kind)
         raise BadRow(
-            f"{schema} 格式的行是 {fits} 数据，而这里要 {kind} 行",
-            f"a row with the {schema} schema is {fits} data, and {kind} rows are needed here",
+            _("a row with the {schema} schema is {fits} data, and {kind} rows are needed here").format(
+                schema=schema, fits=fits, kind=kind
+            ),
         )
     return reader(raw)
 
@@ -206,8 +207,7 @@ def _text(raw: dict) -> Text:
             case [int(start), int(end), str(tag), *_] if 0 <= start <= end <= len(text):
                 spans.append((start, end, tag))
             case _:
-                zh = "'spans' 应该是 [start, end, tag] 的列表，start 和 end 按文本的字符数"
-                raise BadRow(zh, "'spans' must be a list of [start, end, tag], start and end in characters of the text")
+                raise BadRow(_("'spans' must be a list of [start, end, tag], start and end in characters of the text"))
     return Text(text, tuple(spans))
 
 
@@ -218,24 +218,22 @@ def _content(raw: dict) -> Text:
 def _document(raw: dict, key: str) -> str:
     text = raw[key]
     if not isinstance(text, str):
-        raise BadRow(f"'{key}' 应该是字符串，但它{what(text)}", f"'{key}' must be a string, it is {what(text)}")
+        raise BadRow(_("'{key}' must be a string, it is {what}").format(key=key, what=what(text)))
     if not text.strip():
-        raise BadRow(f"'{key}' 是空的", f"'{key}' is empty")
+        raise BadRow(_("'{key}' is empty").format(key=key))
     return text
 
 
 def _chat(raw: dict) -> Chat:
     if "gt" in raw:
-        zh = "有 'gt' 的行是任务：它的最后一条消息只占位置，不是要模仿的回答"
-        raise BadRow(zh, "a row with 'gt' is a task: its last turn is a placeholder and not an answer to imitate")
+        raise BadRow(_("a row with 'gt' is a task: its last turn is a placeholder and not an answer to imitate"))
     messages, tools = conversation(raw)
     return Chat(answered(messages), tools)
 
 
 def _kto_chat(raw: dict) -> Chat:
     if not raw["label"]:
-        zh = "它的回答标成了差的（label 是 false）：不用来模仿"
-        raise BadRow(zh, "its answer is marked as bad (label false): it is not imitated")
+        raise BadRow(_("its answer is marked as bad (label false): it is not imitated"))
     return _chat(raw)
 
 
@@ -257,13 +255,13 @@ def _instructed(raw: dict, extra: str, output: str) -> Chat:
     question = "\n".join(part for key in ("instruction", extra) if (part := _string(raw, key)).strip())
     answer = _string(raw, output)
     if not question:
-        raise BadRow("'instruction' 缺失或是空的", "'instruction' is missing or empty")
+        raise BadRow(_("'instruction' is missing or empty"))
     if not answer.strip():
-        raise BadRow(f"'{output}' 缺失或是空的", f"'{output}' is missing or empty")
+        raise BadRow(_("'{output}' is missing or empty").format(output=output))
     turns = [{"role": "system", "content": raw["system"]}] if raw.get("system") else []
     for pair in raw.get("history") or []:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise BadRow("'history' 应该是列表，每项是 [问题, 回答]", "'history' must be a list of [question, answer]")
+            raise BadRow(_("'history' must be a list of [question, answer]"))
         turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return Chat(answered(messages_of(turns)[0]))
@@ -276,7 +274,7 @@ def _pair(raw: dict) -> Chat:
     for key, role in zip(keys, ("user", "assistant")):
         value = raw.get(key)
         if not (value.strip() if isinstance(value, str) else value):
-            raise BadRow(f"'{key}' 缺失或是空的", f"'{key}' is missing or empty")
+            raise BadRow(_("'{key}' is missing or empty").format(key=key))
         turns += turns_of(value, role, key)
     messages, tools = messages_of(turns, raw.get("tools"))
     return Chat(answered(messages), tools)
@@ -293,7 +291,7 @@ def _task(raw: dict) -> Task:
     """MiniMind rlaif and agent_rl: the last assistant turn is a placeholder and is dropped; `gt` is the truth."""
     messages, tools = conversation(raw, placeholder=True)
     if not any(m["role"] == "user" for m in messages):
-        raise BadRow("没有 user 的消息：没有要回答的问题", "no user turn: there is nothing to answer")
+        raise BadRow(_("no user turn: there is nothing to answer"))
     truth = raw.get("gt")
     truths = truth if isinstance(truth, list) else [] if truth is None else [truth]
     return Task(asked(messages), [str(t) for t in truths], tools)
@@ -303,29 +301,26 @@ def _preference(raw: dict) -> Preference:
     sides = {key: turns_of(raw.get(key) or "", "assistant", key) for key in ("chosen", "rejected")}
     prompt = turns_of(raw["prompt"], "user", "prompt") if raw.get("prompt") else []
     chosen, tools = messages_of(prompt + sides["chosen"], raw.get("tools"))
-    rejected, _ = messages_of(prompt + sides["rejected"])
+    rejected, __ = messages_of(prompt + sides["rejected"])
     for key, messages in (("chosen", chosen), ("rejected", rejected)):
         if not messages[-1]["content"].strip() and "tool_calls" not in messages[-1]:
-            raise BadRow(f"'{key}' 缺失或是空的", f"'{key}' is missing or empty")
+            raise BadRow(_("'{key}' is missing or empty").format(key=key))
     if chosen == rejected:
-        zh = "'chosen' 和 'rejected' 相同：没有可以学的内容"
-        raise BadRow(zh, "'chosen' equals 'rejected': there is nothing to learn from it")
+        raise BadRow(_("'chosen' equals 'rejected': there is nothing to learn from it"))
     same = 0
     while same < min(len(chosen), len(rejected)) and chosen[same] == rejected[same]:
         same += 1
     if not same:
-        zh = "没有提示：既没有 'prompt'，'chosen' 和 'rejected' 的开头也没有相同的消息"
-        raise BadRow(zh, "no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share")
+        raise BadRow(_("no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share"))
     if not all(side[same:] and side[same]["role"] == "assistant" for side in (chosen, rejected)):
-        zh = "'chosen' 和 'rejected' 的第一处不同应该在 assistant 的消息里"
-        raise BadRow(zh, "'chosen' and 'rejected' must differ first in an assistant turn")
+        raise BadRow(_("'chosen' and 'rejected' must differ first in an assistant turn"))
     return Preference(asked(chosen[:same]), chosen[same:], rejected[same:], tools)
 
 
 def _string(raw: dict, key: str) -> str:
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        raise BadRow(f"'{key}' 应该是字符串，但它{what(value)}", f"'{key}' must be a string, it is {what(value)}")
+        raise BadRow(_("'{key}' must be a string, it is {what}").format(key=key, what=what(value)))
     return value or ""
 
 

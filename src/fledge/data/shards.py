@@ -27,7 +27,7 @@ from fledge.data.encode import encode_texts, tag_tokens
 from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
 from fledge.data.rows import Chat, Kind, Row, Text
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import cache_root, dumps, file_sha256
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def prepare(
     """
     files = [check_file(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
-        zh = "没有给出数据文件：至少写出一个 .txt、.jsonl、.json、.csv 或 .parquet 文件"
-        raise UserError(
-            say(zh, "no data files were given: name at least one .txt, .jsonl, .json, .csv or .parquet file")
-        )
+        raise UserError(_("no data files were given: name at least one .txt, .jsonl, .json, .csv or .parquet file"))
     inputs = [{"file": f.name, "bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files]
 
     def rows(quarantine: Quarantine) -> Iterator[tuple[int, Row]]:
@@ -125,8 +122,7 @@ def _open_or_build(
     folder = Path(out_dir) if out_dir else cache_root() / "data" / key[:16]
     found = _state(folder, key)
     if found == "damaged":
-        zh = f"{folder} 里准备好的数据已损坏，现在重新准备"
-        notify(say(zh, f"the prepared data in {folder} is damaged and is made again"))
+        notify(_("the prepared data in {folder} is damaged and is made again").format(folder=folder))
     if found != "valid":
         _build(rows, tokenizer, kind, {**facts, "key": key, "content": content}, folder)
     dataset = Dataset.open(folder)
@@ -134,9 +130,9 @@ def _open_or_build(
         notify(note)
     if dataset.manifest["quarantined"]:
         said, listed = dataset.manifest["quarantine_summary"], folder / "quarantine.jsonl"
-        notify(say(f"{said}（全部列在 {listed} 里）", f"{said} (all are listed in {listed})"))
+        notify(_("{said} (all are listed in {listed})").format(said=said, listed=listed))
     for reason, count in dataset.manifest["dropped"].items():
-        notify(say(f"{count} 段对话不用：{reason}", f"{count} conversations are left out: {reason}"))
+        notify(_("{count} conversations are left out: {reason}").format(count=count, reason=reason))
     return dataset
 
 
@@ -150,9 +146,11 @@ def _state(folder: Path, key: str) -> str:
         return "nothing"
     manifest = folder / "manifest.json"
     if not manifest.is_file():
-        zh = f"{folder} 已经存在，但不是准备好的数据集（没有 manifest.json）：换一个文件夹"
-        en = f"{folder} exists and is not a prepared dataset (no manifest.json): choose another folder"
-        raise UserError(say(zh, en))
+        raise UserError(
+            _("{folder} exists and is not a prepared dataset (no manifest.json): choose another folder").format(
+                folder=folder
+            )
+        )
     try:
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         if facts["key"] != key:
@@ -222,9 +220,7 @@ def _build(
             writer.close(byte_lengths)
         if len(writer.offsets) == 1:
             file, reason = facts["inputs"][0]["file"], next(iter(dropped))
-            raise UserError(
-                say(f"{file} 里没有一段对话能用：{reason}", f"{file}: no conversation can be used: {reason}")
-            )
+            raise UserError(_("{file}: no conversation can be used: {reason}").format(file=file, reason=reason))
         with (partial / "quarantine.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(dumps(dataclasses.asdict(bad)) + "\n" for bad in quarantine.bad)
         manifest = {
@@ -256,9 +252,11 @@ def _put(partial: Path, folder: Path, key: str) -> None:
         os.replace(partial, folder)
     except OSError as error:
         if not (folder.exists() and _state(folder, key) == "valid"):
-            zh = f"准备好的数据放不进 {folder}（{error}）：它是不是正被别的程序打开着？"
-            en = f"the prepared data cannot be put into {folder} ({error}): is it open elsewhere?"
-            raise UserError(say(zh, en)) from None
+            raise UserError(
+                _("the prepared data cannot be put into {folder} ({error}): is it open elsewhere?").format(
+                    folder=folder, error=error
+                )
+            ) from None
 
 
 def _write_text(
@@ -287,14 +285,14 @@ def _write_chats(
     """As the chat template renders it; the mask comes out of the rendering."""
     for group in _groups(rows):
         chats = [row for _, row in group if isinstance(row, Chat)]
-        for (source, _), rendered in zip(group, _render(tokenizer, chats)):
+        for (source, __), rendered in zip(group, _render(tokenizer, chats)):
             if isinstance(rendered, UserError):
                 dropped[str(rendered)] = dropped.get(str(rendered), 0) + 1
                 continue
             ids, mask = np.array(rendered[0], np.int64), np.array(rendered[1], bool)
             mask[:1] = False
             if not mask.any():
-                reason = say("没有可以学的 assistant 词元", "no token of the assistant to learn from")
+                reason = _("no token of the assistant to learn from")
                 dropped[reason] = dropped.get(reason, 0) + 1
                 continue
             writer.add(source, ids, mask, int(mask.sum()), int(byte_lengths[ids[mask]].sum()))
@@ -337,9 +335,8 @@ def _progress(
             if number % 100 == 0:
                 where = f"{inputs[source]['file']} ({source + 1}/{len(inputs)})"
                 tokens = writer.offsets[-1]
-                words = say(
-                    f"准备 {where}：{number:,} 行，{tokens:,} 个词元",
-                    f"Preparing {where}: {number:,} rows, {tokens:,} tokens",
+                words = _("Preparing {where}: {number:,} rows, {tokens:,} tokens").format(
+                    where=where, number=number, tokens=tokens
                 )
                 progress.update(task, description=words)
             yield source, row

@@ -11,7 +11,7 @@ from typing import IO, Any
 from fledge.data.encoding import Patches, chunks, cut_off, decode_line, open_bytes
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 MAX_LINE = 32 * 2**20  # bytes of one JSON line: a longer one is a broken file, not a row, and is not loaded
 BLANKS = " \t\r\n\0\ufeff"
@@ -29,7 +29,7 @@ class Source:
         for number, line in enumerate(_bounded_lines(self.path, self.codec), 1):
             if line is None:
                 size = MAX_LINE >> 20
-                yield number, BadRow(f"这一行超过 {size} MB", f"the line is longer than {size} MB")
+                yield number, BadRow(_("the line is longer than {size} MB").format(size=size))
             elif isinstance(line, str):
                 yield number, line
             else:
@@ -85,8 +85,7 @@ class Source:
 
 
 def blank(path: Path) -> UserError:
-    zh = f"{path} 里只有空白：换一个有文字的文件"
-    return UserError(say(zh, f"{path} holds only white space: give a file with text in it"))
+    return UserError(_("{path} holds only white space: give a file with text in it").format(path=path))
 
 
 def _bounded_lines(path: Path, codec: str) -> Iterator[bytes | str | None]:
@@ -118,8 +117,9 @@ def _utf16(path: Path, data: bytes) -> str:
 
 
 def _not_utf16(path: Path, error: UnicodeDecodeError) -> UserError:
-    zh = f"{path} 不是有效的 UTF-16（{error.reason}）：另存为 UTF-8"
-    return UserError(say(zh, f"{path} is not valid UTF-16 ({error.reason}): save it as UTF-8"))
+    return UserError(
+        _("{path} is not valid UTF-16 ({reason}): save it as UTF-8").format(path=path, reason=error.reason)
+    )
 
 
 def _not_utf8(line: bytes) -> BadRow:
@@ -128,6 +128,4 @@ def _not_utf8(line: bytes) -> BadRow:
         place, byte = 0, line[0]
     except UnicodeDecodeError as error:
         place, byte = error.start, line[error.start]
-    return BadRow(
-        f"不是 UTF-8（这一行的字节 {place} 是 0x{byte:02x}）", f"not UTF-8 (byte {place} of the line is 0x{byte:02x})"
-    )
+    return BadRow(_("not UTF-8 (byte {place} of the line is 0x{byte:02x})").format(place=place, byte=byte))

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.tokenizer.messages import normalise_messages
 
 Message = dict[str, Any]
@@ -27,9 +27,6 @@ CALLS = ("function_call", "tool_call")  # ShareGPT's role of a turn that is a to
 class BadRow(ValueError):
     """This row cannot be read; the message, in the user's language, is the reason that the quarantine file shows."""
 
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(say(zh, en))
-
 
 def turns_of(value: Any, role: str, key: str) -> list:
     """A list of turns as it is; a string, or one turn, as a list of one."""
@@ -38,8 +35,7 @@ def turns_of(value: Any, role: str, key: str) -> list:
     turns = [value] if isinstance(value, dict) else value
     if not isinstance(turns, list):
         raise BadRow(
-            f"'{key}' 应该是消息列表或字符串，但它{what(value)}",
-            f"'{key}' must be a list of messages or a string, it is {what(value)}",
+            _("'{key}' must be a list of messages or a string, it is {what}").format(key=key, what=what(value)),
         )
     return turns
 
@@ -50,8 +46,7 @@ def conversation(raw: dict, placeholder: bool = False) -> tuple[list[Message], l
     turns = raw[key]
     if not isinstance(turns, list) or not turns:
         raise BadRow(
-            f"'{key}' 应该是消息列表，至少有一条，但它{what(turns)}",
-            f"'{key}' must be a list of messages, it is {what(turns)}",
+            _("'{key}' must be a list of messages, it is {what}").format(key=key, what=what(turns)),
         )
     if raw.get("system") and key == "conversations":  # ShareGPT keeps the system prompt beside the turns
         turns = [{"role": "system", "content": raw["system"]}, *turns]
@@ -65,7 +60,7 @@ def messages_of(turns: list, tools: Any = None) -> tuple[list[Message], list[dic
     try:
         messages, found = normalise_messages([_turn(turn) for turn in turns], tools or None)
     except UserError as error:
-        raise BadRow(str(error), str(error)) from None
+        raise BadRow(str(error)) from None
     for message in messages:
         if message["role"] == "assistant":
             _think(message)
@@ -75,10 +70,10 @@ def messages_of(turns: list, tools: Any = None) -> tuple[list[Message], list[dic
 def answered(messages: list[Message]) -> list[Message]:
     """The messages, if every question and every answer says something: a blank answer would be learned."""
     if not any(message["role"] == "assistant" for message in messages):
-        raise BadRow("没有 assistant 的消息：没有可以学的内容", "no assistant turn: there is nothing to learn from it")
+        raise BadRow(_("no assistant turn: there is nothing to learn from it"))
     for number, message in enumerate(messages, 1):
         if message["role"] == "assistant" and not message["content"].strip() and "tool_calls" not in message:
-            raise BadRow(f"第 {number} 条消息的回答是空白的", f"the answer in message {number} is blank")
+            raise BadRow(_("the answer in message {number} is blank").format(number=number))
     return asked(messages)
 
 
@@ -86,20 +81,20 @@ def asked(messages: list[Message]) -> list[Message]:
     """The messages, if no message of the user is blank."""
     for number, message in enumerate(messages, 1):
         if message["role"] == "user" and not message["content"].strip():
-            raise BadRow(f"第 {number} 条消息的问题是空白的", f"the question in message {number} is blank")
+            raise BadRow(_("the question in message {number} is blank").format(number=number))
     return messages
 
 
 def what(value: Any) -> str:
     """What a value is, as the end of a sentence."""
-    names: dict[type, tuple[str, str]] = {
-        dict: ("是对象", "an object"),
-        list: ("是列表" if value else "是空列表", "a list"),
-        str: ("是字符串", "a string"),
-        bool: ("是 true/false", "true/false"),
-        type(None): ("是 null", "missing"),
+    names: dict[type, str] = {
+        dict: _("an object"),
+        list: _("a list") if value else _("an empty list"),
+        str: _("a string"),
+        bool: "true/false",
+        type(None): _("missing"),
     }
-    return say(*names.get(type(value), ("是数字", "a number")))
+    return names.get(type(value), _("a number"))
 
 
 def _turn(turn: Any) -> Any:

@@ -15,7 +15,7 @@ from fledge.diagnose.diagnoses import diagnose
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.job import JobFacts
 from fledge.diagnose.rates import FALL, FEWEST_STEPS
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run
 
 Verdict = Literal["normal", "unusual", "broken", "cannot tell"]
@@ -98,27 +98,22 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, s
     if "unusual" in levels:
         return "unusual", next(finding.cause for finding in findings if finding.level == "unusual")
     if not evidence.curves.rows:
-        return "cannot tell", say("这个运行没有记录训练损失。", "This run has logged no training loss.")
+        return "cannot tell", _("This run has logged no training loss.")
     step = evidence.curves.step
     if evidence.run.info.get("status") == "failed":
         error = (evidence.run.info.get("results") or {}).get("error")
-        return "unusual", say(f"它因错误而停：{error}", f"It stopped with an error: {error}")
+        return "unusual", _("It stopped with an error: {error}").format(error=error)
     if step < FEWEST_STEPS or len(evidence.loss) < 2:
-        return "cannot tell", say(
-            f"还看不出来（{step} 步）：步数太少，曲线还说明不了什么。",
-            f"Cannot tell yet ({step} steps): too few for the curve to say anything.",
+        return "cannot tell", _("Cannot tell yet ({step} steps): too few for the curve to say anything.").format(
+            step=step
         )
     if not evidence.points and (not evidence.job.language or evidence.start is None):
-        return "cannot tell", say(
-            "没有可比的参考，记录里也没有路标。",
-            "There is no reference to compare it with, and no landmark in its record.",
-        )
+        return "cannot tell", _("There is no reference to compare it with, and no landmark in its record.")
     if not _learnt(evidence):
-        return "cannot tell", say(
-            f"还看不出来（{step} 步）：它学到的还太少，说明不了什么。",
-            f"Cannot tell yet ({step} steps): it has learnt too little to be judged.",
+        return "cannot tell", _("Cannot tell yet ({step} steps): it has learnt too little to be judged.").format(
+            step=step
         )
-    return "normal", say("没有发现问题。", "Nothing wrong was found.")
+    return "normal", _("Nothing wrong was found.")
 
 
 def _learnt(evidence: RunEvidence) -> bool:
@@ -135,17 +130,17 @@ def _learnt(evidence: RunEvidence) -> bool:
 def _landmarks(evidence: RunEvidence) -> list[Landmark]:
     found = []
     if evidence.start is not None:
-        words = say("一无所知（ln V）", "knowing nothing (ln V)")
+        words = _("knowing nothing (ln V)")
         found.append(Landmark("start", words, evidence.start, "nats/token", _reached(evidence, evidence.start)))
     if (counts := evidence.counts) is not None:
         tables = (
-            ("unigram", say("数单个词元", "counting tokens"), counts.unigram),
-            ("bigram", say("数词对", "counting pairs"), counts.bigram),
+            ("unigram", _("counting tokens"), counts.unigram),
+            ("bigram", _("counting pairs"), counts.bigram),
         )
         for name, words, value in tables:
             found.append(Landmark(name, words, value, "nats/token", _reached(evidence, value)))
     if (floor := evidence.landmarks.get("floor")) is not None:
-        found.append(Landmark("floor", say("下限（文本的熵）", "floor: the text's entropy"), floor, "bits/byte", None))
+        found.append(Landmark("floor", _("floor: the text's entropy"), floor, "bits/byte", None))
     return found
 
 
@@ -179,20 +174,18 @@ def _unchecked(evidence: RunEvidence) -> list[str]:
         return said
     if evidence.dataset is None:
         said.append(
-            say(
-                "准备好的数据已不在缓存里：没有看计数的路标、标签的位置和开头的控制符。",
-                "The prepared data are no longer in the cache: landmarks of counting, the place of the labels and doubled "
-                "beginnings were not looked at.",
+            _(
+                "The prepared data are no longer in the cache: landmarks of counting, "
+                "the place of the labels and doubled beginnings were not looked at."
             )
         )
     elif evidence.asked is None:
         said.append(
-            say(
-                "没有用它自己的模型核对标签：还没有模型或检查点，模型太大，或文字太少。",
-                "The labels were not checked with its own model: there is no model or checkpoint yet, it is too large, or "
-                "there is too little text.",
+            _(
+                "The labels were not checked with its own model: there is no model or checkpoint yet, it is too large, "
+                "or there is too little text."
             )
         )
     if not evidence.curves.vals:
-        said.append(say("没有验证集：看不出过拟合。", "There is no validation: overfitting cannot be seen."))
+        said.append(_("There is no validation: overfitting cannot be seen."))
     return said

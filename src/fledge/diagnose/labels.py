@@ -12,7 +12,7 @@ from typing import Any
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.probe import Scored
 from fledge.diagnose.rates import FAR, WORTH_SAYING
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 
 GAP = 0.5  # nats between the recorded loss and the model's own; rounding and sampling of the text make a tenth of that
@@ -43,19 +43,13 @@ def nothing_loaded(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "nothing_loaded",
         "broken",
-        say(
-            "起始模型的权重没有载入，模型是从零开始学的。",
-            "The weights to start from were not loaded: it began from nothing.",
-        ),
-        say(
-            f"一开始的损失是 {seen[0]:.3f} 和 {seen[1]:.3f}，正是新权重的 {new:.3f}；"
-            f"{evidence.base} 在同样的文字上是 {base.mean:.3f}。",
-            f"At first the loss was {seen[0]:.3f} and {seen[1]:.3f}, just the {new:.3f} of new weights; on the same text "
-            f"{evidence.base} has {base.mean:.3f}.",
-        ),
-        say(
-            "查载入权重的那一步：名字对不上的张量不该被跳过（strict=False）。",
-            "Look at how the weights are loaded: tensors whose names do not match must not be passed over (strict=False).",
+        _("The weights to start from were not loaded: it began from nothing."),
+        _(
+            "At first the loss was {seen:.3f} and {second_seen:.3f}, just the {new:.3f} of new weights; "
+            "on the same text {base} has {mean:.3f}."
+        ).format(seen=seen[0], second_seen=seen[1], new=new, base=evidence.base, mean=base.mean),
+        _(
+            "Look at how the weights are loaded: tensors whose names do not match must not be passed over (strict=False)."
         ),
         {"begin": evidence.begin, "first": seen[0], "new": new, "base": base.mean},
     )
@@ -76,9 +70,8 @@ def other_labels(evidence: RunEvidence) -> Finding | None:
     if not asked.causal:
         return _sees_the_answer(
             evidence,
-            say(
-                "模型训练时看得到答案：后面的词元会改变前面的预测，因果掩码漏了。",
-                "It sees the answer in training: later tokens change the predictions before them, so the causal mask leaks.",
+            _(
+                "It sees the answer in training: later tokens change the predictions before them, so the causal mask leaks."
             ),
             shift=None,
         )
@@ -91,38 +84,25 @@ def other_labels(evidence: RunEvidence) -> Finding | None:
     if shift is not None:
         return _sees_the_answer(
             evidence,
-            say(
-                "模型训练时看得到答案：标签就是当前的输入，没有错开一位。",
-                "It sees the answer in training: the label is the current input, not the next one.",
-            )
+            _("It sees the answer in training: the label is the current input, not the next one.")
             if shift == -1
-            else say(
-                "模型训练时看得到答案：标签错位到了过去。",
-                "It sees the answer in training: the labels are shifted into the past.",
-            ),
+            else _("It sees the answer in training: the labels are shifted into the past."),
             shift,
         )
     began_right = evidence.base or (evidence.begin or 0.0) > (evidence.start or 0.0) - GAP
     if honest.mean > claimed[1] and began_right:
         return _sees_the_answer(
             evidence,
-            say(
-                "模型训练时看得到答案：因果掩码漏了未来的位置。",
-                "It sees the answer in training: the mask lets it look ahead.",
-            ),
+            _("It sees the answer in training: the mask lets it look ahead."),
             shift=None,
         )
     return Finding(
         "another_loss",
         "broken",
-        say(
-            "记录的损失不是这个模型预测下一个词元的损失。",
-            "The recorded loss is not the model's loss of the next token.",
-        ),
+        _("The recorded loss is not the model's loss of the next token."),
         _measured_words(evidence),
-        say(
-            "查损失除以什么（目标的个数，不是位置的个数），以及存下的模型是不是训练的那一个。",
-            "See what the loss is divided by (the targets, not the positions), and whether the saved model is the trained one.",
+        _(
+            "See what the loss is divided by (the targets, not the positions), and whether the saved model is the trained one."
         ),
         _numbers(evidence),
     )
@@ -143,15 +123,9 @@ def _shifted(evidence: RunEvidence, shift: int) -> Finding:
     return Finding(
         "labels_shifted",
         "broken",
-        say(
-            "标签多错开了一位：它学的是再下一个词元。",
-            "The labels are shifted once too often: it learns the token after the next one.",
-        )
+        _("The labels are shifted once too often: it learns the token after the next one.")
         if shift == 1
-        else say(
-            f"标签多错开了 {shift} 位：它学的不是下一个词元。",
-            f"The labels are shifted {shift} places too far: it does not learn the next token.",
-        ),
+        else _("The labels are shifted {shift} places too far: it does not learn the next token.").format(shift=shift),
         _measured_words(evidence, shift),
         _print_one(),
         _numbers(evidence) | {"shift": shift},
@@ -178,17 +152,12 @@ def unrelated_labels(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "labels_shifted",
         "broken",
-        say(
-            "标签与输入对不上：它只学到了每个词元有多常见。",
-            "The labels do not belong to the inputs: it learnt how frequent every token is, and no more.",
-        ),
-        say(
-            f"损失停在 {end:.2f}，只数单个词元就有 {counts.unigram:.2f}，数词对是 {counts.bigram:.2f}；"
-            f"{curves.step} 步之后，它对下一个词元的了解只比对旁边的词元多 {asked.lead.mean:.3f} nat。",
-            f"The loss stays at {end:.2f}, where counting single tokens gives {counts.unigram:.2f} and counting pairs "
-            f"{counts.bigram:.2f}; after {curves.step} steps it knows the next token only {asked.lead.mean:.3f} nats better than "
-            "those around it.",
-        ),
+        _("The labels do not belong to the inputs: it learnt how frequent every token is, and no more."),
+        _(
+            "The loss stays at {end:.2f}, where counting single tokens gives {unigram:.2f} and counting pairs "
+            "{bigram:.2f}; after {step} steps it knows the next token only {mean:.3f} nats better than those around "
+            "it."
+        ).format(end=end, unigram=counts.unigram, bigram=counts.bigram, step=curves.step, mean=asked.lead.mean),
         _print_one(),
         {"loss": end, "unigram": counts.unigram, "bigram": counts.bigram}
         | {"belief": asked.belief, "lead": asked.lead.mean, "error": asked.lead.error},
@@ -214,17 +183,14 @@ def _measured_words(evidence: RunEvidence, shift: int | None = None) -> str:
     assert asked is not None and claimed is not None
     recorded, own = claimed[1], asked.loss[0].mean
     if shift is None:
-        return say(
-            f"记录的损失是 {recorded:.2f}；拿它自己的模型在同样的文字上预测下一个词元，是 {own:.2f}。",
-            f"The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, has {own:.2f}.",
-        )
+        return _(
+            "The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, has {own:.2f}."
+        ).format(recorded=recorded, own=own)
     learnt = asked.loss[shift].mean
-    return say(
-        f"记录的损失是 {recorded:.2f}；拿它自己的模型在同样的文字上预测下一个词元，是 {own:.2f}，"
-        f"预测偏 {shift:+d} 位的词元，却正是 {learnt:.2f}。",
-        f"The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, has {own:.2f}, and "
-        f"predicting the token {shift:+d} places from it just {learnt:.2f}.",
-    )
+    return _(
+        "The recorded loss is {recorded:.2f}; its own model, predicting the next token of the same text, "
+        "has {own:.2f}, and predicting the token {shift:+d} places from it just {learnt:.2f}."
+    ).format(recorded=recorded, own=own, shift=shift, learnt=learnt)
 
 
 def _numbers(evidence: RunEvidence) -> dict[str, Any]:
@@ -240,7 +206,6 @@ def _numbers(evidence: RunEvidence) -> dict[str, Any]:
 
 
 def _print_one() -> str:
-    return say(
-        "打印一行的输入和标签：位置 t 的标签必须正好是位置 t+1 的输入，而且位置 t 只能看到 0…t。",
-        "Print one row of inputs and labels: the label at t must be the input at t+1, and position t may see 0…t only.",
+    return _(
+        "Print one row of inputs and labels: the label at t must be the input at t+1, and position t may see 0…t only."
     )

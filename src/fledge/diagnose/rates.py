@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fledge.diagnose.evidence import Finding, RunEvidence
-from fledge.lang import say
+from fledge.lang import _
 
 FAR = 30.0  # times the usual rate: beyond any sensible choice
 WORTH_SAYING = 3.0  # times the usual rate
@@ -38,16 +38,14 @@ def not_a_number(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "nan",
         "broken",
-        say("损失或梯度变成了 NaN 或无穷大。", "The loss or its gradient became NaN or infinite."),
-        say(
-            f"在第 {step} 步；之前几步的损失：{losses}；梯度范数：{norms}。",
-            f"At step {step}; losses before it: {losses}; gradient norms: {norms}.",
+        _("The loss or its gradient became NaN or infinite."),
+        _("At step {step}; losses before it: {losses}; gradient norms: {norms}.").format(
+            step=step, losses=losses, norms=norms
         )
         + rate_words(evidence),
-        say(
-            "把学习率降到三分之一再跑；若仍如此，用 --precision fp32，并查看出错那一步的数据。",
-            "Run it again with a third of the learning rate; if that does not help, with --precision fp32, and look at "
-            "the batch of that step.",
+        _(
+            "Run it again with a third of the learning rate; if that does not help, with --precision fp32, "
+            "and look at the batch of that step."
         ),
         {"step": step} | rate_numbers(evidence),
     )
@@ -63,17 +61,12 @@ def bad_start(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "bad_start",
         "unusual",
-        say(
-            "初始权重太大：还没学，模型就已经很自信，而且是错的。",
-            "The initial weights are too large: it is sure, and wrong, from the start.",
+        _("The initial weights are too large: it is sure, and wrong, from the start."),
+        _("The loss before the first step is {begin:.2f}; knowing nothing costs ln V = {start:.2f}.").format(
+            begin=evidence.begin, start=evidence.start
         ),
-        say(
-            f"第一步之前的损失是 {evidence.begin:.2f}；一无所知应当是 ln V = {evidence.start:.2f}。",
-            f"The loss before the first step is {evidence.begin:.2f}; knowing nothing costs ln V = {evidence.start:.2f}.",
-        ),
-        say(
-            "输出层用 0 或标准差 0.02 初始化，残差分支的最后一层用 0。",
-            "Start the head from 0 or a standard deviation of 0.02, and the last matrix of every residual branch from 0.",
+        _(
+            "Start the head from 0 or a standard deviation of 0.02, and the last matrix of every residual branch from 0."
         ),
         {"begin": evidence.begin, "start": evidence.start},
     )
@@ -101,13 +94,12 @@ def diverged(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "lr_too_high" if too_high else "diverged",
         "broken",
-        say("训练发散了：学习率太高。", "The run diverged: the learning rate is too high.")
+        _("The run diverged: the learning rate is too high.")
         if too_high
-        else say("训练发散了：学到的又丢了。", "The run diverged: what it had learnt is lost again."),
-        say(
-            f"损失从 {losses[0]:.2f} 开始，最低 {low:.2f}，最高 {top:.2f}，现在 {now:.2f}。",
-            f"The loss began at {losses[0]:.2f}, was {low:.2f} at its lowest and {top:.2f} at its highest, and is {now:.2f}.",
-        )
+        else _("The run diverged: what it had learnt is lost again."),
+        _(
+            "The loss began at {losse:.2f}, was {low:.2f} at its lowest and {top:.2f} at its highest, and is {now:.2f}."
+        ).format(losse=losses[0], low=low, top=top, now=now)
         + rate_words(evidence),
         _lower(evidence),
         {"begin": losses[0], "lowest": low, "highest": top, "now": now} | rate_numbers(evidence),
@@ -133,11 +125,11 @@ def rate_too_high(evidence: RunEvidence) -> Finding | None:
     shows = evidence.behind and not evidence.base and curves.step >= MOVING_STEPS and _above(evidence, FAR)
     words = where(evidence) + rate_words(evidence)
     if jumped:
-        words += say(f"中途它升到 {max(loss):.2f}。", f" On its way it rose to {max(loss):.2f}.")
+        words += _(" On its way it rose to {loss:.2f}.").format(loss=max(loss))
     return Finding(
         "lr_too_high",
         "broken" if shows else "unusual",
-        say("学习率太高。", "The learning rate is too high."),
+        _("The learning rate is too high."),
         words,
         _lower(evidence),
         {"highest": max(loss, default=None)} | rate_numbers(evidence),
@@ -156,17 +148,11 @@ def rate_too_low(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "lr_too_low",
         "broken",
-        say("学习率太低：损失几乎没有动。", "The learning rate is too low: the loss hardly moves.")
+        _("The learning rate is too low: the loss hardly moves.")
         if stuck
-        else say(
-            "学习率太低：网络主体几乎没有学到东西。",
-            "The learning rate is too low: the body of the network hardly learns.",
-        ),
+        else _("The learning rate is too low: the body of the network hardly learns."),
         where(evidence) + rate_words(evidence),
-        say(
-            f"提高 {_flag(evidence)}：常用值是 {_usual(evidence)}。",
-            f"Raise {_flag(evidence)}: the usual value is {_usual(evidence)}.",
-        ),
+        _("Raise {flag}: the usual value is {usual}.").format(flag=_flag(evidence), usual=_usual(evidence)),
         {"loss": evidence.end} | rate_numbers(evidence),
     )
 
@@ -181,11 +167,10 @@ def not_learning(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "not_learning",
         "broken",
-        say("模型什么也没学到，而学习率是正常的。", "It learns nothing, and its learning rate is a usual one."),
+        _("It learns nothing, and its learning rate is a usual one."),
         where(evidence) + rate_words(evidence),
-        say(
-            "查梯度是不是到了参数、优化器是不是在更新它们：比较第一个和最后一个检查点的权重。",
-            "See whether gradients reach the weights and the optimizer changes them: compare the first checkpoint with the last.",
+        _(
+            "See whether gradients reach the weights and the optimizer changes them: compare the first checkpoint with the last."
         ),
         {"loss": evidence.end, "unigram": counts.unigram},
     )
@@ -201,13 +186,11 @@ def rate_words(evidence: RunEvidence) -> str:
         return ""
     name, value, ratio, usual = evidence.rate
     if ratio > 1:
-        return say(
-            f"{name} = {value:g}，是常用值 {usual:g} 的 {ratio:.3g} 倍。",
-            f" {name} = {value:g} is {ratio:.3g} times the usual {usual:g}.",
+        return _(" {name} = {value:g} is {ratio:.3g} times the usual {usual:g}.").format(
+            name=name, value=value, ratio=ratio, usual=usual
         )
-    return say(
-        f"{name} = {value:g}，是常用值 {usual:g} 的 1/{1 / ratio:.3g}。",
-        f" {name} = {value:g} is 1/{1 / ratio:.3g} of the usual {usual:g}.",
+    return _(" {name} = {value:g} is 1/{value2:.3g} of the usual {usual:g}.").format(
+        name=name, value=value, value2=1 / ratio, usual=usual
     )
 
 
@@ -219,14 +202,12 @@ def where(evidence: RunEvidence) -> str:
     """The loss between its landmarks."""
     end, start, counts = evidence.end, evidence.start, evidence.counts
     if counts is not None and start is not None:
-        return say(
-            f"损失 {end:.2f}，起点 ln V = {start:.2f}，只数单个词元是 {counts.unigram:.2f}，数词对是 {counts.bigram:.2f}。",
-            f"The loss is {end:.2f}; ln V is {start:.2f}, counting single tokens gives {counts.unigram:.2f}, counting pairs "
-            f"{counts.bigram:.2f}.",
-        )
+        return _(
+            "The loss is {end:.2f}; ln V is {start:.2f}, counting single tokens gives {unigram:.2f}, counting pairs {bigram:.2f}."
+        ).format(end=end, start=start, unigram=counts.unigram, bigram=counts.bigram)
     if start is not None:
-        return say(f"损失 {end:.2f}，起点 ln V = {start:.2f}。", f"The loss is {end:.2f}; ln V is {start:.2f}.")
-    return say(f"损失 {end:.2f}。", f"The loss is {end:.2f}.")
+        return _("The loss is {end:.2f}; ln V is {start:.2f}.").format(end=end, start=start)
+    return _("The loss is {end:.2f}.").format(end=end)
 
 
 def _above(evidence: RunEvidence, times: float) -> bool:
@@ -243,11 +224,7 @@ def _usual(evidence: RunEvidence) -> str:
 
 def _lower(evidence: RunEvidence) -> str:
     if _above(evidence, WORTH_SAYING):
-        return say(
-            f"把 {_flag(evidence)} 降到常用值 {_usual(evidence)}。",
-            f"Lower {_flag(evidence)}: the usual value is {_usual(evidence)}.",
-        )
-    return say(
-        "把学习率降到三分之一，或把 --warmup 加倍；若仍如此，看看损失升高处的数据。",
-        "Take a third of the learning rate, or twice the --warmup; if that does not help, look at the data where it climbs.",
+        return _("Lower {flag}: the usual value is {usual}.").format(flag=_flag(evidence), usual=_usual(evidence))
+    return _(
+        "Take a third of the learning rate, or twice the --warmup; if that does not help, look at the data where it climbs."
     )

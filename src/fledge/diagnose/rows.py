@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fledge.diagnose.evidence import Finding, RunEvidence
-from fledge.lang import say
+from fledge.lang import _
 
 ALL = 0.98  # of what could be a target: no conversation has prompts as short as that
 MOST = 0.5  # of the examples
@@ -35,18 +35,11 @@ def loss_on_the_prompt(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "loss_on_the_prompt",
         "unusual",
-        say(
-            "损失把提问也算进去了：它在学着写问题，而不只是回答。",
-            "The loss counts the prompts: it learns to write questions too.",
-        ),
-        say(
-            f"{share:.0%} 的词元是目标，连每段对话开头的模板也是；只算回答时，通常是 20%–70%。",
-            f"{share:.0%} of the tokens are targets, the head of the template among them; with answers alone 20–70 % are usual.",
-        ),
-        say(
-            "标签里只留 assistant 的词元（和它的结束符），其余设为 -100。",
-            "Keep the assistant's tokens (and their end) as labels, and set all others to -100.",
-        ),
+        _("The loss counts the prompts: it learns to write questions too."),
+        _(
+            "{share:.0%} of the tokens are targets, the head of the template among them; with answers alone 20–70 % are usual."
+        ).format(share=share),
+        _("Keep the assistant's tokens (and their end) as labels, and set all others to -100."),
         {"share": share},
     )
 
@@ -68,16 +61,11 @@ def doubled_bos(evidence: RunEvidence) -> Finding | None:
     return Finding(
         "doubled_bos",
         "unusual",
-        say("开头的控制符加了两次。", "The token that begins a text is there twice."),
-        say(
-            f"{share:.0%} 的样本以两个 {int(first[0])} 号词元开头：模板或文本里有一个，程序又加了一个。",
-            f"{share:.0%} of the examples begin with token {int(first[0])} twice: once from the template or the text, once "
-            "from the program.",
-        ),
-        say(
-            "去掉一处：文本里不要写 <|endoftext|>，模板已有开头时用 add_special_tokens=False。",
-            "Take one away: no <|endoftext|> in the text, and add_special_tokens=False where the template has one.",
-        ),
+        _("The token that begins a text is there twice."),
+        _(
+            "{share:.0%} of the examples begin with token {token} twice: once from the template or the text, once from the program."
+        ).format(share=share, token=int(first[0])),
+        _("Take one away: no <|endoftext|> in the text, and add_special_tokens=False where the template has one."),
         {"share": share, "token": int(first[0])},
     )
 

@@ -10,33 +10,33 @@ from rich.table import Table
 from fledge.evaluate.interval import Rate
 from fledge.evaluate.score import Score
 from fledge.evaluate.world import HALLUCINATION, WorldReport
-from fledge.lang import say
+from fledge.lang import N_, _, pgettext
 
 TEXTS = {
-    "all": ("全部", "all"),
-    "zh": ("中文", "Chinese"),
-    "en": ("英文", "English"),
-    "both": ("中英对照", "both languages"),
+    "all": N_("all"),
+    "zh": N_("Chinese"),
+    "en": N_("English"),
+    "both": N_("both languages"),
 }
 TAGS = {
-    "template": ("句式", "template"),
-    "choice": ("随意的选词", "free choice"),
-    "name": ("名字", "name"),
-    "common": ("常见的事实", "common fact"),
-    "rare": ("少见的事实", "rare fact"),
-    "arithmetic": ("算术", "arithmetic"),
-    "state": ("前文的内容", "carried state"),
+    "template": N_("template"),
+    "choice": N_("free choice"),
+    "name": N_("name"),
+    "common": N_("common fact"),
+    "rare": N_("rare fact"),
+    "arithmetic": N_("arithmetic"),
+    "state": N_("carried state"),
 }
 FAMILIES = {
-    "fact_seen_form": ("事实，见过的问法", "facts, seen forms"),
-    "fact_heldout_form": ("事实，没见过的问法", "facts, new forms"),
-    "fact_unasked": ("只读过的事实", "facts only read"),
-    "fact_cross_language": ("只在另一语言读过", "other language"),
-    "two_hop": ("两个事实连起来", "two hops"),
-    "arithmetic_seen": ("加法，见过的数", "sums, seen"),
-    "arithmetic_heldout": ("加法，没见过的数", "sums, new"),
-    "format": ("按要求的格式", "format"),
-    HALLUCINATION: ("幻觉（越低越好）", "hallucination ↓"),
+    "fact_seen_form": N_("facts, seen forms"),
+    "fact_heldout_form": N_("facts, new forms"),
+    "fact_unasked": N_("facts only read"),
+    "fact_cross_language": N_("other language"),
+    "two_hop": N_("two hops"),
+    "arithmetic_seen": N_("sums, seen"),
+    "arithmetic_heldout": N_("sums, new"),
+    "format": N_("format"),
+    HALLUCINATION: N_("hallucination ↓"),
 }
 
 
@@ -46,10 +46,9 @@ def print_world(report: WorldReport, console: Console | None = None) -> None:
     console.print(_bits_table(report))
     console.print(_rates_table(report))
     console.print(
-        say(
-            "[ ] 是 95% 置信区间；“瞎猜”是什么都不知道时的期望。幻觉：问到不存在的人，却没有说“不知道”。",
-            "[ ] is the 95 % interval; 'chance' is what knowing nothing would get. Hallucination: asked about people who "
-            "do not exist, it did not say that it does not know.",
+        _(
+            "[ ] is the 95 % interval; 'chance' is what knowing nothing would get. Hallucination: "
+            "asked about people who do not exist, it did not say that it does not know."
         ),
         markup=False,
     )
@@ -57,13 +56,13 @@ def print_world(report: WorldReport, console: Console | None = None) -> None:
 
 def print_scores(scores: dict[str, Score], console: Console | None = None) -> None:
     """Print the scores of text files (path -> score)."""
-    table = Table(title=say("文本上的惊讶程度", "Surprise over texts"))
+    table = Table(title=_("Surprise over texts"))
     for heading in (
-        say("文件", "file"),
-        say("比特/字节", "bits/byte"),
-        say("困惑度", "perplexity"),
-        say("词元", "tokens"),
-        say("字节", "bytes"),
+        _("file"),
+        _("bits/byte"),
+        _("perplexity"),
+        pgettext("heading", "tokens"),
+        _("bytes"),
     ):
         table.add_column(heading, justify="left" if not table.columns else "right")
     for name, score in scores.items():
@@ -74,17 +73,15 @@ def print_scores(scores: dict[str, Score], console: Console | None = None) -> No
 
 
 def _bits_table(report: WorldReport) -> Table:
-    table = Table(
-        title=say("每字节比特数（验证文本），与下限相比", "Bits per byte on validation text, beside the floor")
-    )
-    for heading in ("", say("模型", "model"), "±", say("下限", "floor"), say("高出", "above"), say("字节", "bytes")):
+    table = Table(title=_("Bits per byte on validation text, beside the floor"))
+    for heading in ("", _("model"), "±", _("floor"), _("above"), _("bytes")):
         table.add_column(heading, justify="right" if table.columns else "left")
     for names, kinds in ((TEXTS, report.bits), (TAGS, report.bits_by_tag)):
         for key in [*(k for k in names if k in kinds), *(k for k in kinds if k not in names)]:
             bits = kinds[key]
             above = f"{bits.bpb / bits.floor - 1:+.1%}" if bits.floor > 0.05 else f"{bits.bpb - bits.floor:+.3f}"
             table.add_row(
-                say(*names.get(key, (key, key))), f"{bits.bpb:.3f}", f"{bits.half_width:.3f}", f"{bits.floor:.3f}",
+                str(names.get(key, key)), f"{bits.bpb:.3f}", f"{bits.half_width:.3f}", f"{bits.floor:.3f}",
                 above, f"{bits.bytes:,}",
             )  # fmt: skip
         table.add_section()
@@ -92,15 +89,15 @@ def _bits_table(report: WorldReport) -> Table:
 
 
 def _rates_table(report: WorldReport) -> Table:
-    table = Table(title=say("回答问题", "Answers"))
+    table = Table(title=_("Answers"))
     for heading in (
         "",
-        say("答对", "right"),
-        say("95% 区间", "95 % interval"),
-        say("瞎猜", "chance"),
+        pgettext("heading", "right"),
+        _("95 % interval"),
+        _("chance"),
         "n",
-        say("中文", "zh"),
-        say("英文", "en"),
+        _("zh"),
+        _("en"),
     ):
         table.add_column(heading, justify="right" if table.columns else "left")
     for key in [*(k for k in FAMILIES if k in report.rates), *(k for k in report.rates if k not in FAMILIES)]:
@@ -108,7 +105,7 @@ def _rates_table(report: WorldReport) -> Table:
         low, high = rate.interval
         by_lang = [_percent(report.rates_by_lang.get(lang, {}).get(key)) for lang in ("zh", "en")]
         table.add_row(
-            say(*FAMILIES.get(key, (key, key))), _percent(rate), f"[{low:.1%}, {high:.1%}]".replace("[", r"\["),
+            str(FAMILIES.get(key, key)), _percent(rate), f"[{low:.1%}, {high:.1%}]".replace("[", r"\["),
             f"{rate.chance:.1%}", str(rate.n), *by_lang,
         )  # fmt: skip
     return table

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -67,9 +67,7 @@ def score_text(
     """Score a text after `<|endoftext|>`, which is how every text begins in training. UserError when it is empty."""
     ids = tokenizer.encode(text)
     if not ids:
-        raise UserError(
-            say("没有可以测量的文字：至少给一个字符。", "There is no text to score: give at least one character.")
-        )
+        raise UserError(_("There is no text to score: give at least one character."))
     nats = score_tokens(model, [tokenizer.endoftext_id, *ids], window=window, advance=advance)
     return Score(nats, len(ids), len(text.encode("utf-8")))
 
@@ -96,12 +94,7 @@ def token_nats(
     """
     window = min(window or model.config.max_position_embeddings, model.config.max_position_embeddings)
     if window < 2:
-        raise UserError(
-            say(
-                f"窗口只有 {window} 个词元，太短，滑动不了：至少取 2。",
-                f"A window of {window} token is too short to slide: take at least 2.",
-            )
-        )
+        raise UserError(_("A window of {window} token is too short to slide: take at least 2.").format(window=window))
     device = next(model.parameters()).device
     nats = [torch.zeros(max(0, len(ids) - 1), dtype=torch.float64) for ids in sequences]
     pieces = [
@@ -123,7 +116,7 @@ def token_nats(
             wanted_BT = targets_BT >= 0
             x_ND = model.hidden(ids_BT.to(device))[wanted_BT.to(device)]
             scored = _cross_entropy(model, x_ND, targets_BT[wanted_BT].to(device))
-            for (number, _, first, end), part in zip(batch, scored.split([end - first for _, _, first, end in batch])):
+            for (number, __, first, end), part in zip(batch, scored.split([end - first for _, _, first, end in batch])):
                 nats[number][first:end] = part
             if advance is not None:
                 advance(len(scored))

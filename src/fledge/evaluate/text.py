@@ -11,7 +11,7 @@ from fledge.data.readers import Quarantine, read_rows
 from fledge.data.rows import Text
 from fledge.errors import UserError
 from fledge.evaluate.score import Score, token_nats
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -32,7 +32,7 @@ def score_file(
     """
     texts = [row.text for row in read_rows(path, "text", Quarantine()) if isinstance(row, Text) and row.text]
     if not texts:
-        raise UserError(say(f"{path} 里没有可以测量的文字。", f"{path} has no text to score."))
+        raise UserError(_("{path} has no text to score.").format(path=path))
     sequences = [[tokenizer.endoftext_id, *ids.tolist()] for ids in encode_texts(tokenizer, texts)]
     tokens = sum(len(ids) - 1 for ids in sequences)
     nats = token_nats(

@@ -20,7 +20,7 @@ from fledge.generate.beam import beam_search
 from fledge.generate.cache import StaticCache
 from fledge.generate.sampler import sample
 from fledge.generate.sampling import Completion, Sampling
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -186,20 +186,13 @@ class Generator:
         """How many tokens this prompt may be answered with."""
         context = self.model.config.max_position_embeddings
         if not prompt:
-            raise UserError(
-                say(
-                    "提示词里一个词元也没有：至少给一个（文字以 <|endoftext|> 开头）。",
-                    "The prompt has no tokens: give at least one (a text starts with <|endoftext|>).",
-                )
-            )
+            raise UserError(_("The prompt has no tokens: give at least one (a text starts with <|endoftext|>)."))
         if len(prompt) >= context:
             raise UserError(
-                say(
-                    f"提示词有 {len(prompt)} 个词元，而模型的上下文长度是 {context}，没有位置写回答了：缩短提示词，"
-                    "或换一个上下文更长的模型。",
-                    f"The prompt is {len(prompt)} tokens long, and the model's context of {context} leaves no room for an "
-                    "answer: shorten the prompt, or take a model with a longer context.",
-                )
+                _(
+                    "The prompt is {length} tokens long, and the model's context of {context} leaves no room for an "
+                    "answer: shorten the prompt, or take a model with a longer context."
+                ).format(length=len(prompt), context=context)
             )
         return min(sampling.max_new_tokens, context - len(prompt))
 

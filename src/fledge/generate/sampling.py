@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 OF_A_MODEL = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # what generation_config.json may decide
 
@@ -39,21 +39,19 @@ class Sampling:
 
     def __post_init__(self) -> None:
         require = self._require
-        require(self.max_new_tokens >= 1, "max_new_tokens", say("至少是 1", "at least 1"))
-        require(self.temperature >= 0, "temperature", say("是 0（贪心）或更大", "0 (greedy) or more"))
-        require(self.top_k >= 0, "top_k", say("是 0（关闭）或更大", "0 (off) or more"))
-        require(0 < self.top_p <= 1, "top_p", say("大于 0，最大是 1", "above 0 and at most 1"))
-        require(0 <= self.min_p <= 1, "min_p", say("在 0 和 1 之间", "between 0 and 1"))
-        require(self.repetition_penalty > 0, "repetition_penalty", say("大于 0（1 表示关闭）", "above 0 (1 is off)"))
-        require(self.num_beams >= 1, "num_beams", say("至少是 1", "at least 1"))
-        require(all(self.stop), "stop", say("是不为空的字符串", "strings that are not empty"))
+        require(self.max_new_tokens >= 1, "max_new_tokens", _("at least 1"))
+        require(self.temperature >= 0, "temperature", _("0 (greedy) or more"))
+        require(self.top_k >= 0, "top_k", _("0 (off) or more"))
+        require(0 < self.top_p <= 1, "top_p", _("above 0 and at most 1"))
+        require(0 <= self.min_p <= 1, "min_p", _("between 0 and 1"))
+        require(self.repetition_penalty > 0, "repetition_penalty", _("above 0 (1 is off)"))
+        require(self.num_beams >= 1, "num_beams", _("at least 1"))
+        require(all(self.stop), "stop", _("strings that are not empty"))
         if self.num_beams > 1 and (self.filters or self.repetition_penalty != 1 or self.stop):
             raise UserError(
-                say(
-                    "束搜索（num_beams 大于 1）不能和 top_k、top_p、min_p、repetition_penalty 或停止字符串一起用："
-                    "去掉它们，或把 num_beams 设为 1。",
-                    "Beam search (num_beams above 1) cannot be combined with top_k, top_p, min_p, repetition_penalty or "
-                    "stop strings: leave those out or set num_beams to 1.",
+                _(
+                    "Beam search (num_beams above 1) cannot be combined with top_k, top_p, min_p, "
+                    "repetition_penalty or stop strings: leave those out or set num_beams to 1."
                 )
             )
 
@@ -61,7 +59,7 @@ class Sampling:
         if not ok:
             value = getattr(self, name)
             raise UserError(
-                say(f"{name} 应该{wanted}，现在却是 {value!r}。", f"{name} must be {wanted}, but it is {value!r}.")
+                _("{name} must be {wanted}, but it is {value!r}.").format(name=name, wanted=wanted, value=value)
             )
 
     @classmethod

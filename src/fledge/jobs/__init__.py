@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 if TYPE_CHECKING:
     from fledge.jobs.job import Job
@@ -23,11 +23,10 @@ JOBS = {
 def find_job(name: str) -> Job:
     """The job of that name; UserError with the nearest one."""
     if name not in JOBS:
-        listed, near = say("、", ", ").join(JOBS), suggest(name, JOBS)
+        listed, near = commas(JOBS), suggest(name, JOBS)
         raise UserError(
-            say(
-                f"没有 '{name}' 这种训练，可用的有 {listed}。{near}",
-                f"There is no training job '{name}'; the jobs are {listed}.{near}",
+            _("There is no training job '{name}'; the jobs are {listed}.{near}").format(
+                name=name, listed=listed, near=near
             )
         )
     job: Job = importlib.import_module(JOBS[name]).JOB

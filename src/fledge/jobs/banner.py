@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fledge.errors import flag
-from fledge.lang import say
+from fledge.lang import _
 from fledge.parts.learner import banner as whose
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
@@ -17,48 +17,50 @@ def banner(run: Run, objective: Objective, tokenizer: Tokenizer, config: TrainCo
     shape, sizes = model.config, model.config.num_parameters()
     body = f"{shape.model_type} {shape.hidden_size}×{shape.num_hidden_layers}"
     total, table = f"{sizes['total'] / 1e6:.2f}M", f"{sizes['embedding'] / sizes['total']:.0%}"
-    sparse, active = sizes["active"] != sizes["total"], f"{sizes['active'] / 1e6:.2f}M"
+    active = f"{sizes['active'] / 1e6:.2f}M"
+    active = _(" ({active} active)").format(active=active) if sizes["active"] != sizes["total"] else ""
     rate = f"{train.num_bytes / max(1, train.num_targets):.2f}"
     step = f"{config.batch_size}×{config.seq_len}×{config.accumulation_steps}"
     dtype = str(model.compute_dtype).removeprefix("torch.")
     length = config.budget
     if config.steps:
-        length = say(f"{config.steps} 步", f"{config.steps} steps")
+        length = _("{steps} steps").format(steps=config.steps)
     elif config.epochs:
-        length = say(f"{config.epochs:g} 遍", f"{config.epochs:g} epochs")
+        length = _("{epochs:g} epochs").format(epochs=config.epochs)
     lines = [
-        say(
-            f"训练 {run.name}：{body}，{total} 参数" + f"（每个词元用到 {active}）" * sparse + f"，{table} 在词嵌入",
-            f"run {run.name}: {body}, {total} parameters"
-            + f" ({active} active)" * sparse
-            + f", {table} in the embedding",
+        _("run {run}: {body}, {total} parameters{active}, {table} in the embedding").format(
+            run=run.name, body=body, total=total, active=active, table=table
         ),
-        say(
-            f"  数据：{train.num_tokens:,} 个词元，{train.num_bytes / 1e6:.2f} MB（每个词元 {rate} 字节）· "
-            f"词表 {tokenizer.vocab_size} · 每步 {step} 个词元 · {dtype}，{model.device} · {length}",
-            f"  data: {train.num_tokens:,} tokens, {train.num_bytes / 1e6:.2f} MB ({rate} bytes a token) · vocabulary "
-            f"{tokenizer.vocab_size} · {step} tokens a step · {dtype} on {model.device} · {length}",
+        _(
+            "  data: {tokens:,} tokens, {megabytes:.2f} MB ({rate} bytes a token) "
+            "· vocabulary {vocab_size} · {step} tokens a step · {dtype} on {device} · {length}"
+        ).format(
+            tokens=train.num_tokens,
+            megabytes=train.num_bytes / 1e6,
+            rate=rate,
+            vocab_size=tokenizer.vocab_size,
+            step=step,
+            dtype=dtype,
+            device=model.device,
+            length=length,
         ),
     ]
     lines.append(
-        say(
-            f"  优化器：{config.optimizer}（{optimizer_reason}）",
-            f"  optimizer: {config.optimizer} ({optimizer_reason})",
+        _("  optimizer: {optimizer} ({optimizer_reason})").format(
+            optimizer=config.optimizer, optimizer_reason=optimizer_reason
         )
     )
     if rows["truncated"] or rows["dropped"]:
         left_out = (
-            say(
-                f"，{rows['dropped']} 段没有剩下回答，不用（{flag('seq_len')}）",
-                f", {rows['dropped']} are left out because no answer remains ({flag('seq_len')})",
+            _(", {dropped} are left out because no answer remains ({flag})").format(
+                dropped=rows["dropped"], flag=flag("seq_len")
             )
             if rows["dropped"]
             else ""
         )
         lines.append(
-            say(
-                f"  超过 {config.seq_len} 个词元：{rows['truncated']} 段对话截去末尾",
-                f"  longer than {config.seq_len} tokens: {rows['truncated']} conversations are cut at the end",
+            _("  longer than {seq_len} tokens: {truncated} conversations are cut at the end").format(
+                seq_len=config.seq_len, truncated=rows["truncated"]
             )
             + left_out
         )

@@ -13,7 +13,7 @@ from fledge.data.rows import Kind, Text
 from fledge.errors import UserError, flag
 from fledge.generate import Generator, Sampling
 from fledge.jobs.job import Material, Setting
-from fledge.lang import say
+from fledge.lang import _
 from fledge.planning.budget import vocabulary
 from fledge.planning.data import measure
 from fledge.planning.predict import TOKENIZER_BYTES
@@ -30,21 +30,11 @@ def make_tokenizer(config: Any, base: Path | None, material: Material | None) ->
     if base is not None:
         return Tokenizer.load(base)
     if material is not None:
-        raise UserError(
-            say(
-                f"直接给出的数据（不是文件）需要分词器：用 {flag('tokenizer')} 给出。",
-                f"rows in memory need a tokenizer: give {flag('tokenizer')}.",
-            )
-        )
+        raise UserError(_("rows in memory need a tokenizer: give {flag}.").format(flag=flag("tokenizer")))
     size = measure(config.data, "text").num_bytes
     texts = tokenizer_texts(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
     tokens = getattr(config, "vocab_size", None) or vocabulary(size)
-    print(
-        say(
-            f"先用这些数据训练一个 {tokens} 个词元的分词器 …",
-            f"training a tokenizer of {tokens} tokens on the data …",
-        )
-    )
+    print(_("training a tokenizer of {tokens} tokens on the data …").format(tokens=tokens))
     return Tokenizer.train(texts, tokens)
 
 

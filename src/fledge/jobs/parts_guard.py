@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fledge.errors import UserError, resume_command
-from fledge.lang import say
+from fledge.lang import _
 from fledge.parts.blame import blame
 from fledge.parts.learner import MyPart, PartError, fallen, in_words, record, yours
 from fledge.parts.table import PARTS
@@ -77,11 +77,11 @@ class PartsGuard(Guard):
     def diverged(self, step: int, batches: Sequence[Batch], loss: float) -> None:
         """Keep the rows and stop, or replace the part that is to blame (then the step is to be computed again)."""
         path = self.keep(step, batches)
-        what = infinite() if math.isfinite(loss) else say(f"损失变成了 {loss}", f"the loss became {loss}")
+        what = infinite() if math.isfinite(loss) else _("the loss became {loss}").format(loss=loss)
         named = self._blame(batches, what)
         same = ""
         if yours(self.fit.parts):
-            same = say("；你写的部件换成参考实现也一样", ", with the reference's parts in place of yours too")
+            same = _(", with the reference's parts in place of yours too")
         self._settle(named, self.stopped(step, what, path, same))
 
     def rescue(self, error: Exception) -> Exception:
@@ -92,15 +92,13 @@ class PartsGuard(Guard):
         fit.stop()
         fit.save(None if fit.whole else self.cursor)
         mend = f"`fledge check {error.part}`" if error.part in PARTS else "`fledge parts list`"
-        resume = say("原来的命令", "the same command")  # rows in memory: only the program that made them can go on
+        resume = _("the same command")  # rows in memory: only the program that made them can go on
         if fit.config.data:
             resume = f"`{resume_command(fit.run.info['job'], fit.run.name)}`"
-        advice = say(
-            f"训练已经存在第 {fit.step} 步：改好它，用 {mend} 检查，再用 {resume} 继续"
-            "（加上 --parts-fallback 则由参考实现顶替）。",
-            f"The run is saved at step {fit.step}: mend it, {mend}, and go on with {resume} (with --parts-fallback the "
-            "reference takes its place).",
-        )
+        advice = _(
+            "The run is saved at step {step}: mend it, {mend}, and go on with {resume} (with --parts-fallback the "
+            "reference takes its place)."
+        ).format(step=fit.step, mend=mend, resume=resume)
         return error.advised(advice)
 
     def _settle(self, named: PartError | None, error: Exception) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, flag
 from fledge.jobs.job import Job, Setting
-from fledge.lang import Text, say
+from fledge.lang import N_, _
 from fledge.planning.facts import Planning
 from fledge.training.config import TrainConfig
 
@@ -31,19 +31,15 @@ class PretrainConfig(TrainConfig):
         if self.vocab_size and (self.model or self.tokenizer) and not self.resume:
             whose, own = flag("model" if self.model else "tokenizer"), flag("vocab_size")
             raise UserError(
-                say(
-                    f"{own} 是给新分词器用的，而 {whose} 已带着自己的分词器：去掉 {own}。",
-                    f"{own} is for a new tokenizer, and {whose} brings its own: leave {own} out.",
+                _("{own} is for a new tokenizer, and {whose} brings its own: leave {own} out.").format(
+                    own=own, whose=whose
                 )
             )
         if self.model and (self.preset or self.set):
             raise UserError(
-                say(
-                    f"{flag('preset')} 和 {flag('set')} 决定新模型的形状，而 {flag('model')} 给出的模型已有自己的形状："
-                    "两者只能选一种。",
-                    f"{flag('preset')} and {flag('set')} shape a new model, and {flag('model')} names one that has its shape: "
-                    "give one of the two.",
-                )
+                _(
+                    "{flag} and {flag2} shape a new model, and {flag3} names one that has its shape: give one of the two."
+                ).format(flag=flag("preset"), flag2=flag("set"), flag3=flag("model"))
             )
 
 
@@ -65,7 +61,7 @@ def objective(setting: Setting) -> LanguageModeling:
 
 JOB = Job(
     name="pretrain",
-    about=Text("在文本上预训练（预测下一个词元）", "next-token prediction on text"),
+    about=N_("next-token prediction on text"),
     config=PretrainConfig,
     rows="text",
     fresh=True,

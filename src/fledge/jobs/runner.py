@@ -25,7 +25,7 @@ from fledge.jobs.parts_guard import PartsGuard
 from fledge.jobs.planned import prediction, record_outcome, with_plan
 from fledge.jobs.settings import refuse_lost_files, settled
 from fledge.jobs.shape import new_shape, refuse_shape, same_vocabulary
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
@@ -122,16 +122,14 @@ def _refuse_nothing(job: Job, config: TrainConfig, material: Material | None) ->
         if config.resume:
             Run.open(config.run or "")  # says which runs there are
         raise UserError(
-            say(
-                f"没有训练数据：用 {flag('data')} 给 `{train_command(job.name)}` 数据文件。",
-                f"nothing to train on: give `{train_command(job.name)}` files with {flag('data')}.",
+            _("nothing to train on: give `{train_command}` files with {flag}.").format(
+                train_command=train_command(job.name), flag=flag("data")
             )
         )
     if not job.fresh and not config.model:
         raise UserError(
-            say(
-                f"`{train_command(job.name)}` 要从一个练好的模型开始：加上 {flag('model', '名字')}。",
-                f"`{train_command(job.name)}` starts from a trained model: give it with {flag('model', 'NAME')}.",
+            _("`{train_command}` starts from a trained model: give it with {flag}.").format(
+                train_command=train_command(job.name), flag=flag("model", _("NAME"))
             )
         )
 
@@ -142,12 +140,7 @@ def _to_go_on_with(config: TrainConfig) -> Run | None:
     if Run.exists(config.run or ""):
         return Run.open(config.run or "")
     near = suggest(config.run or "", [run.name for run in list_runs()])
-    print(
-        say(
-            f"还没有 {config.run} 这次训练，现在开始。{near}",
-            f"there is no run '{config.run}' to go on with: it begins now.{near}",
-        )
-    )
+    print(_("there is no run '{run}' to go on with: it begins now.{near}").format(run=config.run, near=near))
     return None
 
 
@@ -155,16 +148,14 @@ def _finished(run: Run, config: TrainConfig) -> bool:
     """A run that is done is not done again; to become longer it needs a checkpoint to go on from."""
     if all(run.info["config"].get(name) == getattr(config, name) for name in LENGTHS):
         where = run.model_dir.as_posix()
-        print(say(f"{run.name} 已经练完了，模型在 {where}", f"run {run.name} is finished; its model is in {where}"))
+        print(_("run {run} is finished; its model is in {where}").format(run=run.name, where=where))
         return True
     if not any(run.checkpoints_dir.glob("step-*")):
         raise UserError(
-            say(
-                f"训练 '{run.name}' 已经练完，也没有可以接着练的检查点：用 {flag('model', run.name)} 从它的模型往下练，"
-                f"下次训练加上 {flag('save_every')} 就会留下检查点。",
-                f"run '{run.name}' is done and has no checkpoint to go on from: train its model further with "
-                f"{flag('model', run.name)}, or keep checkpoints with {flag('save_every')} next time.",
-            )
+            _(
+                "run '{run}' is done and has no checkpoint to go on from: train its model further with {flag}, "
+                "or keep checkpoints with {flag2} next time."
+            ).format(run=run.name, flag=flag("model", run.name), flag2=flag("save_every"))
         )
     return False
 
@@ -216,9 +207,8 @@ def _compiles(config: TrainConfig, device: torch.device) -> bool:
     if config.parts == "mine":
         on = flag("compile", "on")
         print(
-            say(
-                f"没有用 torch.compile：你写的部件要照原样一行一行地运行；{on} 可以打开。",
-                f"torch.compile is off, so that your parts run line by line as you wrote them; {on} turns it on.",
+            _("torch.compile is off, so that your parts run line by line as you wrote them; {on} turns it on.").format(
+                on=on
             )
         )
         return False

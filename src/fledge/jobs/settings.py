@@ -8,7 +8,7 @@ from typing import Any
 
 from fledge.errors import UserError, flag, resume_command, suggest
 from fledge.jobs import find_job
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.planning.optimizer import chosen_optimizer
 from fledge.records import Run
@@ -27,9 +27,7 @@ def job_config(job: str, **changes: Any) -> TrainConfig:
     for name in changes:
         if name not in known:
             near = suggest(name, known)
-            raise UserError(
-                say(f"训练 {job} 没有 '{name}' 这个设置。{near}", f"The job '{job}' has no setting '{name}'.{near}")
-            )
+            raise UserError(_("The job '{job}' has no setting '{name}'.{near}").format(job=job, name=name, near=near))
     return _resumed(job, kind, changes) if changes.get("resume") else kind(**changes)
 
 
@@ -40,10 +38,7 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
     """
     if not changes.get("run"):
         raise UserError(
-            say(
-                f"用 {flag('resume')} 时要说明接着哪次训练：用 {flag('run')} 给出它的名字。",
-                f"{flag('resume')} needs the run's name: give it with {flag('run')}.",
-            )
+            _("{flag} needs the run's name: give it with {flag2}.").format(flag=flag("resume"), flag2=flag("run"))
         )
     if not Run.exists(changes["run"]):
         return kind(**changes)
@@ -51,9 +46,8 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
     if run.info["job"] != job:
         began = run.info["job"]
         raise UserError(
-            say(
-                f"训练 '{run.name}' 做的是 {began}：用 `{resume_command(began, run.name)}` 继续，或换一个名字。",
-                f"run '{run.name}' is a {began} run: go on with `{resume_command(began, run.name)}`, or choose another name.",
+            _("run '{run}' is a {began} run: go on with `{resume_command}`, or choose another name.").format(
+                run=run.name, began=began, resume_command=resume_command(began, run.name)
             )
         )
     known = {field.name for field in dataclasses.fields(kind)}
@@ -65,12 +59,10 @@ def _resumed(job: str, kind: type[TrainConfig], changes: dict[str, Any]) -> Trai
         now = getattr(config, name)
         if name not in CHANGEABLE and now != value and not _same_files(run, name, now):
             raise UserError(
-                say(
-                    f"训练 '{run.name}' 开始时 {flag(name)} 是 {value}，不是 {getattr(config, name)}：去掉 {flag(name)} "
-                    f"接着练，或去掉 {flag('resume')} 另开一次训练。",
-                    f"run '{run.name}' was started with {flag(name)} {value}, not {getattr(config, name)}: leave "
-                    f"{flag(name)} out to go on, or start another run without {flag('resume')}.",
-                )
+                _(
+                    "run '{run}' was started with {flag} {value}, not {new}: leave {flag} out to go on, "
+                    "or start another run without {flag2}."
+                ).format(run=run.name, flag=flag(name), value=value, new=getattr(config, name), flag2=flag("resume"))
             )
     return config
 
@@ -89,11 +81,10 @@ def refuse_lost_files(run: Run, config: TrainConfig) -> None:
         for path in getattr(config, name, []):
             if not Path(path).exists():
                 raise UserError(
-                    say(
-                        f"训练 '{run.name}' 的数据 {path} 不在这里：用 {flag(name)} 写出它现在在哪里，内容没变就接着练。",
-                        f"{path}, which run '{run.name}' needs, is not there: give its new place with "
-                        f"{flag(name)}; the run goes on when its content is the same.",
-                    )
+                    _(
+                        "{path}, which run '{run}' needs, is not there: give its new place with {flag}; "
+                        "the run goes on when its content is the same."
+                    ).format(path=path, run=run.name, flag=flag(name))
                 )
 
 

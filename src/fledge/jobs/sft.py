@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from fledge.jobs.job import Job, Setting
-from fledge.lang import Text
+from fledge.lang import N_
 from fledge.planning.facts import Planning
 from fledge.training.config import Range, TrainConfig
 
@@ -27,7 +27,7 @@ class SFTConfig(TrainConfig):
 
     ranges: ClassVar[list[Range]] = [
         *TrainConfig.ranges,
-        (("replay_share",), lambda value: 0 < value < 1, Text("大于 0 且小于 1", "between 0 and 1")),
+        (("replay_share",), lambda value: 0 < value < 1, N_("between 0 and 1")),
     ]
     rates: ClassVar[dict[str, dict[str, float]]] = {
         "muon": {"lr": 0.008, "embed_lr": 0.04, "head_lr": 0.006, "norm_lr": 0.002},
@@ -61,7 +61,7 @@ def objective(setting: Setting) -> LanguageModeling:
 
 JOB = Job(
     name="sft",
-    about=Text("在对话上微调", "fine-tuning on conversations"),
+    about=N_("fine-tuning on conversations"),
     config=SFTConfig,
     rows="chat",
     fresh=False,

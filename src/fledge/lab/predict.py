@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 if TYPE_CHECKING:
     from fledge.lab.results import Results
@@ -47,17 +47,17 @@ def asked(lab: Lab) -> Guess | None:
     for number, key in enumerate(options, 1):
         print(f"  {number}. {lab.prediction.options[key]}")
     while True:
-        answer = _typed(say("你的预测（数字；直接回车跳过）：", "your guess (a number; Enter to skip): "))
+        answer = _typed(_("your guess (a number; Enter to skip): "))
         if not answer:
             return None
         if answer.isdecimal() and 1 <= int(answer) <= len(options):
             break
-        print(say(f"请输入 1 到 {len(options)}。", f"Type a number from 1 to {len(options)}."))
+        print(_("Type a number from 1 to {num_options}.").format(num_options=len(options)))
     while True:
-        sure = _typed(say("有几成把握？（百分数，默认 60）：", "how sure are you, in percent? (60): ")) or "60"
+        sure = _typed(_("how sure are you, in percent? (60): ")) or "60"
         if (confidence := share(sure)) is not None:
             return Guess(options[int(answer) - 1], confidence)
-        print(say("请输入 0 到 100 之间的数。", "Type a number from 0 to 100."))
+        print(_("Type a number from 0 to 100."))
 
 
 def _typed(prompt: str) -> str:
@@ -71,22 +71,20 @@ def _typed(prompt: str) -> str:
 
 def spelled(lab: Lab, word: str) -> Guess:
     """CHOICE or CHOICE:PERCENT."""
-    choice, _, percent = word.partition(":")
+    choice, __, percent = word.partition(":")
     options = lab.prediction.options
     if choice not in options:
         near = suggest(choice, options)
         raise UserError(
-            say(
-                f"--predict 应该是 {'、'.join(options)} 之一，不能是 '{choice}'。{near}",
-                f"--predict must be one of {', '.join(options)}, not '{choice}'.{near}",
+            _("--predict must be one of {options}, not '{choice}'.{near}").format(
+                options=commas(options), choice=choice, near=near
             )
         )
     confidence = share(percent) if percent else DEFAULT_CONFIDENCE
     if confidence is None:
         raise UserError(
-            say(
-                f"--predict {word}：冒号后面的把握应该是 0 到 100 的数，不能是 '{percent}'。",
-                f"--predict {word}: how sure you are must be a number from 0 to 100, not '{percent}'.",
+            _("--predict {word}: how sure you are must be a number from 0 to 100, not '{percent}'.").format(
+                word=word, percent=percent
             )
         )
     return Guess(choice, confidence)

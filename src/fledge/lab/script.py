@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fledge.complaints import in_chinese
+from fledge.complaints import translated
 from fledge.course.onward import next_lines
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
@@ -20,7 +20,7 @@ from fledge.errors import UserError, suggest
 from fledge.lab import figure, predict, verdict
 from fledge.lab.results import Results
 from fledge.lab.show import show
-from fledge.lang import say, use_utf8
+from fledge.lang import _, pgettext, use_utf8
 from fledge.records import Run
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def main(lab: Lab, argv: Sequence[str]) -> int:
         run(lab, argv)
         return 0
     except UserError as error:
-        print(f"{say('出错：', 'error: ')}{error}", file=sys.stderr)
+        print(_("error: {error}").format(error=error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(say("\n已停止，没有留下记录。", "\nstopped; nothing was recorded."), file=sys.stderr)
+        print(_("\nstopped; nothing was recorded."), file=sys.stderr)
         return 130
 
 
@@ -64,7 +64,7 @@ def run(lab: Lab, argv: Sequence[str]) -> Run:
         return record
     ours = settings == lab.settings and count >= lab.seeds
     show(results, found.get("prediction"), ours=ours)
-    print(say("\n图和记录：", "\npicture and record: ") + record.path.as_posix(), *onward, sep="\n")
+    print(_("\npicture and record: {path}").format(path=record.path.as_posix()), *onward, sep="\n")
     return record
 
 
@@ -123,17 +123,15 @@ def parse(lab: Lab, argv: Sequence[str]) -> argparse.Namespace:
     """The flags that every lab has, and one for each of its settings."""
     about = f"{lab.id}: {lab.title}\n\n{lab.about}"
     parser = _Parser(prog=lab.path.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=say("缩小的版本，十几秒", "a small version, in seconds"))
-    parser.add_argument("--seed", type=int, default=0, help=say("第一个随机种子", "the first seed"))
-    parser.add_argument("--seeds", type=_count, help=say(f"种子的个数（{lab.seeds}）", f"how many seeds ({lab.seeds})"))
-    words = say("先猜结果：", "guess first: ") + " | ".join(lab.prediction.options)
+    parser.add_argument("--quick", action="store_true", help=_("a small version, in seconds"))
+    parser.add_argument("--seed", type=int, default=0, help=_("the first seed"))
+    parser.add_argument("--seeds", type=_count, help=_("how many seeds ({seeds})").format(seeds=lab.seeds))
+    words = _("guess first: {options}").format(options=" | ".join(lab.prediction.options))
     parser.add_argument("--predict", metavar="CHOICE[:PERCENT]", help=words)
-    parser.add_argument("--no-predict", action="store_true", help=say("不要问我的预测", "do not ask for a guess"))
-    parser.add_argument(
-        "--json", action="store_true", help=say("结果打印成一行 JSON", "print the result as one JSON line")
-    )
-    parser.add_argument("--out", type=Path, help=say("记录放在哪个文件夹", "the folder for the record"))
-    group = parser.add_argument_group(say("这个实验的设置", "settings of this lab"))
+    parser.add_argument("--no-predict", action="store_true", help=_("do not ask for a guess"))
+    parser.add_argument("--json", action="store_true", help=_("print the result as one JSON line"))
+    parser.add_argument("--out", type=Path, help=_("the folder for the record"))
+    group = parser.add_argument_group(_("settings of this lab"))
     for item in visible(lab):
         known, value = item.metadata, getattr(lab.settings, item.name)
         span = "|".join(known["choices"]) or f"{known['low']}–{known['high']}"
@@ -150,16 +148,14 @@ class _Parser(argparse.ArgumentParser):
         flags = [flag for action in self._actions for flag in action.option_strings]
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = suggest(unknown[0].partition("=")[0], flags) if unknown else ""
-        hint = hint or say(f"用法见 `python {self.prog} --help`。", f" See `python {self.prog} --help`.")
-        said = in_chinese(message)
-        raise UserError(say(f"{self.prog}：{said}。{hint}", f"{self.prog}: {said}.{hint}"))
+        hint = hint or _(" See `python {prog} --help`.").format(prog=self.prog)
+        said = translated(message)
+        raise UserError(_("{prog}: {said}.{hint}").format(prog=self.prog, said=said, hint=hint))
 
 
 def _count(word: str) -> int:
     if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(
-            say(f"种子的个数应该是 1 或更大的整数，不能是 '{word}'", f"'{word}' is not a number of seeds")
-        )
+        raise argparse.ArgumentTypeError(_("'{word}' is not a number of seeds").format(word=word))
     return int(word)
 
 
@@ -169,5 +165,5 @@ def _execute(lab: Lab, settings: Any, seeds: Sequence[int]) -> Results:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(say("运行", "running"), total=len(lab.arms) * len(seeds))
+        task = bar.add_task(pgettext("a lab", "running"), total=len(lab.arms) * len(seeds))
         return verdict.execute(lab, settings, seeds, tick=lambda: bar.advance(task))

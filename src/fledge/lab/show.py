@@ -12,16 +12,16 @@ from rich.markup import escape
 from fledge.lab import verdict
 from fledge.lab.grid import WIDTH, Table, wrap
 from fledge.lab.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Verdict
-from fledge.lang import Text, say
+from fledge.lang import N_, _
 
 if TYPE_CHECKING:
     from fledge.lab.results import Results
 
 STYLES = {SUPPORTED: "green", NOT_SUPPORTED: "red", INCONCLUSIVE: "yellow"}
 WORDS = {
-    SUPPORTED: Text("成立", "SUPPORTED"),
-    NOT_SUPPORTED: Text("不成立", "NOT SUPPORTED"),
-    INCONCLUSIVE: Text("无法判断", "INCONCLUSIVE"),
+    SUPPORTED: N_("SUPPORTED"),
+    NOT_SUPPORTED: N_("NOT SUPPORTED"),
+    INCONCLUSIVE: N_("INCONCLUSIVE"),
 }
 
 
@@ -34,8 +34,8 @@ def show(results: Results, prediction: dict[str, Any] | None, *, ours: bool) -> 
     for line in table(results):
         console.print(line, markup=False, overflow="ignore", crop=False, no_wrap=True)
     count, seconds = len(results.seeds), f"{results.seconds:.1f}"
-    spread = say(f"平均值 ± 标准差，{count} 个种子", f"mean ± standard deviation over {count} seeds")
-    took = say(f"单核 {seconds} 秒", f"{seconds} s of one core")
+    spread = _("mean ± standard deviation over {count} seeds").format(count=count)
+    took = _("{seconds} s of one core").format(seconds=seconds)
     console.print(f"[dim]{spread} · {took}[/dim]\n")
     judged = [verdict.judge(claim, results) for claim in results.lab.claims]
     for claim, made in zip(results.lab.claims, judged):
@@ -44,7 +44,7 @@ def show(results: Results, prediction: dict[str, Any] | None, *, ours: bool) -> 
         console.print(f"[{STYLES[made.word]}]{word}[/]  {escape(text)}")
         console.print("\n".join(reason(results, made)), style="dim", markup=False)
     if ours and results.lab.why and judged[0].word == SUPPORTED:
-        console.print(say("\n为什么：", "\nWhy: ") + escape(wrap(str(results.lab.why), first=8)))
+        console.print(_("\nWhy: {wrap}").format(wrap=escape(wrap(str(results.lab.why), first=8))))
     if prediction:
         console.print("\n" + escape(wrap(_fate(results, prediction))))
     for line in again(results, judged, ours=ours):
@@ -55,11 +55,8 @@ def _fate(results: Results, prediction: dict[str, Any]) -> str:
     sure = f"{prediction['confidence']:.0%}"
     what = results.lab.prediction.options[prediction["outcome"]]
     if prediction["right"]:
-        return say(f"你的预测对了（把握 {sure}）。", f"Your prediction was right (you were {sure} sure).")
-    return say(
-        f"你的预测和结果不同（把握 {sure}）。结果是：{what}",
-        f"Your prediction was wrong (you were {sure} sure). The outcome: {what}",
-    )
+        return _("Your prediction was right (you were {sure} sure).").format(sure=sure)
+    return _("Your prediction was wrong (you were {sure} sure). The outcome: {what}").format(sure=sure, what=what)
 
 
 # Verdicts
@@ -73,18 +70,17 @@ def reason(results: Results, made: Verdict) -> list[str]:
         return [_indented(_not_finite(results, made))]
     if made.reason == "split":
         no = count - yes
-        said = say(f"{yes} 个种子支持，{no} 个不支持：", f"{yes} of the seeds agree, {no} do not:")
+        said = _("{yes} of the seeds agree, {no} do not:").format(yes=yes, no=no)
         return [_indented(said), *(f"    {line}" for line in by_seed(results, made))]
     if made.reason == "few":
         least = verdict.ENOUGH_SEEDS
-        said = say(
-            f"只跑了 {count} 个种子，至少要 {least} 个才能下结论：{numbers}",
-            f"Only {count} of the {least} seeds that a verdict needs: {numbers}",
+        said = _("Only {count} of the {least} seeds that a verdict needs: {numbers}").format(
+            count=count, least=least, numbers=numbers
         )
     elif made.word == SUPPORTED:
-        said = say(f"{count} 个种子全都支持：{numbers}", f"All {count} seeds agree: {numbers}")
+        said = _("All {count} seeds agree: {numbers}").format(count=count, numbers=numbers)
     else:
-        said = say(f"{count} 个种子没有一个支持：{numbers}", f"None of the {count} seeds agrees: {numbers}")
+        said = _("None of the {count} seeds agrees: {numbers}").format(count=count, numbers=numbers)
     return [_indented(said)]
 
 
@@ -96,25 +92,26 @@ def ranges(results: Results, read: list[tuple[str, str]]) -> str:
         if values.ndim == 1:
             form = results.lab.metrics[metric].format
             low, high = f"{values.min():{form}}", f"{values.max():{form}}"
-            span = low if low == high else say(f"{low} 到 {high}", f"{low} to {high}")
+            span = low if low == high else _("{low} to {high}").format(low=low, high=high)
             arms.setdefault(metric, []).append(f"{results.label(arm)} {span}")
-    between, end = say("，", ", "), say("。", ".")
+    between, end = _(", "), _(".")
     told = [
-        f"{results.lab.metrics[metric].about}{say('：', ': ')}{between.join(said)}" for metric, said in arms.items()
+        _("{about}: {said}").format(about=results.lab.metrics[metric].about, said=between.join(said))
+        for metric, said in arms.items()
     ]
-    return say("；", "; ").join(told) + end
+    return _("; ").join(told) + end
 
 
 def by_seed(results: Results, made: Verdict) -> list[str]:
     """A row for every number that the claim looked at, a column for every seed."""
-    rows = [[say("支持吗", "agrees"), *(say("是", "yes") if truth else say("否", "no") for truth in made.truths)]]
+    rows = [[_("agrees"), *(_("yes") if truth else _("no") for truth in made.truths)]]
     for arm, metric in made.read:
         values = results.values(arm, metric)
         if values.ndim == 1:
             form = results.lab.metrics[metric].format
-            name = f"{results.label(arm)}{say('：', ': ')}{results.lab.metrics[metric].about}"
+            name = _("{label}: {about}").format(label=results.label(arm), about=results.lab.metrics[metric].about)
             rows.append([name, *(f"{value:{form}}" for value in values)])
-    heads = [say("种子", "seed"), *map(str, results.seeds)]
+    heads = [_("seed"), *map(str, results.seeds)]
     return Table(heads, rows, WIDTH - 4).lines()
 
 
@@ -123,11 +120,10 @@ def _not_finite(results: Results, made: Verdict) -> str:
         for seed, row in zip(results.seeds, results.rows[arm]):
             if isinstance(row[metric], float) and not math.isfinite(row[metric]):
                 value, label, about = row[metric], results.label(arm), results.lab.metrics[metric].about
-                return say(
-                    f"种子 {seed} 的一个数不是有限值（{label}：{about} = {value}），所以无法比较。",
-                    f"With seed {seed} a number is not finite ({label}: {about} = {value}), so there is nothing to compare.",
-                )
-    return say("有一条曲线里出现了不是有限值的数。", "A curve holds a number that is not finite.")
+                return _(
+                    "With seed {seed} a number is not finite ({label}: {about} = {value}), so there is nothing to compare."
+                ).format(seed=seed, label=label, about=about, value=value)
+    return _("A curve holds a number that is not finite.")
 
 
 def again(results: Results, judged: list[Verdict], *, ours: bool) -> list[str]:
@@ -136,19 +132,9 @@ def again(results: Results, judged: list[Verdict], *, ours: bool) -> list[str]:
     if reasons == {"all"}:
         return []
     if not ours:
-        return [
-            say(
-                f"\n用课文里的设置再跑一次：fledge lab run {lab.id}",
-                f"\nWith the lesson's settings: fledge lab run {lab.id}",
-            )
-        ]
+        return [_("\nWith the lesson's settings: fledge lab run {lab}").format(lab=lab.id)]
     more = 2 * len(results.seeds)
-    return [
-        say(
-            f"\n多跑几个种子：fledge lab run {lab.id} --seeds {more}",
-            f"\nWith more seeds: fledge lab run {lab.id} --seeds {more}",
-        )
-    ]
+    return [_("\nWith more seeds: fledge lab run {lab} --seeds {more}").format(lab=lab.id, more=more)]
 
 
 # Tables
@@ -162,7 +148,7 @@ def table(results: Results) -> list[str]:
     lab = results.lab
     names = [name for name in lab.metrics if results.values(results.arms[0], name).ndim == 1]
     columns = {str(results.label(arm)): [cell(results, arm, name) for name in names] for arm in results.arms}
-    for which, head in (("chance", say("瞎猜", "chance")), ("floor", say("下限", "floor"))):
+    for which, head in (("chance", _("chance")), ("floor", _("floor"))):
         marks = [lab.metrics[name].landmark(which, results.settings) for name in names]
         if any(mark is not None for mark in marks):
             columns[head] = [

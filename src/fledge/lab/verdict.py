@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.errors import UserError
 from fledge.lab.results import Results
-from fledge.lang import say
+from fledge.lang import _, commas
 
 if TYPE_CHECKING:
     from fledge.lab.spec import Claim, Lab, Sabotage
@@ -124,16 +124,14 @@ def changed(lab: Lab, changes: Mapping[str, Any]) -> Any:
         about = fields[name].metadata
         if about["choices"] and value not in about["choices"]:
             raise UserError(
-                say(
-                    f"--{name} 应该是 {'、'.join(about['choices'])} 之一，不能是 '{value}'。",
-                    f"--{name} must be one of {', '.join(about['choices'])}, not '{value}'.",
+                _("--{name} must be one of {choices}, not '{value}'.").format(
+                    name=name, choices=commas(about["choices"]), value=value
                 )
             )
         if about["low"] is not None and not about["low"] <= value <= about["high"]:
             raise UserError(
-                say(
-                    f"--{name} 应该在 {about['low']} 和 {about['high']} 之间，不能是 {value}。",
-                    f"--{name} must lie between {about['low']} and {about['high']}, not {value}.",
+                _("--{name} must lie between {low} and {high}, not {value}.").format(
+                    name=name, low=about["low"], high=about["high"], value=value
                 )
             )
     return dataclasses.replace(lab.settings, **changes)

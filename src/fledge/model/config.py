@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.settings import fit_types
 
 ARCHITECTURES = {
@@ -60,39 +60,33 @@ class ModelConfig:
         for name in (*sizes, "num_key_value_heads", "max_position_embeddings"):
             if getattr(self, name) < 1:
                 size = getattr(self, name)
-                raise UserError(say(f"{name} 是 {size}，但至少要是 1。", f"{name} is {size}; it must be at least 1."))
+                raise UserError(_("{name} is {size}; it must be at least 1.").format(name=name, size=size))
         if self.head_dim is None:
             self.head_dim = self.hidden_size // self.num_attention_heads
         if self.head_dim < 2 or self.head_dim % 2:
             raise UserError(
-                say(
-                    f"head_dim 是 {self.head_dim}，但必须是偶数，因为 RoPE 把数字两个一组来旋转。",
-                    f"head_dim is {self.head_dim}; it must be even, because RoPE turns pairs of numbers.",
+                _("head_dim is {head_dim}; it must be even, because RoPE turns pairs of numbers.").format(
+                    head_dim=self.head_dim
                 )
             )
         if self.model_type not in ARCHITECTURES:
             raise UserError(
-                say(
-                    f"model_type 不能是 '{self.model_type}'，只能是其中之一：{'、'.join(ARCHITECTURES)}。",
-                    f"model_type '{self.model_type}' is not one of {', '.join(ARCHITECTURES)}.",
+                _("model_type '{model_type}' is not one of {architectures}.").format(
+                    model_type=self.model_type, architectures=commas(ARCHITECTURES)
                 )
                 + suggest(self.model_type, ARCHITECTURES)
             )
         if self.num_attention_heads % self.num_key_value_heads:
             raise UserError(
-                say(
-                    f"num_attention_heads（{self.num_attention_heads}）必须是 num_key_value_heads"
-                    f"（{self.num_key_value_heads}）的整数倍。",
-                    f"num_attention_heads ({self.num_attention_heads}) must be a multiple of num_key_value_heads "
-                    f"({self.num_key_value_heads}).",
-                )
+                _(
+                    "num_attention_heads ({num_attention_heads}) must be a multiple of num_key_value_heads ({num_key_value_heads})."
+                ).format(num_attention_heads=self.num_attention_heads, num_key_value_heads=self.num_key_value_heads)
             )
         if self.model_type == "qwen3_moe" and not 1 <= self.num_experts_per_tok <= self.num_experts:
             raise UserError(
-                say(
-                    f"num_experts_per_tok（{self.num_experts_per_tok}）必须在 1 和 num_experts（{self.num_experts}）之间。",
-                    f"num_experts_per_tok ({self.num_experts_per_tok}) must be between 1 and num_experts ({self.num_experts}).",
-                )
+                _(
+                    "num_experts_per_tok ({num_experts_per_tok}) must be between 1 and num_experts ({num_experts})."
+                ).format(num_experts_per_tok=self.num_experts_per_tok, num_experts=self.num_experts)
             )
 
     @property
@@ -133,19 +127,9 @@ class ModelConfig:
             data["num_experts"] = data["num_local_experts"]
         if data.get("hidden_act", "silu") != "silu":
             act = data["hidden_act"]
-            raise UserError(
-                say(
-                    f"hidden_act 是 '{act}'，但只能加载用 silu 的模型。",
-                    f"hidden_act is '{act}'; only silu models can be loaded.",
-                )
-            )
+            raise UserError(_("hidden_act is '{act}'; only silu models can be loaded.").format(act=act))
         if data.get("use_sliding_window"):
-            raise UserError(
-                say(
-                    "Qwen3 模型不支持 use_sliding_window：把它改成 false。",
-                    "use_sliding_window is not supported for Qwen3; set it to false.",
-                )
-            )
+            raise UserError(_("use_sliding_window is not supported for Qwen3; set it to false."))
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
         llama = data.get("model_type") in ("llama", "mistral")
@@ -159,17 +143,12 @@ class ModelConfig:
         """Read `config.json` from a model folder."""
         path = Path(folder) / "config.json"
         if not path.is_file():
-            raise UserError(
-                say(
-                    f"{folder} 里没有 config.json，所以不是模型文件夹。",
-                    f"{folder} has no config.json, so it is not a model folder.",
-                )
-            )
+            raise UserError(_("{folder} has no config.json, so it is not a model folder.").format(folder=folder))
         data = read_object(path)
         try:
             return cls.from_dict(data)
         except UserError as error:
-            raise UserError(say(f"{path}：{error}", f"{path}: {error}")) from None
+            raise UserError(_("{path}: {error}").format(path=path, error=error)) from None
 
     def to_dict(self) -> dict[str, Any]:
         """config.json for transformers v4 and v5 alike: both spellings of the RoPE and expert fields are written."""
@@ -245,16 +224,8 @@ def read_object(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            say(
-                f"{path} 不是有效的 JSON（{error}）：重新复制一份模型文件夹。",
-                f"{path} is not valid JSON ({error}); copy the model folder again.",
-            )
+            _("{path} is not valid JSON ({error}); copy the model folder again.").format(path=path, error=error)
         ) from None
     if not isinstance(data, dict):
-        raise UserError(
-            say(
-                f"{path} 里不是一个 JSON 对象：重新复制一份模型文件夹。",
-                f"{path} holds no JSON object; copy the model folder again.",
-            )
-        )
+        raise UserError(_("{path} holds no JSON object; copy the model folder again.").format(path=path))
     return data

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig, read_object
 from fledge.model.rope import rope_frequencies
 from fledge.model.transformer import Transformer
@@ -62,11 +62,9 @@ def _checked(generation: dict[str, Any], path: Path) -> dict[str, Any]:
     ends = generation.get("eos_token_id")
     if any(type(id) is not int for id in (ends if isinstance(ends, list) else [] if ends is None else [ends])):
         raise UserError(
-            say(
-                f"{path}：eos_token_id 是 {ends!r}，但应该是一个词元编号，或编号的列表：重新复制一份模型文件夹。",
-                f"{path}: eos_token_id is {ends!r}, and must be a token's number or a list of them; "
-                "copy the model folder again.",
-            )
+            _(
+                "{path}: eos_token_id is {ends!r}, and must be a token's number or a list of them; copy the model folder again."
+            ).format(path=path, ends=ends)
         )
     return generation
 
@@ -91,24 +89,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         hint = (
-            say(
-                "（只有 pickle 格式的 .bin 文件：先把它们转成 safetensors）",
-                " (only pickled .bin files are there; convert them to safetensors first)",
-            )
+            _(" (only pickled .bin files are there; convert them to safetensors first)")
             if list(folder.glob("*.bin"))
             else ""
         )
-        raise UserError(say(f"{folder} 里没有 .safetensors 文件{hint}。", f"{folder} has no .safetensors file{hint}."))
+        raise UserError(_("{folder} has no .safetensors file{hint}.").format(folder=folder, hint=hint))
     tensors: dict[str, Tensor] = {}
     for file in files:
         try:
             tensors |= load_file(file)
         except (SafetensorError, OSError, ValueError) as error:
             raise UserError(
-                say(
-                    f"{file} 损坏或不完整（{error}）：重新复制，或者重新训练。",
-                    f"{file} is damaged or incomplete ({error}); copy or train it again.",
-                )
+                _("{file} is damaged or incomplete ({error}); copy or train it again.").format(file=file, error=error)
             ) from None
     return tensors
 
@@ -136,30 +128,27 @@ def assign_weights(
         if name not in tensors:
             likely = _likely(name, tensors)
             raise UserError(
-                say(f"{where}：缺少张量 '{name}'。{likely}", f"{where}: tensor '{name}' is missing.{likely}")
+                _("{where}: tensor '{name}' is missing.{likely}").format(where=where, name=name, likely=likely)
             )
         if tensors[name].shape != slot.shape:
             has, should, advice = list(tensors[name].shape), list(slot.shape), _other_size(name, tensors[name], slot)
             raise UserError(
-                say(
-                    f"{where}：张量 '{name}' 的形状是 {has}，而 config.json 要的是 {should}：{advice}。",
-                    f"{where}: tensor '{name}' has shape {has} but config.json says {should}; {advice}.",
+                _("{where}: tensor '{name}' has shape {has} but config.json says {should}; {advice}.").format(
+                    where=where, name=name, has=has, should=should, advice=advice
                 )
             )
         if not tensors[name].isfinite().all():
             raise UserError(
-                say(
-                    f"{where}：张量 '{name}' 里有 nan 或无穷大，写出它的那次训练发散了：重新训练。",
-                    f"{where}: tensor '{name}' holds nan or infinity: the run that wrote it diverged; train it again.",
-                )
+                _(
+                    "{where}: tensor '{name}' holds nan or infinity: the run that wrote it diverged; train it again."
+                ).format(where=where, name=name)
             )
     for name in tensors:
         if name not in expected:
             kind, likely = model.config.model_type, _likely(name, tensors)
             raise UserError(
-                say(
-                    f"{where}：{kind} 模型里没有张量 '{name}'。{likely}",
-                    f"{where}: tensor '{name}' has no place in a {kind} model.{likely}",
+                _("{where}: tensor '{name}' has no place in a {kind} model.{likely}").format(
+                    where=where, name=name, kind=kind, likely=likely
                 )
             )
     model.load_state_dict({k: tensors[k].to(dtype) for k in expected}, strict=True, assign=True)
@@ -170,37 +159,24 @@ def assign_weights(
 def _other_size(name: str, tensor: Tensor, slot: Tensor) -> str:
     """Which of the two is wrong when shapes differ."""
     if ("embed_tokens" in name or "lm_head" in name) and tensor.shape[1:] == slot.shape[1:]:
-        return say(
-            f"这些权重的词表有 {tensor.shape[0]} 个词元，请用和它们配套的 config.json 和分词器",
-            f"the weights are for a vocabulary of {tensor.shape[0]}: use the config.json and tokenizer they came with",
-        )
-    return say(
-        "这些权重属于另一种大小的模型，请用和它们配套的 config.json",
-        "the weights are of another model size: use the config.json they came with",
-    )
+        return _(
+            "the weights are for a vocabulary of {vocab_size}: use the config.json and tokenizer they came with"
+        ).format(vocab_size=tensor.shape[0])
+    return _("the weights are of another model size: use the config.json they came with")
 
 
 def _likely(name: str, tensors: dict[str, Tensor]) -> str:
     has_qk_norm = any("q_norm" in key for key in tensors)
     if "q_norm" in name or "k_norm" in name:
         if has_qk_norm:
-            return say(
-                "这些权重有 QK-norm，所以是 Qwen3 的：把 model_type 改成 qwen3。",
-                " The weights have QK-norm, so they are Qwen3's: set model_type to qwen3.",
-            )
-        return say(
-            "这些权重没有 QK-norm，所以是 Llama 的：把 model_type 改成 llama。",
-            " The weights have no QK-norm, so they are Llama's: set model_type to llama.",
-        )
+            return _(" The weights have QK-norm, so they are Qwen3's: set model_type to qwen3.")
+        return _(" The weights have no QK-norm, so they are Llama's: set model_type to llama.")
     if ".mlp." in name and _is_expert(name) != any(map(_is_expert, tensors)):
-        return say(
-            "权重和 config.json 一个是混合专家，另一个不是：检查 model_type 和 num_experts。",
-            " One of the two is a mixture of experts and the other is not: check model_type and num_experts.",
-        )
+        return _(" One of the two is a mixture of experts and the other is not: check model_type and num_experts.")
     if ".layers." in name:
-        return say("检查 config.json 里的 num_hidden_layers。", " Check num_hidden_layers in config.json.")
+        return _(" Check num_hidden_layers in config.json.")
     if name == "lm_head.weight":
-        return say("检查 config.json 里的 tie_word_embeddings。", " Check tie_word_embeddings in config.json.")
+        return _(" Check tie_word_embeddings in config.json.")
     return ""
 
 

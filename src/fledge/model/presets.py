@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.model.config import ModelConfig
 
 _MINIMIND_3 = {
@@ -91,14 +91,13 @@ def preset(name: str, **changes: Any) -> ModelConfig:
     if name not in PRESETS:
         near = suggest(name, PRESETS)
         raise UserError(
-            say(
-                f"没有预设 '{name}'；有的是 {'、'.join(PRESETS)}。{near}",
-                f"There is no preset '{name}'; the presets are {', '.join(PRESETS)}.{near}",
+            _("There is no preset '{name}'; the presets are {presets}.{near}").format(
+                name=name, presets=commas(PRESETS), near=near
             )
         )
     known = [f.name for f in dataclasses.fields(ModelConfig)]
     for key in changes:
         if key not in known:
             near = suggest(key, known)
-            raise UserError(say(f"模型设置里没有字段 '{key}'。{near}", f"A model config has no field '{key}'.{near}"))
+            raise UserError(_("A model config has no field '{key}'.{near}").format(key=key, near=near))
     return ModelConfig(**{**PRESETS[name], **changes})

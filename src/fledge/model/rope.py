@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 
 
@@ -29,17 +29,11 @@ def rope_frequencies(config: ModelConfig) -> tuple[Tensor, float]:
             return _yarn(inv_freq, config, scaling)
     except KeyError as missing:
         raise UserError(
-            say(
-                f"'{kind}' 类型的 rope_scaling 缺少 {missing}：把它写在 rope_type 旁边。",
-                f"rope_scaling of type '{kind}' needs {missing}: add it beside rope_type.",
+            _("rope_scaling of type '{kind}' needs {missing}: add it beside rope_type.").format(
+                kind=kind, missing=missing
             )
         ) from None
-    raise UserError(
-        say(
-            f"不支持 '{kind}' 类型的 rope_scaling：改用 linear、llama3 或 yarn。",
-            f"rope_scaling type '{kind}' is not supported; use linear, llama3 or yarn.",
-        )
-    )
+    raise UserError(_("rope_scaling type '{kind}' is not supported; use linear, llama3 or yarn.").format(kind=kind))
 
 
 def _llama3(inv_freq: Tensor, scaling: dict) -> Tensor:

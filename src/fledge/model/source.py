@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fledge.errors import UserError, resume_command
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run
 
 FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
@@ -17,12 +17,7 @@ FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a 
 def find_model(source: str | Path) -> Path:
     """The folder with config.json that `source` means."""
     if not str(source):
-        raise UserError(
-            say(
-                "没有指定模型：写一个训练的名字或一个模型文件夹（`fledge runs list` 会列出所有训练）。",
-                "no model was named: give a run or a model folder (`fledge runs list` shows the runs).",
-            )
-        )
+        raise UserError(_("no model was named: give a run or a model folder (`fledge runs list` shows the runs)."))
     path = Path(source)
     if make := _converter(path):
         return make(path)
@@ -31,17 +26,11 @@ def find_model(source: str | Path) -> Path:
     if (path / "model" / "config.json").is_file():
         return path / "model"
     if path.is_dir() and not (path / "run.json").is_file():
-        raise UserError(
-            say(
-                f"{source} 里没有 config.json，所以不是模型文件夹。",
-                f"{source} has no config.json, so it is not a model folder.",
-            )
-        )
+        raise UserError(_("{source} has no config.json, so it is not a model folder.").format(source=source))
     if path.is_file():
         raise UserError(
-            say(
-                f"'{source}' 是一个文件，而模型是含有 config.json 的文件夹：请写那个文件夹，或者一个训练的名字。",
-                f"'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.",
+            _("'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.").format(
+                source=source
             )
         )
     try:
@@ -53,9 +42,8 @@ def find_model(source: str | Path) -> Path:
     if not (run.model_dir / "config.json").is_file():
         status, command = run.status(), resume_command(run.info["job"], run.name)
         raise UserError(
-            say(
-                f"训练 '{run.name}' 还没有模型（状态是 {status}）：用 `{command}` 把它练完。",
-                f"run '{run.name}' has no model yet (its status is {status}): finish it with `{command}`.",
+            _("run '{run}' has no model yet (its status is {status}): finish it with `{command}`.").format(
+                run=run.name, status=status, command=command
             )
         )
     return run.model_dir
@@ -81,9 +69,8 @@ def _from_hub(name: str) -> Path:
     except Exception as error:  # the hub's client raises many kinds
         kind = type(error).__name__
         raise UserError(
-            say(
-                f"这里没有叫 '{name}' 的训练或文件夹，从 Hugging Face hub 也没有下载到（{kind}）：检查名字和网络。",
-                f"'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({kind}): "
-                "check the name and the connection.",
-            )
+            _(
+                "'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({kind}): "
+                "check the name and the connection."
+            ).format(name=name, kind=kind)
         ) from None

@@ -6,17 +6,11 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _, commas
 from fledge.parts.learner import MyPart, PartError, stop
 
-FLAKY = Text(
-    "同一批数据再算一次就没有了，所以其中一个不是每次都给出同样的结果",
-    "it did not happen again on the same rows, so one of them does not always give the same",
-)
-SEVERAL = Text(
-    "只换掉其中一个不够，全部换成参考实现才正常",
-    "no single one is to blame, but with the reference in all places all is well",
-)
+FLAKY = N_("it did not happen again on the same rows, so one of them does not always give the same")
+SEVERAL = N_("no single one is to blame, but with the reference in all places all is well")
 
 
 def blame(mine: Sequence[MyPart], works: Callable[[], bool], what: str) -> PartError | None:
@@ -52,14 +46,13 @@ def blame(mine: Sequence[MyPart], works: Callable[[], bool], what: str) -> PartE
 def _named(guilty: list[MyPart], what: str) -> PartError:
     first = guilty[0]
     others = [part.name for part in guilty[1:]]
-    also = say(f"（换掉 {'、'.join(others)} 也行）", f" (or {', '.join(others)})") if others else ""
-    said = say(
-        f"{what}；用同一批数据重算，把它换成参考实现就正常了{also}",
-        f"{what}; on the same rows, with the reference in its place{also}, all is well",
+    also = _(" (or {others})").format(others=commas(others)) if others else ""
+    said = _("{what}; on the same rows, with the reference in its place{also}, all is well").format(
+        what=what, also=also
     )
     return PartError(first.name, said, first.file)
 
 
 def _together(mine: Sequence[MyPart], what: str, why: Text) -> PartError:
-    names = say("、", ", ").join(part.name for part in mine)
-    return PartError(names, f"{what}{say('；', '; ')}{why}", Path(mine[0].file).parent)
+    names = commas(part.name for part in mine)
+    return PartError(names, _("{what}; {why}").format(what=what, why=why), Path(mine[0].file).parent)

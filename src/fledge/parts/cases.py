@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.rope import rope_frequencies, rope_tables
 
@@ -59,12 +59,8 @@ def _rms_norm(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         return lambda rng: (normal(rng, *size, dtype=dtype, scale=scale), 1 + normal(rng, size[-1], scale=0.1), eps)
 
     yield Case(f"[{B}, {T}, {D}]", make(B, T, D, scale=1.0), grads=(0, 1), length=D)
-    yield Case(
-        f"[{B}, {T}, {D}]{say('，很小的数', ', small numbers')}", make(B, T, D, scale=0.003), grads=(0, 1), length=D
-    )
-    yield Case(
-        f"[{B}, {T}, {D}]{say('，很大的数', ', large numbers')}", make(B, T, D, scale=300.0), grads=(0, 1), length=D
-    )
+    yield Case(f"[{B}, {T}, {D}]" + _(", small numbers"), make(B, T, D, scale=0.003), grads=(0, 1), length=D)
+    yield Case(f"[{B}, {T}, {D}]" + _(", large numbers"), make(B, T, D, scale=300.0), grads=(0, 1), length=D)
     heads = (B, T, shape.num_attention_heads, shape.head_dim or 2)
     yield Case(f"{list(heads)}", make(*heads, scale=3.0), grads=(0, 1), length=heads[-1])
 
@@ -80,8 +76,8 @@ def _apply_rope(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
 
     yield Case(f"[{B}, {H}, {T}, {D}]", make(torch.arange(T)), grads=(0,))
     packed = torch.stack([torch.arange(T), torch.arange(T) % 7])
-    yield Case(say("拼在一行里的几篇文章", "positions of packed rows"), make(packed), grads=(0,))
-    yield Case(say("各一个新词元，位置靠后", "one new token each, far on"), make(torch.tensor([[300], [77]])))
+    yield Case(_("positions of packed rows"), make(packed), grads=(0,))
+    yield Case(_("one new token each, far on"), make(torch.tensor([[300], [77]])))
 
 
 def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
@@ -100,13 +96,13 @@ def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
 
         return draw
 
-    size = say(f"{H} 个头对 {G} 个头", f"{H} heads over {G}")
-    yield Case(size + say("，因果", ", causal"), make(T, None), grads=(0, 1, 2), length=D + T)
-    yield Case(size + say("，一行里有几篇文章", ", packed rows"), make(T, packed), grads=(0, 1, 2), length=D + T)
-    yield Case(size + say("，很大的分数", ", large scores"), make(T, None, 6.0), grads=(0, 1, 2), length=D + T)
-    yield Case(say("缓存之后的一个新词元", "one new token over a cache"), make(1, None), length=D + T)
+    size = _("{H} heads over {G}").format(H=H, G=G)
+    yield Case(size + _(", causal"), make(T, None), grads=(0, 1, 2), length=D + T)
+    yield Case(size + _(", packed rows"), make(T, packed), grads=(0, 1, 2), length=D + T)
+    yield Case(size + _(", large scores"), make(T, None, 6.0), grads=(0, 1, 2), length=D + T)
+    yield Case(_("one new token over a cache"), make(1, None), length=D + T)
     yield Case(
-        say("一个新词元，各行长度不同", "one new token, rows of different length"),
+        _("one new token, rows of different length"),
         make(1, seen[:, None, None]),
         length=D + T,
     )
@@ -133,8 +129,8 @@ def _route_tokens(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         )
 
     for normalise in (True, False):
-        how = say("，归一化", ", normalised") if normalise else say("，不归一化", ", not normalised")
-        yield Case(say(f"{E} 个专家选 {k} 个", f"{k} of {E} experts") + how, make(normalise), grads=(0,), length=E)
+        how = _(", normalised") if normalise else _(", not normalised")
+        yield Case(_("{k} of {E} experts").format(k=k, E=E) + how, make(normalise), grads=(0,), length=E)
 
 
 def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
@@ -148,8 +144,8 @@ def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
 
         return draw
 
-    yield Case(say(f"{N} 个词元，词表 {V}", f"{N} tokens of {V}"), make(0.0), grads=(0,), length=V + N)
-    yield Case(say(f"{N} 个词元，有些是 -100", f"{N} tokens, some of them -100"), make(0.4), grads=(0,), length=V + N)
+    yield Case(_("{N} tokens of {V}").format(N=N, V=V), make(0.0), grads=(0,), length=V + N)
+    yield Case(_("{N} tokens, some of them -100").format(N=N), make(0.4), grads=(0,), length=V + N)
 
 
 def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
@@ -160,19 +156,19 @@ def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         return lambda rng: ([normal(rng, *size, scale=scale) for size in sizes], limit)
 
     for words, scale, limit in (
-        (say("范数超过上限", "a norm above the limit"), 1.0, 1.0),
-        (say("范数低于上限", "a norm below the limit"), 0.1 / count**0.5, 1.0),
-        (say("没有上限", "no limit"), 1.0, float("inf")),
-        (say("梯度全是 0", "gradients of 0"), 0.0, 1.0),
+        (_("a norm above the limit"), 1.0, 1.0),
+        (_("a norm below the limit"), 0.1 / count**0.5, 1.0),
+        (_("no limit"), 1.0, float("inf")),
+        (_("gradients of 0"), 0.0, 1.0),
     ):
         yield Case(words, make(scale, limit), mutates=(0,), length=64)
 
 
 def _adamw_step(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
     for words, size, step, decay in (
-        (say("第 1 步", "the first step"), (shape.hidden_size, 16), 1, 0.0),
-        (say("第 40 步，有权重衰减", "step 40, with decay"), (shape.hidden_size, 16), 40, 0.1),
-        (say("一个向量", "a vector"), (shape.hidden_size,), 7, 0.0),
+        (_("the first step"), (shape.hidden_size, 16), 1, 0.0),
+        (_("step 40, with decay"), (shape.hidden_size, 16), 40, 0.1),
+        (_("a vector"), (shape.hidden_size,), 7, 0.0),
     ):
 
         def draw(rng: torch.Generator, size: tuple[int, ...] = size, step: int = step) -> tuple[Any, ...]:
@@ -192,7 +188,9 @@ def _lr_at(schedule: str | None) -> Iterator[Case]:
     for name in (schedule,) if schedule else SCHEDULES:
         for warmup in (0.02, 0.0):
             for progress in (0.0, 0.011, 0.02, 0.3, 0.69, 0.85, 1.0):
-                words = say(f"{name}，预热 {warmup}，进度 {progress}", f"{name}, warm-up {warmup}, progress {progress}")
+                words = _("{name}, warm-up {warmup}, progress {progress}").format(
+                    name=name, warmup=warmup, progress=progress
+                )
                 yield Case(words, make(progress), {"warmup": warmup, "schedule": name})
 
 
@@ -203,10 +201,10 @@ def _sft_targets(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
             torch.rand(length, generator=rng) < share,
         )
 
-    yield Case(say("一半词元是回答", "half of the tokens are answers"), make(40, 0.5))
-    yield Case(say("全部是回答", "all are answers"), make(9, 1.1))
-    yield Case(say("没有回答", "none is an answer"), make(9, -1.0))
-    yield Case(say("只有一个词元", "one token"), make(1, 1.1))
+    yield Case(_("half of the tokens are answers"), make(40, 0.5))
+    yield Case(_("all are answers"), make(9, 1.1))
+    yield Case(_("none is an answer"), make(9, -1.0))
+    yield Case(_("one token"), make(1, 1.1))
 
 
 def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fledge.device import out_of_memory
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.parts import REFERENCE, Parts
 from fledge.parts.table import PARTS
 
@@ -34,9 +34,9 @@ class PartError(UserError):
     def __init__(self, part: str, what: str, file: Path | str, line: int = 0, advice: str = "") -> None:
         self.part, self.what, self.file, self.line, self.advice = part, what, str(file), line, advice
         name = Path(file).name
-        where = say(f"{name} 第 {line} 行", f"{name}, line {line}") if line else name
-        said = say(f"你写的 {part} 出错了（{where}）：{what}。", f"your {part} failed ({where}): {what}.")
-        super().__init__(f"{said}{say('', ' ')}{advice}".strip())
+        where = _("{name}, line {line}").format(name=name, line=line) if line else name
+        said = _("your {part} failed ({where}): {what}.").format(part=part, where=where, what=what)
+        super().__init__(_("{said} {advice}").format(said=said, advice=advice) if advice else said)
 
     def advised(self, advice: str) -> PartError:
         """The same, with what to do now."""
@@ -99,10 +99,7 @@ class MyPart:
             if not _finite([right, changed]):
                 return right
             _restore(changed, before)
-            what = say(
-                "它算出了 nan 或无穷大，而参考实现在同样的输入上没有",
-                "it made nan or infinity where the reference, given the same, makes numbers",
-            )
+            what = _("it made nan or infinity where the reference, given the same, makes numbers")
             failed = PartError(self.name, what, self.file)
         self.on_failure(self, failed)
         return self.reference(*args, **kwargs)
@@ -128,9 +125,7 @@ def load_function(file: Path, name: str) -> tuple[Callable[..., Any], Path, str]
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise UserError(
-            say(f"读不了 '{file}'：{error.strerror}。", f"'{file}' cannot be read: {error.strerror}.")
-        ) from error
+        raise UserError(_("'{file}' cannot be read: {error}.").format(file=file, error=error.strerror)) from error
     module = ModuleType(f"fledge_mine_{name}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module  # dataclasses look their module up
@@ -143,7 +138,7 @@ def load_function(file: Path, name: str) -> tuple[Callable[..., Any], Path, str]
         raise PartError(name, in_words(error), file, line) from error
     function = getattr(module, name, None)
     if not callable(function):
-        what = say(f"这个文件里没有函数 {name}", f"the file has no function {name}")
+        what = _("the file has no function {name}").format(name=name)
         raise PartError(name, what, file)
     return function, file, hashlib.sha256(source).hexdigest()
 
@@ -161,7 +156,7 @@ def fall_back(part: MyPart, error: PartError) -> None:
 
 
 def fallen(error: PartError) -> str:
-    return say(f"{error} 从这里起改用参考实现。", f"{error} From here the reference takes its place.")
+    return _("{error} From here the reference takes its place.").format(error=error)
 
 
 def banner(parts: Parts, names: Collection[str] = tuple(PARTS)) -> str:
@@ -171,13 +166,12 @@ def banner(parts: Parts, names: Collection[str] = tuple(PARTS)) -> str:
         return ""
     used = [part.name for part in mine if not part.replaced]
     lines = [
-        say(
-            f"  部件：{len(names)} 个里有 {len(used)} 个是你写的：{'、'.join(used)}",
-            f"  parts: {len(used)} of {len(names)} are yours: {', '.join(used)}",
+        _("  parts: {length} of {num_names} are yours: {used}").format(
+            length=len(used), num_names=len(names), used=commas(used)
         )
     ]
     lines += [
-        say(f"  {part.name} 用的是参考实现：{part.replaced}", f"  {part.name} is the reference's: {part.replaced}")
+        _("  {part} is the reference's: {replaced}").format(part=part.name, replaced=part.replaced)
         for part in mine
         if part.replaced
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fledge.lang import Text
+from fledge.lang import N_, Text
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,22 @@ class Part:
 
 
 PARTS: dict[str, Part] = {
-    "rms_norm": Part(Text("归一化：把向量缩放到同样的大小", "scales every vector to the same size"), generating=True),
-    "apply_rope": Part(Text("旋转位置编码：位置变成角度", "turns positions into angles (RoPE)"), generating=True),
-    "attention": Part(Text("注意力：每个位置从前面读取什么", "what a position reads from before it"), generating=True),
-    "swiglu": Part(Text("前馈层的门：让多少信息通过", "the gate of the feed-forward layer"), generating=True),
-    "route_tokens": Part(Text("混合专家的路由：词元去找哪几个专家", "which experts a token goes to"), generating=True),
-    "cross_entropy": Part(Text("损失：猜下一个词元猜得有多差", "the loss: how bad a guess was")),
-    "clip_gradients": Part(
-        Text("梯度裁剪：一步不能走得太远", "keeps a step from going too far"), mutates=(0,), watched=True, fp32=True
-    ),
+    "rms_norm": Part(N_("scales every vector to the same size"), generating=True),
+    "apply_rope": Part(N_("turns positions into angles (RoPE)"), generating=True),
+    "attention": Part(N_("what a position reads from before it"), generating=True),
+    "swiglu": Part(N_("the gate of the feed-forward layer"), generating=True),
+    "route_tokens": Part(N_("which experts a token goes to"), generating=True),
+    "cross_entropy": Part(N_("the loss: how bad a guess was")),
+    "clip_gradients": Part(N_("keeps a step from going too far"), mutates=(0,), watched=True, fp32=True),
     "adamw_step": Part(
-        Text("优化器：按梯度更新一个张量", "the optimizer's update of a tensor"),
+        N_("the optimizer's update of a tensor"),
         mutates=(0, 2, 3),
         watched=True,
         fp32=True,
     ),
-    "lr_at": Part(Text("学习率：训练到这里该走多大的步", "the learning rate over a run"), watched=True, fp32=True),
-    "sft_targets": Part(Text("微调的目标：只有回答才算进损失", "in fine-tuning only answers count"), fp32=True),
-    "sample": Part(Text("采样：从概率里抽出下一个词元", "draws the next token"), generating=True, fp32=True),
+    "lr_at": Part(N_("the learning rate over a run"), watched=True, fp32=True),
+    "sft_targets": Part(N_("in fine-tuning only answers count"), fp32=True),
+    "sample": Part(N_("draws the next token"), generating=True, fp32=True),
 }
 
 FORWARD = tuple(name for name, part in PARTS.items() if part.generating)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.parts import Parts
 from fledge.parts.cases import Case, cases
@@ -49,7 +49,7 @@ def verify(
     `on_failure`: a PartError, or the reference in its place."""
     for part in yours(parts):
         if part.name == "lr_at" and schedule == "minimind":
-            part.replaced = say("练习里没有 minimind 这条曲线", "the schedule minimind is not in the exercise")
+            part.replaced = _("the schedule minimind is not in the exercise")
             continue
         checks = check_part(part, shape, (torch.float32, dtype), device, schedule)
         if failed := next((check for check in checks if check.wrong), None):
@@ -60,9 +60,8 @@ def in_a_sentence(check: Check) -> str:
     """What differs and where."""
     where = f"{check.case}, {check.dtype}"
     advice = f"`fledge parts verify {check.part}`"
-    return say(
-        f"它和参考实现不一致（{where}）：{check.wrong}；用 {advice} 看全部结果",
-        f"it differs from the reference ({where}): {check.wrong}; {advice} shows everything",
+    return _("it differs from the reference ({where}): {wrong}; {advice} shows everything").format(
+        where=where, wrong=check.wrong, advice=advice
     )
 
 
@@ -93,21 +92,19 @@ def _check(part: MyPart, case: Case, dtype: torch.dtype, device: torch.device) -
             continue
         what = _label(kind, i, arguments, ("result", 1) in want)
         if (kind, i) not in got:
-            yield Check(part.name, case.name, name, what, 0.0, 0.0, say(f"缺少{what}", f"there is no {what}"))
+            yield Check(part.name, case.name, name, what, 0.0, 0.0, _("there is no {what}").format(what=what))
             continue
         # the gradient of an fp32 weight has gone through the dtype of the activations
         coarsest = dtype if kind == "gradient" else torch.float32
         difference, allowed, wrong = _compare(got[kind, i], right, case, coarsest)
-        yield Check(part.name, case.name, name, what, difference, allowed, wrong and what + say("：", ": ") + wrong)
+        yield Check(part.name, case.name, name, what, difference, allowed, wrong and what + _(": ") + wrong)
 
 
 def _label(kind: Kind, i: int, arguments: list[str], several: bool) -> str:
     if kind == "result":
-        return say(f"第 {i + 1} 个结果", f"result {i + 1}") if several else say("结果", "result")
+        return _("result {number}").format(number=i + 1) if several else _("result")
     name = arguments[i]
-    return (
-        say(f"{name} 的梯度", f"gradient of {name}") if kind == "gradient" else say(f"更新后的 {name}", f"new {name}")
-    )
+    return _("gradient of {name}").format(name=name) if kind == "gradient" else _("new {name}").format(name=name)
 
 
 def _run(function: Callable[..., Any], case: Case, device: torch.device) -> dict[tuple[Kind, int], Any]:
@@ -124,11 +121,11 @@ def _run(function: Callable[..., Any], case: Case, device: torch.device) -> dict
         if i in case.mutates:
             outcome["argument", i] = now
         elif not _same(now, was):
-            raise ValueError(say(f"它改动了第 {i + 1} 个参数", f"it changed argument {i + 1}"))
+            raise ValueError(_("it changed argument {number}").format(number=i + 1))
     if case.grads:
         first = results[0]
         if not isinstance(first, Tensor) or not first.requires_grad:
-            raise ValueError(say("结果没有梯度", "no gradient comes through the result"))
+            raise ValueError(_("no gradient comes through the result"))
         weight = torch.randn(first.shape, generator=rng).to(device, first.dtype)
         found = torch.autograd.grad((first * weight).sum(), [args[i] for i in case.grads], allow_unused=True)
         for i, gradient in zip(case.grads, found):
@@ -144,17 +141,17 @@ def _compare(got: Any, want: Any, case: Case, coarsest: torch.dtype) -> tuple[fl
     numbers have gone through."""
     if isinstance(want, (list, tuple)):
         if not isinstance(got, (list, tuple)) or len(got) != len(want):
-            return 0.0, 0.0, say(f"应有 {len(want)} 个张量", f"{len(want)} tensors were expected")
+            return 0.0, 0.0, _("{length} tensors were expected").format(length=len(want))
         compared = [_compare(g, w, case, coarsest) for g, w in zip(got, want)]
         return max(compared, key=lambda one: (bool(one[2]), one[0]))
     if not isinstance(want, Tensor):
         return _compare_number(got, want)
     if not isinstance(got, Tensor):
         kind = type(got).__name__
-        return 0.0, 0.0, say(f"是 {kind}，应是张量", f"a {kind}, not a tensor")
+        return 0.0, 0.0, _("a {kind}, not a tensor").format(kind=kind)
     if got.dtype != want.dtype or got.shape != want.shape:
         is_, should = _form(got), _form(want)
-        return 0.0, 0.0, say(f"是 {is_}，应是 {should}", f"{is_} instead of {should}")
+        return 0.0, 0.0, _("{is_} instead of {should}").format(is_=is_, should=should)
     if not want.dtype.is_floating_point:
         return _compare_whole(got, want)
     if want.numel() == 0:
@@ -165,13 +162,13 @@ def _compare(got: Any, want: Any, case: Case, coarsest: torch.dtype) -> tuple[fl
     got64, want64 = got.detach().double().cpu(), want.detach().double().cpu()
     if not torch.equal(got64.isfinite(), want64.isfinite()):
         count = int((~got64.isfinite() & want64.isfinite()).sum())
-        return 0.0, allowed, say(f"{count} 个数是 nan 或无穷大", f"{count} numbers are nan or infinite")
+        return 0.0, allowed, _("{count} numbers are nan or infinite").format(count=count)
     largest = max(want64.abs().max().item(), 1e-30)
     difference = ((got64 - want64).abs().max() / largest).item()
     if difference <= allowed:
         return difference, allowed, ""
     off, most = f"{100 * difference:.2g} %", f"{100 * allowed:.2g} %"
-    wrong = say(f"最大相差最大数的 {off}（允许 {most}）", f"off by up to {off} of the largest number (allowed: {most})")
+    wrong = _("off by up to {off} of the largest number (allowed: {most})").format(off=off, most=most)
     return difference, allowed, wrong
 
 
@@ -179,17 +176,17 @@ def _compare_number(got: Any, want: Any) -> tuple[float, float, str]:
     allowed = 1e-9
     if isinstance(got, bool) or not isinstance(got, (int, float)):
         kind = type(got).__name__
-        return 0.0, allowed, say(f"是 {kind}，应是一个数", f"a {kind}, not a number")
+        return 0.0, allowed, _("a {kind}, not a number").format(kind=kind)
     difference = abs(got - want)
     if difference <= allowed:
         return difference, allowed, ""
-    return difference, allowed, say(f"是 {got:.6g}，应是 {want:.6g}", f"{got:.6g} instead of {want:.6g}")
+    return difference, allowed, _("{got:.6g} instead of {want:.6g}").format(got=got, want=want)
 
 
 def _compare_whole(got: Tensor, want: Tensor) -> tuple[float, float, str]:
     wrong = int((got != want).sum())
     share = wrong / max(1, want.numel())
-    return share, 0.0, say(f"{wrong} 个数不同", f"{wrong} of {want.numel()} numbers differ") if wrong else ""
+    return share, 0.0, _("{wrong} of {size} numbers differ").format(wrong=wrong, size=want.numel()) if wrong else ""
 
 
 def _form(tensor: Tensor) -> str:

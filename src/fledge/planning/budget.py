@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.presets import PRESETS, preset
 from fledge.planning.data import Size, bytes_per_token
@@ -115,12 +115,10 @@ def choose(
     if smallest.steps < FEWEST:
         needed = seconds * MIN_STEPS / max(smallest.steps, 1e-9)
         raise UserError(
-            say(
-                f"{length(seconds)} 只够最小的模型练 {int(smallest.steps)} 步，这么少学不到东西："
-                f"用 --budget {length(needed)} 或更长。",
-                f"a budget of {length(seconds)} is enough for {int(smallest.steps)} steps of the smallest model here, and "
-                f"nothing is learned in so few: give --budget {length(needed)} or more.",
-            )
+            _(
+                "a budget of {seconds} is enough for {steps} steps of the smallest model here, "
+                "and nothing is learned in so few: give --budget {needed} or more."
+            ).format(seconds=length(seconds), steps=int(smallest.steps), needed=length(needed))
         )
     best = max((c for c in found if fits_time(c, size)), key=lambda c: computing(c.shape), default=smallest)
     batch_size = max(1, best.step_tokens // best.row)
@@ -211,20 +209,17 @@ def warnings(steps: int, size: Size, readings: float, seconds: float | None) -> 
     if steps < MIN_STEPS and seconds:
         better = length(seconds * MIN_STEPS / steps)
         found.append(
-            say(
-                f"{length(seconds)} 只够约 {steps} 步,而模型至少要 {MIN_STEPS} 步才学得到东西:"
-                f"用 --budget {better},或换更小的模型、更小的批。",
-                f"{length(seconds)} is enough for about {steps} steps, and a model learns something from {MIN_STEPS} on: "
-                f"give --budget {better}, or a smaller model or batch.",
-            )
+            _(
+                "{seconds} is enough for about {steps} steps, and a model learns something from {min_steps} on: "
+                "give --budget {better}, or a smaller model or batch."
+            ).format(seconds=length(seconds), steps=steps, min_steps=MIN_STEPS, better=better)
         )
     if readings > ENOUGH + 0.5 and not size.assumed:
         found.append(
-            say(
-                f"这些文本会被读 {readings:.0f} 遍,{ENOUGH} 遍以后多半是死记硬背,反而更差:加数据,或缩短时间。",
-                f"the text is read {readings:.0f} times, and after {ENOUGH} it is learned by heart and the model gets worse: add "
-                "text, or train for less time.",
-            )
+            _(
+                "the text is read {readings:.0f} times, and after {enough} it is learned by heart and the model gets "
+                "worse: add text, or train for less time."
+            ).format(readings=readings, enough=ENOUGH)
         )
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fledge.lang import say
+from fledge.lang import ngettext
 from fledge.planning import store
 from fledge.records import Run
 
@@ -31,11 +31,11 @@ class Calibration:
         """For the reader; empty when nothing was learned yet."""
         if not self.runs:
             return ""
-        runs = "run" if self.runs == 1 else "runs"
-        return say(
-            f"已按 {self.runs} 次训练校准:时间 ±{self.spread:.0%},内存 ±{self.memory_spread:.0%}",
-            f"calibrated on {self.runs} {runs}: time ±{self.spread:.0%}, memory ±{self.memory_spread:.0%}",
-        )
+        return ngettext(
+            "calibrated on {runs} run: time ±{spread:.0%}, memory ±{memory_spread:.0%}",
+            "calibrated on {runs} runs: time ±{spread:.0%}, memory ±{memory_spread:.0%}",
+            self.runs,
+        ).format(runs=self.runs, spread=self.spread, memory_spread=self.memory_spread)
 
 
 NONE = Calibration()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 GIB = 2**30
 # Assumptions for a card that nobody has measured; `fledge plan --calibrate` replaces them on the machine itself.
@@ -44,22 +44,20 @@ class Machine:
 
     @property
     def title(self) -> str:
-        return f"{self.name}{say('，', ', ')}{self.memory_gb:g} GB"
+        return _("{name}, {memory_gb:g} GB").format(name=self.name, memory_gb=self.memory_gb)
 
     def source(self) -> str:
         """Where its speed comes from, for the reader."""
         if self.busy:
-            return say(
-                "速度刚刚测得,但有别的程序在占用处理器:空闲时再测一次会更准",
-                "speed measured while other programs used the processor: on an idle machine the plan will be better",
+            return _(
+                "speed measured while other programs used the processor: on an idle machine the plan will be better"
             )
         if self.measured:
-            return say("速度在这台机器上测得", "speed measured on this machine")
-        return say(
-            f"速度按厂商参数估计:假设达到矩阵乘法峰值的 {MATMUL_SHARE:.0%}、带宽的 {BANDWIDTH_SHARE:.0%};未实测",
-            f"speed from the maker's figures: {MATMUL_SHARE:.0%} of the matmul peak and {BANDWIDTH_SHARE:.0%} of the bandwidth are "
-            "assumed, nothing was measured",
-        )
+            return _("speed measured on this machine")
+        return _(
+            "speed from the maker's figures: {matmul_share:.0%} of the matmul peak and {bandwidth_share:.0%} of the "
+            "bandwidth are assumed, nothing was measured"
+        ).format(matmul_share=MATMUL_SHARE, bandwidth_share=BANDWIDTH_SHARE)
 
     def with_speed(self, flops: float, bandwidth: float, kernel_seconds: float) -> Machine:
         return dataclasses.replace(self, flops=flops, bandwidth=bandwidth, kernel_seconds=kernel_seconds, measured=True)
@@ -122,11 +120,10 @@ def card(name: str) -> Machine:
         for found in CARDS:
             if found.memory_gb == size:
                 return found.machine()
-        sizes = say("、", ", ").join(str(size) for size in sorted({card.memory_gb for card in CARDS}))
+        sizes = commas(str(size) for size in sorted({card.memory_gb for card in CARDS}))
         raise UserError(
-            say(
-                f"表里没有 {size} GB 的显卡（有 {sizes} GB 的）：写其中一个，或写显卡的名字。",
-                f"there is no card of {size} GB in the table (it has {sizes}): name one of those, or a card.",
+            _("there is no card of {size} GB in the table (it has {sizes}): name one of those, or a card.").format(
+                size=size, sizes=sizes
             )
         )
     for found in CARDS:
@@ -135,10 +132,7 @@ def card(name: str) -> Machine:
     names = [found.name for found in CARDS]
     near = suggest(name, names)
     raise UserError(
-        say(
-            f"表里没有显卡 '{name}'，有的是：{'、'.join(names)}。{near}",
-            f"the card '{name}' is not in the table: {', '.join(names)}.{near}",
-        )
+        _("the card '{name}' is not in the table: {names}.{near}").format(name=name, names=commas(names), near=near)
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge import device as devices
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
 from fledge.planning import store
@@ -69,7 +69,7 @@ def describe(device: str = "auto", precision: str = "auto") -> Machine:
     else:  # a quarter of the memory, and 2 GB of a large one, belongs to the system and what else is open
         memory = facts["ram_gb"] or 8.0
         reserve = min(2.0, memory / 4)
-    threads = say(f"（{facts['threads']} 线程）", f" ({facts['threads']} threads)")
+    threads = _(" ({threads} threads)").format(threads=facts["threads"])
     name = facts.get("gpu") if where.type == "cuda" else f"{facts['cpu']}{threads}"
     kind = SHORT_NAME[str(devices.pick_precision(precision, where)).removeprefix("torch.")]
     return Machine(
@@ -151,7 +151,7 @@ def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "aut
         packed = {"positions_BT": torch.arange(T, device=where).repeat(B, 1), "segments_BT": half.repeat(B, 1)}
     times = []
     try:
-        for _ in range(STEPS + 1):
+        for __ in range(STEPS + 1):
             begun = time.perf_counter()
             router: list[torch.Tensor] | None = [] if shape.num_experts else None
             hidden_BTD = model.hidden(ids_BT[:, :-1], router_logits=router, **packed)
@@ -164,11 +164,10 @@ def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "aut
         if not devices.out_of_memory(error):
             raise
         raise UserError(
-            say(
-                f"内存不够，没法实测一步（{B} 行，每行 {T} 个词元）：关掉别的程序，或用 `fledge plan --card` 为一块显卡做计划。",
-                f"there is not enough memory to measure a step of {B} rows of {T} tokens: close other programs, or plan for "
-                "a card with `fledge plan --card`.",
-            )
+            _(
+                "there is not enough memory to measure a step of {B} rows of {T} tokens: close other programs, "
+                "or plan for a card with `fledge plan --card`."
+            ).format(B=B, T=T)
         ) from None
     return min(times[1:])
 

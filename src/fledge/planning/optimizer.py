@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.source import find_model
 from fledge.planning.work import computing, muon_flops
@@ -22,18 +22,17 @@ def chosen_optimizer(config: TrainConfig, shape: ModelConfig) -> tuple[str, str]
     Measured on a real model of 135M parameters with 512 tokens a step: docs/LOG.md.
     """
     if config.optimizer != "auto":
-        return config.optimizer, say("你自己定的", "you said so")
+        return config.optimizer, _("you said so")
     if config.model and maker(find_model(config.model)) != "muon":
-        return "adamw", say("这个模型不是用 Muon 练出来的", "the model was not made by Muon")
+        return "adamw", _("the model was not made by Muon")
     tokens = config.seq_len * config.batch_size * config.accumulation_steps
     if computing(shape) > SMALL and (times := update_share(shape, tokens)) > TOO_DEAR:
-        return "adamw", say(
-            f"每步只有 {tokens} 个词元，Muon 的更新要花梯度 {times:.1f} 倍的计算",
-            f"with {tokens} tokens a step, Muon's update would cost {times:.1f} times the gradient's arithmetic",
-        )
+        return "adamw", _(
+            "with {tokens} tokens a step, Muon's update would cost {times:.1f} times the gradient's arithmetic"
+        ).format(tokens=tokens, times=times)
     if config.model:
-        return "muon", say("这个模型是用 Muon 练出来的", "Muon made the model")
-    return "muon", say("新模型用它学得最快", "new weights learn fastest with it")
+        return "muon", _("Muon made the model")
+    return "muon", _("new weights learn fastest with it")
 
 
 def maker(base: Path) -> str | None:

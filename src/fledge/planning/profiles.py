@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import N_, Text, _, commas
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
 from fledge.model.source import find_model
@@ -26,19 +26,18 @@ from fledge.training.config import LENGTHS, TrainConfig, parse_duration
 class Profile:
     """`share`: of the memory that may be used; the rest is for what else happens on the machine."""
 
-    name: str
-    zh: str
+    title: Text
     share: float
 
     @property
-    def title(self) -> str:
-        return say(self.zh, self.name)
+    def name(self) -> str:
+        return self.title.en
 
 
 PROFILES = (
-    Profile("conservative", "保守", 0.6),
-    Profile("standard", "标准", 0.8),
-    Profile("aggressive", "激进", 0.92),
+    Profile(N_("conservative"), 0.6),
+    Profile(N_("standard"), 0.8),
+    Profile(N_("aggressive"), 0.92),
 )
 
 
@@ -60,15 +59,12 @@ class Proposal:
 def profile_named(name: str) -> Profile:
     """By its English or Chinese name."""
     for profile in PROFILES:
-        if name in (profile.name, profile.zh):
+        if name in (profile.name, profile.title.zh):
             return profile
-    names = [profile.name for profile in PROFILES] + [profile.zh for profile in PROFILES]
+    names = [profile.name for profile in PROFILES] + [profile.title.zh for profile in PROFILES]
     near = suggest(name, names)
     raise UserError(
-        say(
-            f"没有 '{name}' 这一档设置，可用的有 {'、'.join(names)}。{near}",
-            f"there is no profile '{name}': use {', '.join(names)}.{near}",
-        )
+        _("there is no profile '{name}': use {names}.{near}").format(name=name, names=commas(names), near=near)
     )
 
 
@@ -122,7 +118,7 @@ def propose(
         if name not in given:
             settings[name] = value
             config = dataclasses.replace(config, **{name: value})
-        reasons[name] = say("你自己定的", "you said so") if name in given else reason
+        reasons[name] = _("you said so") if name in given else reason
 
     usual = facts.budget[on_gpu][i] if facts.budget else USUAL[on_gpu]
     if not given & set(LENGTHS):

@@ -26,7 +26,7 @@ from jinja2.runtime import Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 OPEN, CLOSE, CODE = "\ufdd0", "\ufdd1", "\ufdd2"  # span begins, span ends, coded text on both sides
 GENERATION_TAG = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
@@ -78,9 +78,8 @@ def compile_template(source: str) -> jinja2.Template:
         return environment.from_string(source)
     except jinja2.TemplateSyntaxError as error:
         raise UserError(
-            say(
-                f"对话模板第 {error.lineno} 行有错误：{error.message}。",
-                f"The chat template has an error in line {error.lineno}: {error.message}.",
+            _("The chat template has an error in line {line}: {message}.").format(
+                line=error.lineno, message=error.message
             )
         ) from None
 
@@ -150,12 +149,11 @@ class Renderer:
             end = rendered.find(self.end, max(fits)) if fits else -1
             if end < 0:
                 raise UserError(
-                    say(
-                        f"对话模板没有 {{% generation %}} 标记，从对话的前半段也推不出第 {i + 1} 条消息里哪些是 assistant "
-                        "写的；在 chat_template.jinja 里加上这个标记。",
-                        f"The chat template has no {{% generation %}} tags, and what the assistant writes in message {i + 1} "
-                        "cannot be told exactly from prefixes of the conversation; add the tags to chat_template.jinja.",
-                    )
+                    _(
+                        "The chat template has no {{% generation %}} tags, and what the assistant writes in message "
+                        "{number} cannot be told exactly from prefixes of the conversation; "
+                        "add the tags to chat_template.jinja."
+                    ).format(number=i + 1)
                 )
             start, end = max(fits), end + len(self.end)
             pieces += [(rendered[at:start], False), (rendered[start:end], True)]
@@ -186,9 +184,7 @@ class Renderer:
         try:
             return compile_template(self.source).render(values)
         except jinja2.TemplateError as error:
-            raise UserError(
-                say(f"对话模板不接受这段对话：{error}", f"The chat template refuses this conversation: {error}")
-            ) from None
+            raise UserError(_("The chat template refuses this conversation: {error}").format(error=error)) from None
 
 
 def decode(text: str, coded: list[str]) -> str:

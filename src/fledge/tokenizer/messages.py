@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import say
+from fledge.lang import _, commas
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -28,22 +28,17 @@ def normalise_messages(
     """
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         kind = type(messages).__name__
-        raise UserError(
-            say(f"对话应该是一个消息列表，不是 {kind}。", f"A conversation must be a list of messages, not {kind}.")
-        )
+        raise UserError(_("A conversation must be a list of messages, not {kind}.").format(kind=kind))
     if not messages:
-        raise UserError(
-            say("对话是空的：至少要有一条消息。", "A conversation must have at least one message; this one is empty.")
-        )
+        raise UserError(_("A conversation must have at least one message; this one is empty."))
     all_tools = list(_objects(tools, "Tools")) if tools else []
     out = []
     for number, message in enumerate(messages, 1):
         if not isinstance(message, Mapping):
             kind = type(message).__name__
             raise UserError(
-                say(
-                    f"第 {number} 条消息应该是带 role 和 content 的对象，不是 {kind}。",
-                    f"Message {number} must be an object with role and content, not {kind}.",
+                _("Message {number} must be an object with role and content, not {kind}.").format(
+                    number=number, kind=kind
                 )
             )
         role = message.get("role")
@@ -56,9 +51,8 @@ def normalise_messages(
                 if not isinstance(reasoning, str):
                     kind = type(reasoning).__name__
                     raise UserError(
-                        say(
-                            f"第 {number} 条消息的 reasoning_content 应该是文字，不是 {kind}。",
-                            f"Message {number}: reasoning_content must be text, not {kind}.",
+                        _("Message {number}: reasoning_content must be text, not {kind}.").format(
+                            number=number, kind=kind
                         )
                     )
                 clean["reasoning_content"] = reasoning
@@ -77,19 +71,15 @@ def normalise_messages(
 
 def _unknown_role(role: object, number: int) -> str:
     if role is None:
-        return say(
-            f"第 {number} 条消息没有 role；用 {'、'.join(ROLES)} 之一。",
-            f"Message {number} has no role; use one of {', '.join(ROLES)}.",
-        )
+        return _("Message {number} has no role; use one of {roles}.").format(number=number, roles=commas(ROLES))
     near = suggest(str(role), ROLES)
-    return say(
-        f"第 {number} 条消息的 role 是 {role!r}，没有这个角色；用 {'、'.join(ROLES)} 之一。{near}",
-        f"Message {number} has the unknown role {role!r}; use one of {', '.join(ROLES)}.{near}",
+    return _("Message {number} has the unknown role {role!r}; use one of {roles}.{near}").format(
+        number=number, role=role, roles=commas(ROLES), near=near
     )
 
 
 def _place(number: int, key: str) -> str:
-    return say(f"第 {number} 条消息的 {key}", f"Message {number}: {key}")
+    return _("Message {number}: {key}").format(number=number, key=key)
 
 
 def _content(message: Mapping[str, Any], number: int) -> str:
@@ -99,9 +89,8 @@ def _content(message: Mapping[str, Any], number: int) -> str:
         if message["role"] == "assistant" and (message.get("tool_calls") or message.get("reasoning_content")):
             return ""
         raise UserError(
-            say(
-                f"第 {number} 条消息（role 是 {message['role']}）没有 content；给它一段文字。",
-                f"Message {number} (role {message['role']}) has no content; give it a text.",
+            _("Message {number} (role {role}) has no content; give it a text.").format(
+                number=number, role=message["role"]
             )
         )
     if isinstance(content, str):
@@ -112,20 +101,14 @@ def _content(message: Mapping[str, Any], number: int) -> str:
             if not (isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)):
                 kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
                 raise UserError(
-                    say(
-                        f"第 {number} 条消息的 content 里有类型为 {kind!r} 的部分；这里只能用文字。",
-                        f"Message {number}: only text content can be used here, not a part of type {kind!r}.",
+                    _("Message {number}: only text content can be used here, not a part of type {kind!r}.").format(
+                        number=number, kind=kind
                     )
                 )
             parts.append(part["text"])
         return "".join(parts)
     kind = type(content).__name__
-    raise UserError(
-        say(
-            f"第 {number} 条消息的 content 应该是文字，不是 {kind}。",
-            f"Message {number}: content must be text, not {kind}.",
-        )
-    )
+    raise UserError(_("Message {number}: content must be text, not {kind}.").format(number=number, kind=kind))
 
 
 def _objects(value: Any, where: str) -> list[dict[str, Any]]:
@@ -135,27 +118,19 @@ def _objects(value: Any, where: str) -> list[dict[str, Any]]:
             value = json.loads(value)
         except ValueError as error:
             raise UserError(
-                say(
-                    f"{where} 是字符串，但不是合法的 JSON（{error}）。",
-                    f"{where} is a string that is not JSON ({error}).",
-                )
+                _("{where} is a string that is not JSON ({error}).").format(where=where, error=error)
             ) from None
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, Mapping) for v in value):
-        raise UserError(say(f"{where} 应该是 JSON 对象的列表。", f"{where} must be a list of JSON objects."))
+        raise UserError(_("{where} must be a list of JSON objects.").format(where=where))
     return [dict(item) for item in value]
 
 
 def _tool_call(call: Mapping[str, Any], number: int) -> dict[str, Any]:
     function = call.get("function", call)
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise UserError(
-            say(
-                f"第 {number} 条消息里的工具调用没有函数名（name）。",
-                f"Message {number}: a tool call must have a function name.",
-            )
-        )
+        raise UserError(_("Message {number}: a tool call must have a function name.").format(number=number))
     arguments = function.get("arguments", {})
     if isinstance(arguments, str):
         try:
@@ -163,9 +138,8 @@ def _tool_call(call: Mapping[str, Any], number: int) -> dict[str, Any]:
         except ValueError:
             name = function["name"]
             raise UserError(
-                say(
-                    f"第 {number} 条消息调用 {name!r} 时给的 arguments 不是合法的 JSON。",
-                    f"Message {number}: the arguments of the call to {name!r} are not valid JSON.",
+                _("Message {number}: the arguments of the call to {name!r} are not valid JSON.").format(
+                    number=number, name=name
                 )
             ) from None
     return {

@@ -20,7 +20,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 from tokenizers.pre_tokenizers import ByteLevel, Split
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, LONGEST_WORD, SPLIT_PATTERN
 from fledge.tokenizer.chat import Renderer, decode
 from fledge.tokenizer.messages import normalise_messages
@@ -57,10 +57,9 @@ class Tokenizer:
         end = next((name for name in (IM_END, "<|eot_id|>", "<|end|>", "<end_of_turn>", eos) if name in ids), None)
         if end is None:
             raise UserError(
-                say(
-                    "这个分词器没有结束词元；在 tokenizer_config.json 里用 eos_token 指定，列进 tokenizer.json 的 added_tokens。",
+                _(
                     "This tokenizer has no end-of-sequence token; name one as eos_token in its tokenizer_config.json "
-                    "and list it under added_tokens in tokenizer.json.",
+                    "and list it under added_tokens in tokenizer.json."
                 )
             )
         pad, bos = _named(config, "pad_token"), _named(config, "bos_token")
@@ -85,12 +84,10 @@ class Tokenizer:
         """
         if vocab_size < MIN_VOCAB:
             raise UserError(
-                say(
-                    f"词表大小 {vocab_size} 太小：256 个字节和 {MIN_VOCAB - 256} 个特殊词元就占了 {MIN_VOCAB} 个；"
-                    f"至少要 {MIN_VOCAB}，实际使用一般取 1,000 到 32,000。",
-                    f"A vocabulary of {vocab_size} is too small: {MIN_VOCAB} tokens are taken by the 256 bytes and "
-                    f"{MIN_VOCAB - 256} special tokens; ask for at least {MIN_VOCAB}, and for use some 1,000 to 32,000.",
-                )
+                _(
+                    "A vocabulary of {vocab_size} is too small: {min_vocab} tokens are taken by the 256 bytes and "
+                    "{merges} special tokens; ask for at least {min_vocab}, and for use some 1,000 to 32,000."
+                ).format(vocab_size=vocab_size, min_vocab=MIN_VOCAB, merges=MIN_VOCAB - 256)
             )
         core = _byte_level(models.BPE(), Split(Regex(rf"[\s\S]{{1,{LONGEST_WORD}}}"), behavior="isolated"))
         trainer = trainers.BpeTrainer(
@@ -111,8 +108,7 @@ class Tokenizer:
 
         core.train_from_iterator(counted(), trainer)
         if not seen:
-            en = "There is no text to train a tokenizer on: every file or row given is empty."
-            raise UserError(say("没有可以训练分词器的文字：给出的文件或行都是空的。", en))
+            raise UserError(_("There is no text to train a tokenizer on: every file or row given is empty."))
         model = json.loads(core.to_str())["model"]
         core = _byte_level(models.BPE(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]))
         core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
@@ -132,22 +128,22 @@ class Tokenizer:
         folder = Path(folder)
         path = folder / "tokenizer.json"
         if not path.is_file():
-            en = f"{folder} holds no tokenizer.json; give the folder of a model or of a tokenizer."
-            raise UserError(say(f"{folder} 里没有 tokenizer.json；给出模型文件夹或分词器文件夹。", en))
+            raise UserError(
+                _("{folder} holds no tokenizer.json; give the folder of a model or of a tokenizer.").format(
+                    folder=folder
+                )
+            )
         try:
             text = path.read_text(encoding="utf-8")
             core = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise _broken(
-                path, say(f"不能当作分词器来读（{error}）", f"cannot be read as a tokenizer ({error})")
-            ) from None
+            raise _broken(path, _("cannot be read as a tokenizer ({error})").format(error=error)) from None
         content = json.loads(text)
         if content["model"].get("type") != "BPE" or '"ByteLevel"' not in json.dumps(content.get("decoder")):
             raise UserError(
-                say(
-                    f"{path} 不是字节级 BPE 分词器；Fledge 能读 Qwen、Llama 3、MiniMind 和它自己的。",
-                    f"{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind and its own.",
-                )
+                _(
+                    "{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind and its own."
+                ).format(path=path)
             )
         config = {**_read_json(folder / "special_tokens_map.json"), **_read_json(folder / "tokenizer_config.json")}
         template_path = folder / "chat_template.jinja"
@@ -271,11 +267,9 @@ class Tokenizer:
     def _renderer(self) -> Renderer:
         if self.chat_template is None:
             raise UserError(
-                say(
-                    "这个分词器没有对话模板（是基础模型吗？）：在它的文件夹里放一个 chat_template.jinja，或用 "
-                    "`fledge generate` 续写文字。",
-                    "This tokenizer has no chat template (a base model?): put a chat_template.jinja into its folder, or use "
-                    "`fledge generate`, which continues a text.",
+                _(
+                    "This tokenizer has no chat template (a base model?): put a chat_template.jinja into its folder, "
+                    "or use `fledge generate`, which continues a text."
                 )
             )
         keys = ("bos_token", "eos_token", "pad_token", "unk_token")
@@ -312,18 +306,16 @@ def _check_unicode(text: object) -> None:
     """Raise UserError for what is no text: another type, or half of a surrogate pair, which no UTF-8 can hold."""
     if not isinstance(text, str):
         kind = type(text).__name__
-        raise UserError(say(f"分词器只接受文字，不接受 {kind}。", f"The tokenizer takes text, not {kind}."))
+        raise UserError(_("The tokenizer takes text, not {kind}.").format(kind=kind))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         code = f"U+{ord(text[error.start]):04X}"
         raise UserError(
-            say(
-                f"文字在位置 {error.start} 处有一个落单的代理字符（{code}），它不是合法的 Unicode；"
-                '用正确的编码重新读文件，或把它替换掉（errors="replace"）。',
-                f"The text holds a lone surrogate ({code}) at character {error.start}, which is not "
-                'valid Unicode; read the file again with the right encoding, or replace it (errors="replace").',
-            )
+            _(
+                "The text holds a lone surrogate ({code}) at character {start}, which is not valid Unicode; "
+                'read the file again with the right encoding, or replace it (errors="replace").'
+            ).format(code=code, start=error.start)
         ) from None
 
 
@@ -339,11 +331,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise _broken(path, say(f"不是合法的 JSON（{error}）", f"is not valid JSON ({error})")) from None
+        raise _broken(path, _("is not valid JSON ({error})").format(error=error)) from None
     if not isinstance(data, dict):
-        raise _broken(path, say("里不是 JSON 对象", "holds no JSON object"))
+        raise _broken(path, _("holds no JSON object"))
     return data
 
 
 def _broken(path: Path, why: str) -> UserError:
-    return UserError(say(f"{path} {why}；重新复制分词器文件夹。", f"{path} {why}; copy the tokenizer folder again."))
+    return UserError(_("{path} {why}; copy the tokenizer folder again.").format(path=path, why=why))

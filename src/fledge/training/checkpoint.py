@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fledge.data.shards import file_sha256
 from fledge.errors import UserError, flag
-from fledge.lang import say
+from fledge.lang import _
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int = 1) -> Path:
@@ -40,15 +40,14 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
         _sync(folder)
     except (OSError, SafetensorError) as error:  # safetensors reports a full disk in words of its own
         shutil.rmtree(beside, ignore_errors=True)
-        kept = say("在它之前没有检查点", "there is none before it")
+        kept = _("there is none before it")
         if steps := _steps(folder):
-            kept = say(f"最近一个完整的检查点是第 {steps[0]} 步", f"the last whole one is step {steps[0]}")
+            kept = _("the last whole one is step {step}").format(step=steps[0])
         raise UserError(
-            say(
-                f"第 {step} 步的检查点写不进 '{folder}'（{error}）：{kept}；请在那里腾出空间，再用 {flag('resume', True)} 继续。",
-                f"the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; make room there "
-                f"and go on with {flag('resume', True)}.",
-            )
+            _(
+                "the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; "
+                "make room there and go on with {flag}."
+            ).format(step=step, folder=folder, error=error, kept=kept, flag=flag("resume", True))
         ) from error
     shutil.rmtree(folder / f".step-{step}.old", ignore_errors=True)
     for old in _steps(folder)[keep:]:
@@ -83,12 +82,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
             state = json.loads((path / "state.json").read_text(encoding="utf-8"))
             if state["sha256"] == file_sha256(path / "state.safetensors"):
                 return load_file(path / "state.safetensors"), state
-        print(
-            say(
-                f"检查点 {path.name} 已损坏，改用它前面的一个",
-                f"checkpoint {path.name} is damaged; trying the one before it",
-            )
-        )
+        print(_("checkpoint {path} is damaged; trying the one before it").format(path=path.name))
     return None
 
 

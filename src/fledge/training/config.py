@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from fledge.errors import UserError, flag
-from fledge.lang import Text, say
+from fledge.lang import N_, Text, _
 from fledge.settings import fit_types
 from fledge.training.optimizers import DECAYED, OPTIMIZERS, Choice, Role
 
@@ -16,23 +16,23 @@ Range = tuple[tuple[str, ...], Callable[[float], bool], Text]
 
 
 RANGES: list[Range] = [
-    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, Text("大于 0", "above 0")),
+    (("steps", "epochs", "val_every", "save_every"), lambda value: value > 0, N_("above 0")),
     (
         ("seq_len", "batch_size", "accumulation_steps", "val_tokens", "keep"),
         lambda value: value >= 1,
-        Text("至少是 1", "at least 1"),
+        N_("at least 1"),
     ),
     (
         ("lr", "embed_lr", "head_lr", "norm_lr", "weight_decay", "grad_clip", "seed"),
         lambda value: value >= 0,
-        Text("是 0 或更大", "0 or more"),
+        N_("0 or more"),
     ),
     (
         ("warmup", "momentum", "beta1", "beta2"),
         lambda value: 0 <= value < 1,
-        Text("不小于 0 且小于 1", "from 0 to below 1"),
+        N_("from 0 to below 1"),
     ),
-    (("val_fraction",), lambda value: 0 < value < 1, Text("大于 0 且小于 1", "between 0 and 1")),
+    (("val_fraction",), lambda value: 0 < value < 1, N_("between 0 and 1")),
 ]
 
 
@@ -145,9 +145,8 @@ class TrainConfig:
         """Refuse what cannot work, with the field's name."""
         if sum(getattr(self, name) is not None for name in LENGTHS) > 1:
             raise UserError(
-                say(
-                    f"{flag('steps')}、{flag('epochs')} 和 {flag('budget')} 只能给一个，不能同时给几个。",
-                    f"Give one of {flag('steps')}, {flag('epochs')} and {flag('budget')}, not several.",
+                _("Give one of {flag}, {flag2} and {flag3}, not several.").format(
+                    flag=flag("steps"), flag2=flag("epochs"), flag3=flag("budget")
                 )
             )
         for names, right, words in self.ranges:
@@ -155,10 +154,7 @@ class TrainConfig:
                 value = getattr(self, name)
                 if value is not None and not right(value):
                     raise UserError(
-                        say(
-                            f"{flag(name)} 是 {value}，但应该{words}。",
-                            f"{flag(name)} is {value}; it must be {words}.",
-                        )
+                        _("{flag} is {value}; it must be {words}.").format(flag=flag(name), value=value, words=words)
                     )
         self.seconds()
 
@@ -175,10 +171,5 @@ def parse_duration(text: str) -> float:
     """'90s', '10m', '1.5h' or a number of seconds -> seconds."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)?\s*", str(text))
     if not match or float(match[1]) <= 0:
-        raise UserError(
-            say(
-                f"'{text}' 不是一段时间，要写成 90s、10m 或 2h 这样。",
-                f"'{text}' is not a length of time; write it like 90s, 10m or 2h.",
-            )
-        )
+        raise UserError(_("'{text}' is not a length of time; write it like 90s, 10m or 2h.").format(text=text))
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]

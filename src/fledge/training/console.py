@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console as Rich
 from rich.progress import BarColumn, Progress, TextColumn
 
-from fledge.lang import say
+from fledge.lang import _
 
 EVERY = 15.0  # seconds between lines when no terminal is there
 
@@ -44,14 +44,9 @@ class Console:
     def landmarks(self, values: dict[str, Any]) -> None:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
-        line = say(
-            f"  参照：什么都不会时，每个词元的损失是 {start} nat",
-            f"  landmarks: knowing nothing costs {start} nats a token",
-        )
+        line = _("  landmarks: knowing nothing costs {start} nats a token").format(start=start)
         if floor is not None:
-            line += say(
-                f"；这种文本的下限是每字节 {floor:.3f} bit", f"; the floor of this text is {floor:.3f} bits a byte"
-            )
+            line += _("; the floor of this text is {floor:.3f} bits a byte").format(floor=floor)
         self.out.print(line, style="dim", soft_wrap=True)
 
     def say(self, sentence: str) -> None:
@@ -64,9 +59,8 @@ class Console:
         self.smooth = speed if self.smooth is None else 0.9 * self.smooth + 0.1 * speed
         of = f"/{self.steps}" if self.steps else ""
         done, loss, rate = f"{fields['step']}{of}", f"{fields['loss']:.3f}", f"{self.smooth:,.0f}"
-        text = say(
-            f"第 {done} 步  损失 {loss}  每秒 {rate} 词元  还要 {_clock(left)}",
-            f"step {done}  loss {loss}  {rate} tok/s  {_clock(left)} left",
+        text = _("step {done}  loss {loss}  {rate} tok/s  {time_left} left").format(
+            done=done, loss=loss, rate=rate, time_left=_clock(left)
         )
         if self.live:
             self.bar.update(self.task, completed=min(progress, 1.0), description=text)
@@ -80,9 +74,9 @@ class Console:
         figures = "  ".join(
             f"{name.removeprefix('val_')} {value:.3f}" for name, value in measures.items() if isinstance(value, float)
         )
-        line = say(f"  第 {step:>5} 步", f"  step {step:>5}")
+        line = _("  step {step:>5}").format(step=step)
         if figures:
-            line += say(f"  [bold]验证[/]  {figures}", f"  [bold]validation[/]  {figures}")
+            line += _("  [bold]validation[/]  {figures}").format(figures=figures)
         self.out.print(line, soft_wrap=True)
         for sample in samples:
             line = " ".join((sample["prompt"] + "▸" + sample["text"]).split())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fledge.device import out_of_memory
 from fledge.errors import UserError, advice
-from fledge.lang import say
+from fledge.lang import _
 from fledge.training.objective import Batch
 
 if TYPE_CHECKING:
@@ -69,24 +69,21 @@ def _split_further(fit: Fit, batches: Sequence[Batch]) -> None:
     rows, seq_len = len(batches[0]), fit.config.seq_len
     if fit.splits >= rows:
         ways = advice(
-            ("seq_len", say("把 {} 改短", "make {} shorter")),
-            ("checkpoint_activations", say("加上 {}", "add {}")),
-            ("preset", say("选更小的 {}", "choose a smaller {}")),
+            ("seq_len", _("make {} shorter")),
+            ("checkpoint_activations", _("add {}")),
+            ("preset", _("choose a smaller {}")),
         )
         raise UserError(
-            say(
-                f"第 {fit.step + 1} 步时内存不够，每次只算一行（{seq_len} 个词元）也放不下：{ways}。",
-                f"memory ran out at step {fit.step + 1} even with one row of {seq_len} tokens at a time: {ways}.",
+            _("memory ran out at step {step} even with one row of {seq_len} tokens at a time: {ways}.").format(
+                step=fit.step + 1, seq_len=seq_len, ways=ways
             )
         )
     fit.splits *= 2
     micro, total = math.ceil(rows / fit.splits), rows * len(batches)
     fit.run.update(micro_batch=micro)
     fit.journal.say(
-        say(
-            f"第 {fit.step + 1} 步时内存不够：从这里起每次算 {micro} 行，分 {fit.splits} 次（原来一次 {rows} 行）；"
-            f"每一步的 {total} 行和它们的顺序不变",
-            f"memory ran out at step {fit.step + 1}: from here {fit.splits} times {micro} rows instead of {rows} "
-            f"at a time; the step, its {total} rows and their order stay the same",
-        )
+        _(
+            "memory ran out at step {step}: from here {splits} times {micro} rows instead of {rows} at a time; "
+            "the step, its {total} rows and their order stay the same"
+        ).format(step=fit.step + 1, splits=fit.splits, micro=micro, rows=rows, total=total)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from safetensors.torch import save_file
 
 from fledge.errors import UserError, advice
-from fledge.lang import say
+from fledge.lang import _
 from fledge.training.gradients import Sums, gradients
 from fledge.training.objective import Batch
 
@@ -53,7 +53,7 @@ class Guard:
 
     def diverged(self, step: int, batches: Sequence[Batch], loss: float) -> None:
         """The figures of `step` are no numbers: keep its rows and raise; a return means that it is to be computed again."""
-        what = infinite() if math.isfinite(loss) else say(f"损失变成了 {loss}", f"the loss became {loss}")
+        what = infinite() if math.isfinite(loss) else _("the loss became {loss}").format(loss=loss)
         path = self.keep(step, batches)
         raise self.stopped(step, what, path)
 
@@ -73,14 +73,13 @@ class Guard:
         return path.as_posix()
 
     def stopped(self, step: int, what: str, path: str, same: str = "") -> Diverged:
-        lower, longer = ("lr", say("更低的 {}", "a lower {}")), ("warmup", say("更长的 {}", "a longer {}"))
+        lower, longer = ("lr", _("a lower {}")), ("warmup", _("a longer {}"))
         ways = advice(lower, longer, ("precision=fp32", "{}"))
-        sentence = say(
-            f"第 {step} 步时{what}（这一步的数据存在 {path}{same}）：试试{ways}。",
-            f"{what} at step {step} (its batch is in {path}{same}): try {ways}.",
+        sentence = _("{what} at step {step} (its batch is in {path}{same}): try {ways}.").format(
+            what=what, step=step, path=path, same=same, ways=ways
         )
         return Diverged(sentence)
 
 
 def infinite() -> str:
-    return say("梯度变成了无穷大", "the gradient became infinite")
+    return _("the gradient became infinite")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fledge.device import memory_mb
-from fledge.lang import say
+from fledge.lang import _
 from fledge.training.console import Console
 from fledge.training.gradients import Sums
 from fledge.training.objective import Batch
@@ -56,12 +56,7 @@ class Journal:
         fit = self.fit
         self.read()
         if pause := fit.clock.step(seconds):
-            self.say(
-                say(
-                    f"第 {fit.step} 步之前停了 {pause:.0f} 秒，不计入时间",
-                    f"a pause of {pause:.0f} s before step {fit.step} is not counted",
-                )
-            )
+            self.say(_("a pause of {pause:.0f} s before step {step} is not counted").format(pause=pause, step=fit.step))
         fields = {
             "step": fit.step,
             "tokens": fit.tokens,

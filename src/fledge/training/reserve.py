@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from fledge.errors import UserError, flag
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run
 
 BLOCK = bytes(1 << 20)
@@ -42,25 +42,22 @@ def disk_full(error: BaseException) -> bool:
 def no_room(run: Run, reserve: Reserve) -> UserError:
     size = reserve.size / 1e6
     return UserError(
-        say(
-            f"磁盘上放不下训练 '{run.name}' 的结果（要 {size:,.0f} MB）：先腾出空间，或用 FLEDGE_RUNS 换一个地方。",
-            f"the disk has no room for what run '{run.name}' will save ({size:,.0f} MB): make room, or choose another place "
-            "with FLEDGE_RUNS.",
-        )
+        _(
+            "the disk has no room for what run '{run}' will save ({size:,.0f} MB): make room, "
+            "or choose another place with FLEDGE_RUNS."
+        ).format(run=run.name, size=size)
     )
 
 
 def nearly_full(step: int) -> str:
-    return say(
-        f"磁盘快满了：训练已存在第 {step} 步，先停下来；腾出空间后用 {flag('resume', True)} 继续",
-        f"the disk is nearly full: the run is saved at step {step} and stops here; make room, then {flag('resume', True)}",
+    return _("the disk is nearly full: the run is saved at step {step} and stops here; make room, then {flag}").format(
+        step=step, flag=flag("resume", True)
     )
 
 
 def disk_is_full(run: Run, step: int) -> UserError:
     return UserError(
-        say(
-            f"磁盘满了：训练 '{run.name}' 已存在第 {step} 步；腾出空间后用 {flag('resume', True)} 继续。",
-            f"the disk is full: run '{run.name}' is saved at step {step}; make room, then go on with {flag('resume', True)}.",
+        _("the disk is full: run '{run}' is saved at step {step}; make room, then go on with {flag}.").format(
+            run=run.name, step=step, flag=flag("resume", True)
         )
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fledge.errors import UserError, flag
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def load_state(fit: Fit) -> None:
     found = load_checkpoint(fit.run.checkpoints_dir)
     name = fit.run.name
     if found is None:
-        fit.journal.say(
-            say(f"{name} 没有完整的检查点：从头开始", f"run '{name}' has no whole checkpoint: it begins again")
-        )
+        fit.journal.say(_("run '{name}' has no whole checkpoint: it begins again").format(name=name))
         fit.run.rewind(-1)
         fit.run.update(status="running", finished=None)
         return
@@ -72,9 +70,8 @@ def load_state(fit: Fit) -> None:
     fit.run.rewind(fit.step)
     fit.run.update(status="running", finished=None)
     fit.journal.say(
-        say(
-            f"{name} 从第 {fit.step} 步之后接着训练（已读 {fit.tokens:,} 个词元）",
-            f"run '{name}' goes on after step {fit.step} ({fit.tokens:,} tokens)",
+        _("run '{name}' goes on after step {step} ({tokens:,} tokens)").format(
+            name=name, step=fit.step, tokens=fit.tokens
         )
     )
     _say_what_changed(fit, state["made_by"])
@@ -83,9 +80,8 @@ def load_state(fit: Fit) -> None:
 def _load_rows(fit: Fit, state: dict[str, Any]) -> None:
     if state["data"].keys() != fit.batches.state_dict().keys():
         raise UserError(
-            say(
-                f"训练 '{fit.run.name}' 不能换别的数据继续：用 {flag('replay')} 给它开始时用的那些文本。",
-                f"run '{fit.run.name}' cannot resume with other data: give {flag('replay')} the texts it was started with.",
+            _("run '{run}' cannot resume with other data: give {flag} the texts it was started with.").format(
+                run=fit.run.name, flag=flag("replay")
             )
         )
     fit.batches.load_state_dict(state["data"])
@@ -99,10 +95,7 @@ def _load_weights(fit: Fit, tensors: dict[str, Tensor], state: dict[str, Any]) -
     )
     if not same or _digest(frozen) != state["frozen"]:
         raise UserError(
-            say(
-                f"训练 '{fit.run.name}' 不能继续：它开始时用的那个模型后来变了。",
-                f"run '{fit.run.name}' cannot resume: the model it was started from has changed since.",
-            )
+            _("run '{run}' cannot resume: the model it was started from has changed since.").format(run=fit.run.name)
         )
     for key, parameter in trained.items():
         parameter.copy_(tensors[f"model.{key}"])
@@ -150,8 +143,7 @@ def _say_what_changed(fit: Fit, was: dict[str, Any]) -> None:
     pairs = {key: (was.get(key, "reference"), mine.get(key, "reference")) for key in mine | was}
     if other := [f"{key} {before} → {now}" for key, (before, now) in pairs.items() if before != now]:
         fit.journal.say(
-            say(
-                f"有设置变了：{'、'.join(other)}；从这里起不再保证与不间断的训练逐位相同",
-                f"it goes on with {', '.join(other)}: from here it can no longer be bit-identical to a run without a break",
+            _("it goes on with {other}: from here it can no longer be bit-identical to a run without a break").format(
+                other=commas(other)
             )
         )

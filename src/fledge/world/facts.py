@@ -131,12 +131,11 @@ class World:
         """The world of this size and seed. Takes milliseconds (tiny, small) to a second (large)."""
         if size not in _COUNTS:
             from fledge.errors import UserError
-            from fledge.lang import say
+            from fledge.lang import _, commas
 
             raise UserError(
-                say(
-                    f"没有 '{size}' 这种大小的世界：从 {'、'.join(_COUNTS)} 里选一个。",
-                    f"There is no world of size '{size}': choose one of {', '.join(_COUNTS)}.",
+                _("There is no world of size '{size}': choose one of {counts}.").format(
+                    size=size, counts=commas(_COUNTS)
                 )
             )
         return _build(size, seed)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.world.facts import World
 from fledge.world.stats import Floor, floor
 from fledge.world.text import Document, documents
@@ -79,10 +79,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            say(
-                f"建不了文件夹 {folder}（{error.strerror}）：换一个。",
-                f"The folder {folder} cannot be made ({error.strerror}): name another.",
-            )
+            _("The folder {folder} cannot be made ({error}): name another.").format(folder=folder, error=error.strerror)
         ) from error
     files: dict[str, dict] = {}
     floors: dict[str, Floor] = {}

@@ -25,7 +25,7 @@ from torch import Tensor
 from fledge.course.grader.compare import Tolerance, Unlike, named, unlike
 from fledge.course.grader.failures import Problem, raised
 from fledge.course.grader.measuring import Answer, Request, floating, measure_plainly
-from fledge.lang import Text, say
+from fledge.lang import Text, _, both
 
 __all__ = ["Case", "Text", "Wanted", "difference", "normal", "same", "wanted"]
 OUTCOME = {"contract": "CONTRACT", "value": "WRONG_VALUE", "finite": "UNSTABLE"}
@@ -46,7 +46,7 @@ class Case:
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
-    _: dataclasses.KW_ONLY
+    __: dataclasses.KW_ONLY
     function: str | None = None
     grad: bool = False
     trained: bool = False
@@ -129,15 +129,12 @@ def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
             return None
         if got.error is None:
             kind = right.error["type"] if right.error else ""
-            return Problem(
-                "CONTRACT", Text(f"这里应当抛出 {kind}，却没有。", f"{kind} must be raised here, and is not.")
-            )
+            return Problem("CONTRACT", both("{kind} must be raised here, and is not.", kind=kind))
         return raised(got.error, want.request.function, want.arguments)
     if case.name == "cost":
         return None
     if got.value is None and (right.value is not None or case.judge is not None):
-        zh, en = "函数返回了 None：是不是忘了写 `return`？", "the function returns None: did you forget `return`?"
-        return Problem("CONTRACT", Text(zh, en))
+        return Problem("CONTRACT", both("the function returns None: did you forget `return`?"))
     if case.judge is not None:
         verdict = _judged(case, got)
         if verdict is not None:
@@ -158,7 +155,7 @@ def _judged(case: Case, got: Answer) -> Text | None:
         return case.judge(got.value, case.args)
     except Exception:  # the judge expects another kind of result
         kind = named(got.value)
-        return Text(f"结果是{kind.zh}，不是约定的样子。", f"the result is {kind.en}, which is not what was agreed.")
+        return both("the result is {kind}, which is not what was agreed.", kind=kind)
 
 
 def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
@@ -166,55 +163,68 @@ def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
     pairs = list(zip(want.names, got.finals, want.answer.finals))
     for i, (name, final, right) in enumerate(pairs):
         if i not in case.mutates and (i in got.replaced or unlike(final, right, Tolerance(0, 1)) is not None):
-            zh, en = (
-                f"参数 `{name}` 被改动了：函数不该改它。",
-                f"the argument `{name}` has changed: it must stay as it is.",
-            )
-            return Problem("CONTRACT", Text(zh, en))
+            return Problem("CONTRACT", both("the argument `{name}` has changed: it must stay as it is.", name=name))
     marked = [i for i in got.marked if i not in want.answer.marked]
     if marked:
         name = want.names[marked[0]]
-        zh = f"参数 `{name}` 上留下了梯度的痕迹（requires_grad 或 .grad）：请对自己的副本求导。"
-        en = f"the argument `{name}` is left with requires_grad or a .grad: differentiate by a copy of your own."
-        return Problem("CONTRACT", Text(zh, en))
+        return Problem(
+            "CONTRACT",
+            both(
+                "the argument `{name}` is left with requires_grad or a .grad: differentiate by a copy of your own.",
+                name=name,
+            ),
+        )
     lost = [i for i in want.answer.marked if i not in got.marked]
     if lost and case.trained:
         name = want.names[lost[0]]
-        zh = f"参数 `{name}` 里的张量不再要求梯度（requires_grad）：它们从此不会再训练。"
-        en = f"the tensors of the argument `{name}` no longer require gradients (requires_grad): they will never train again."
-        return Problem("CONTRACT", Text(zh, en))
+        return Problem(
+            "CONTRACT",
+            both(
+                "the tensors of the argument `{name}` no longer require gradients (requires_grad): they will never train again.",
+                name=name,
+            ),
+        )
     shared = [i for i in got.shares if i not in want.answer.shares and i not in case.mutates]
     if shared and case.judge is None:
         name = want.names[shared[0]]
-        zh = f"结果和参数 `{name}` 共用内存：改结果就会改到参数，请返回新的张量。"
-        en = (
-            f"the result shares memory with the argument `{name}`: changing one changes the other. Return a new tensor."
+        return Problem(
+            "CONTRACT",
+            both(
+                "the result shares memory with the argument `{name}`: changing one changes the other. Return a new tensor.",
+                name=name,
+            ),
         )
-        return Problem("CONTRACT", Text(zh, en))
     return None
 
 
 def _values(case: Case, want: Wanted, got: Answer) -> Problem | None:
     found = unlike(got.value, want.answer.value, case.tolerance)
     if found is not None:
-        return _wrong(case, found, Text("", ""))
+        return _wrong(case, found)
     for i in case.mutates:
         found = unlike(got.finals[i], want.answer.finals[i], case.tolerance)
         if found is not None:
             name = want.names[i]
             if i in got.replaced:
-                zh = f"`{name}` 里放进了新的张量，原来给的那些没有变：要改张量里的数（`mul_`、`copy_`），"
-                en = f"`{name}` holds new tensors now, and those that were given have not changed: change their numbers (`mul_`, "
-                zh += "用到它们的人手里拿的还是原来的。"
-                en += "`copy_`), because others hold on to the old ones."
-                return Problem("WRONG_VALUE", Text(zh, en))
-            return _wrong(case, found, Text(f"调用之后的参数 `{name}`：", f"the argument `{name}` after the call: "))
+                return Problem(
+                    "WRONG_VALUE",
+                    both(
+                        "`{name}` holds new tensors now, and those that were given have not changed: "
+                        "change their numbers (`mul_`, `copy_`), because others hold on to the old ones.",
+                        name=name,
+                    ),
+                )
+            return _wrong(case, found, name)
     return None
 
 
-def _wrong(case: Case, found: Unlike, prefix: Text) -> Problem:
+def _wrong(case: Case, found: Unlike, argument: str = "") -> Problem:
     outcome = "UNSTABLE" if case.extreme and found.kind == "value" else OUTCOME[found.kind]
-    return Problem(outcome, Text(prefix.zh + found.message.zh, prefix.en + found.message.en))
+    if not argument:
+        return Problem(outcome, found.message)
+    return Problem(
+        outcome, both("the argument `{argument}` after the call: {message}", argument=argument, message=found.message)
+    )
 
 
 def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
@@ -223,8 +233,7 @@ def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
         return None
     if got.grad_error is not None:
         problem = raised(got.grad_error, want.request.function, want.arguments)
-        zh, en = f"求梯度时：{problem.message.zh}", f"when gradients are taken: {problem.message.en}"
-        return Problem("WRONG_GRAD", Text(zh, en))
+        return Problem("WRONG_GRAD", both("when gradients are taken: {message}", message=problem.message))
     grads = got.grads if got.grads is not None else [None] * len(rights)
     dtypes = [tensor.dtype for tensor in floating(want.answer.value)]
     terms = max((tensor.numel() for tensor in floating(want.answer.value)), default=1)
@@ -237,13 +246,20 @@ def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
         if grad is None:
             if _largest(right) <= tolerance.limit(0.0, right.dtype):
                 continue
-            zh = f"没有梯度流到参数 `{name}`：计算图在哪里断了？（detach、no_grad、.item()、转成数字都会断）"
-            en = f"no gradient reaches the argument `{name}`: where is the graph cut? (detach, no_grad, .item() or numbers cut it)"
-            return Problem("WRONG_GRAD", Text(zh, en))
+            return Problem(
+                "WRONG_GRAD",
+                both(
+                    "no gradient reaches the argument `{name}`: where is the graph cut? (detach, no_grad, .item() "
+                    "or numbers cut it)",
+                    name=name,
+                ),
+            )
         found = unlike(grad, right, tolerance)
         if found is not None:
-            zh, en = f"对参数 `{name}` 的梯度：{found.message.zh}", f"the gradient to `{name}`: {found.message.en}"
-            return Problem("UNSTABLE" if case.extreme or found.kind == "finite" else "WRONG_GRAD", Text(zh, en))
+            return Problem(
+                "UNSTABLE" if case.extreme or found.kind == "finite" else "WRONG_GRAD",
+                both("the gradient to `{name}`: {message}", name=name, message=found.message),
+            )
     return None
 
 
@@ -280,9 +296,7 @@ def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:
     error = answer.error or answer.grad_error
     if error is not None:
         said = f"{error['type']}: {error['message']}"
-        raise ValueError(
-            say(f"情形 '{case.name}' 的 oracle 抛出了 {said}", f"the oracle of case '{case.name}' raised {said}")
-        )
+        raise ValueError(_("the oracle of case '{case}' raised {said}").format(case=case.name, said=said))
     return answer
 
 

@@ -21,7 +21,7 @@ from fledge.course.grader.checking import Case, Wanted, difference, same, wanted
 from fledge.course.grader.cost import Cost, over
 from fledge.course.grader.failures import Problem
 from fledge.course.grader.measuring import Answer, measure_plainly
-from fledge.lang import Text, say
+from fledge.lang import Text, _, both
 from fledge.parts import REFERENCE
 from fledge.proofs import sources
 
@@ -59,12 +59,7 @@ def gate(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> Gate:
             ]
             if first_problem(asked, answers[entry.name]) is None:
                 killed.discard(entry.name)
-                problems.append(
-                    say(
-                        f"错误实现 '{entry.name}' 通过了（种子 {seed}）",
-                        f"the mistake '{entry.name}' passes (seed {seed})",
-                    )
-                )
+                problems.append(_("the mistake '{entry}' passes (seed {seed})").format(entry=entry.name, seed=seed))
         problems += _trivial(exercise, asked, seed)
         if seed == seeds[0]:
             problems += _alike(exercise, asked, answers)
@@ -121,12 +116,11 @@ def first_problem(asked: Asked, answers: list[Answer]) -> Problem | None:
 
 def _fails(entry: Entry | None, seed: int, problem: Problem) -> str:
     """That something right is rejected, and why."""
-    who = say("参考解答", "the solution")
+    who = _("the solution")
     if entry is not None:
-        who = say(f"正确实现 '{entry.name}'", f"the variant '{entry.name}'")
-    return say(
-        f"{who} 没有通过（种子 {seed}）：情形 '{problem.case}' 的结果是 {problem.outcome}：{problem.message.zh}",
-        f"{who} fails (seed {seed}): {problem.outcome} in '{problem.case}': {problem.message.en}",
+        who = _("the variant '{entry}'").format(entry=entry.name)
+    return _("{who} fails (seed {seed}): {outcome} in '{case}': {message}").format(
+        who=who, seed=seed, outcome=problem.outcome, case=problem.case, message=problem.message
     )
 
 
@@ -136,46 +130,34 @@ def _form(exercise: Exercise) -> list[str]:
     bank = exercise.bank()
     if len(bank.mistakes) < MISTAKES or len(bank.variants) < VARIANTS:
         problems.append(
-            say(
-                f"bank.py 里要有 {MISTAKES} 个错误实现和 {VARIANTS} 个正确实现",
-                f"the bank needs {MISTAKES} mistakes and {VARIANTS} variants",
-            )
+            _("the bank needs {mistakes} mistakes and {variants} variants").format(mistakes=MISTAKES, variants=VARIANTS)
         )
     names = [entry.name for entry in (*bank.mistakes, *bank.variants)]
     if len(set(names)) < len(names):
-        problems.append(say("bank.py 里有两个实现同名", "two entries of the bank have the same name"))
+        problems.append(_("two entries of the bank have the same name"))
     if unwritten(exercise, exercise.source("starter")) != list(exercise.functions):
-        said = say(
-            "starter 没有定义全部函数，或者已经写好了其中一个",
-            "the starter does not define every function, or writes one of them",
-        )
+        said = _("the starter does not define every function, or writes one of them")
         return [*problems, said]
     if left := unwritten(exercise, exercise.source("solution")):
-        problems.append(
-            say(f"参考解答里的 {left} 还是 starter 的样子", f"the solution leaves {left} as the starter has them")
-        )
+        problems.append(_("the solution leaves {left} as the starter has them").format(left=left))
     texts = [exercise.title, exercise.task, *exercise.hints, *(entry.text for entry in bank.mistakes if entry.text)]
     problems += [
-        say(f"中文和英文是同样的文字：{text.en!r}", f"the same text in both languages: {text.en!r}")
-        for text in texts
-        if text.zh == text.en
+        _("the same text in both languages: {en!r}").format(en=text.en) for text in texts if text.zh == text.en
     ]
     for languages in zip(*((hint.zh, hint.en) for hint in exercise.hints)):
         if len(set(languages)) < len(languages):
-            problems.append(say("有两级提示一样", "two hints are the same"))
+            problems.append(_("two hints are the same"))
     problems += _signatures(exercise)
     cases = exercise.cases(0)
     if len({case.name for case in cases}) < len(cases):
-        problems.append(say("有两个情形同名", "two cases have the same name"))
+        problems.append(_("two cases have the same name"))
     if strangers := {case.function for case in cases} - set(exercise.functions):
         names = sorted(map(str, strangers))
-        problems.append(
-            say(f"情形里调用了练习没有的函数 {names}", f"cases call {names}, which the exercise does not have")
-        )
+        problems.append(_("cases call {names}, which the exercise does not have").format(names=names))
     if untried := set(exercise.functions) - {case.function for case in cases if case.name != "cost"}:
-        problems.append(say(f"没有情形调用 {sorted(untried)}", f"no case calls {sorted(untried)}"))
+        problems.append(_("no case calls {untried}").format(untried=sorted(untried)))
     if exercise.ceilings and "cost" not in {case.name for case in cases}:
-        problems.append(say("写了 ceilings，却没有情形 'cost'", "there are ceilings and no case 'cost'"))
+        problems.append(_("there are ceilings and no case 'cost'"))
     return problems
 
 
@@ -187,23 +169,15 @@ def _signatures(exercise: Exercise) -> list[str]:
     for name, function in exercise.solution().items():
         parameters = list(inspect.signature(function).parameters)
         if list(inspect.signature(starter[name]).parameters) != parameters:
-            problems.append(
-                say(
-                    f"{name} 的 starter 和参考解答参数不同", f"starter and solution of {name} have different parameters"
-                )
-            )
+            problems.append(_("starter and solution of {name} have different parameters").format(name=name))
         if exercise.part == name:
             part = getattr(REFERENCE, name, None)
             if part is None:
-                problems.append(say(f"没有部件 {name}", f"there is no part {name}"))
+                problems.append(_("there is no part {name}").format(name=name))
             elif list(inspect.signature(part).parameters) != parameters:
-                problems.append(
-                    say(f"{name} 和同名的部件参数不同", f"{name} and the part of that name have different parameters")
-                )
+                problems.append(_("{name} and the part of that name have different parameters").format(name=name))
     if exercise.part is not None and exercise.part not in exercise.functions:
-        problems.append(
-            say(f"部件 {exercise.part} 不在练习的函数里", f"the part {exercise.part} is none of the functions")
-        )
+        problems.append(_("the part {part} is none of the functions").format(part=exercise.part))
     return problems
 
 
@@ -222,17 +196,22 @@ def _too_costly(exercise: Exercise, reference: Cost | None, mine: Cost | None) -
     name = over(mine, reference, exercise.ceilings)
     if name is None:
         return None
-    zh = f"{name} 是 {mine[name]}，参考解答是 {reference[name]}"
-    return Problem("TOO_BIG", Text(zh, f"{name}: {mine[name]} where the reference has {reference[name]}"), "cost")
+    return Problem(
+        "TOO_BIG",
+        both(
+            "{name}: {mine} where the reference has {reference}", name=name, mine=mine[name], reference=reference[name]
+        ),
+        "cost",
+    )
 
 
 def _trivial(exercise: Exercise, asked: Asked, seed: int) -> list[str]:
     """Doing nothing in several ways must not pass, not for any one function."""
     problems = []
     lazy: dict[Text, Callable[[Wanted], Callable[..., Any]]] = {
-        Text("返回 None", "returning None"): lambda want: lambda *args, **kwargs: None,
-        Text("返回第一个参数", "returning the first argument"): lambda want: _first_argument,
-        Text("返回全 0", "returning zeros"): lambda want: lambda *args, **kwargs: _zeros(want.answer.value),
+        both("returning None"): lambda want: lambda *args, **kwargs: None,
+        both("returning the first argument"): lambda want: _first_argument,
+        both("returning zeros"): lambda want: lambda *args, **kwargs: _zeros(want.answer.value),
     }
     for function in exercise.functions:
         here = [(case, want) for case, want in asked if case.function == function]
@@ -240,10 +219,7 @@ def _trivial(exercise: Exercise, asked: Asked, seed: int) -> list[str]:
             answers = [measure_plainly(make(want), want.request) for _, want in here]
             if first_problem(here, answers) is None:
                 problems.append(
-                    say(
-                        f"{function} 只是{name.zh}就通过了（种子 {seed}）",
-                        f"{name.en} passes for {function} (seed {seed})",
-                    )
+                    _("{name} passes for {function} (seed {seed})").format(name=name, function=function, seed=seed)
                 )
     return problems
 
@@ -267,7 +243,7 @@ def _alike(exercise: Exercise, asked: Asked, answers: dict[str, list[Answer]]) -
     """Two mistakes with the same results cannot be told apart by a diagnosis."""
     targets = {entry.name: exercise.target(entry) for entry in exercise.bank().mistakes}
     return [
-        say(f"错误实现 '{a}' 和 '{b}' 的结果一样", f"the mistakes '{a}' and '{b}' give the same results")
+        _("the mistakes '{a}' and '{b}' give the same results").format(a=a, b=b)
         for a, b in itertools.combinations(answers, 2)
         if targets[a] == targets[b]
         and all(same(case, want, x, y) for (case, want), x, y in zip(asked, answers[a], answers[b]))

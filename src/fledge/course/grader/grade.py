@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fledge.course.exercise import Exercise, learner_source, unwritten
 from fledge.course.grader.failures import Died, Problem, not_loaded
 from fledge.course.grader.process import Child
-from fledge.lang import Text
+from fledge.lang import Text, both
 
 if TYPE_CHECKING:
     from fledge.course.grader.bank import Entry
@@ -149,7 +149,7 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
             tried, problem = _try_all(exercise, child, source, seed)
             printed = child.printed()
     problem = problem or _first([one.problem for one in tried])
-    message, detail, mistake, costs = Text("全部通过。", "every case passes."), None, None, None
+    message, detail, mistake, costs = both("every case passes."), None, None, None
     if problem is None:
         costs = _costs(exercise, tried)
         problem = _too_costly(exercise, costs)
@@ -183,7 +183,7 @@ def grade(exercise: Exercise, file: Path, *, seed: int = 0) -> Grade:
 
 def _likely(text: Text) -> Text:
     """A mistake that explains only a part of what is wrong."""
-    return Text(f"有一处很像这个错误：{text.zh}", f"A part of it looks like this mistake: {text.en}")
+    return both("A part of it looks like this mistake: {text}", text=text)
 
 
 def before_running(exercise: Exercise, source: bytes, file: Path) -> Problem | None:
@@ -195,8 +195,9 @@ def before_running(exercise: Exercise, source: bytes, file: Path) -> Problem | N
     if len(left) < len(exercise.functions):
         return None
     names = ", ".join(f"`{name}`" for name in left)
-    zh = f"{names} 还是 starter 的样子：写好之后再检查。"
-    return Problem("NOT_ATTEMPTED", Text(zh, f"{names} is still as the starter has it: write it, then check again."))
+    return Problem(
+        "NOT_ATTEMPTED", both("{names} is still as the starter has it: write it, then check again.", names=names)
+    )
 
 
 def unreadable_source(source: bytes, file: Path) -> Problem | None:
@@ -204,17 +205,21 @@ def unreadable_source(source: bytes, file: Path) -> Problem | None:
     try:  # Python's parser overlooks a wrong byte in a comment, its import does not
         source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
     except (UnicodeDecodeError, SyntaxError):
-        zh = "文件不是 UTF-8 编码：在编辑器里用“另存为”或右下角的编码菜单改成 UTF-8。"
-        en = "the file is not UTF-8: choose UTF-8 in your editor's 'save as', or in the encoding menu at the bottom right."
-        return Problem("IMPORT", Text(zh, en))
+        return Problem(
+            "IMPORT",
+            both(
+                "the file is not UTF-8: choose UTF-8 in your editor's 'save as', or in the encoding menu at the bottom right."
+            ),
+        )
     try:
         ast.parse(source, str(file))
     except SyntaxError as error:
         line = f"`{(error.text or '').strip()[:200]}`"
-        zh = f"第 {error.lineno} 行有语法错误：{error.msg}。{line}"
-        return Problem("IMPORT", Text(zh, f"syntax error in line {error.lineno}: {error.msg}. {line}"))
+        return Problem(
+            "IMPORT", both("syntax error in line {line}: {msg}. {line2}", line=error.lineno, msg=error.msg, line2=line)
+        )
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; an expression a thousand brackets deep
-        return Problem("IMPORT", Text(f"Python 读不了这个文件：{error}。", f"Python cannot read the file: {error}."))
+        return Problem("IMPORT", both("Python cannot read the file: {error}.", error=error))
     return None
 
 
@@ -310,11 +315,19 @@ def _too_costly(exercise: Exercise, costs: dict[str, Cost] | None) -> Problem | 
     if name is None:
         return None
     words = {
-        "flops": Text("浮点运算", "floating-point operations"),
-        "bytes": Text("写入内存的字节", "bytes written to memory"),
-        "saved": Text("为反向传播保存的字节", "bytes kept for the backward pass"),
+        "flops": both("floating-point operations"),
+        "bytes": both("bytes written to memory"),
+        "saved": both("bytes kept for the backward pass"),
     }[name]
     mine, reference, times = costs["yours"][name], costs["reference"][name], exercise.ceilings[name]
-    zh = f"结果都对，但是太费：{words.zh}是 {mine}，参考实现是 {reference}，最多允许 {times:g} 倍。"
-    en = f"every result is right, but it costs too much: {mine} {words.en}, the reference has {reference}; at most {times:g} times."
-    return Problem("TOO_BIG", Text(zh, en), "cost")
+    return Problem(
+        "TOO_BIG",
+        both(
+            "every result is right, but it costs too much: {mine} {words}, the reference has {reference}; at most {times:g} times.",
+            mine=mine,
+            words=words,
+            reference=reference,
+            times=times,
+        ),
+        "cost",
+    )

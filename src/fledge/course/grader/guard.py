@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fledge.lang import say
+from fledge.lang import _
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 PROGRAMS = (
@@ -45,13 +45,11 @@ def guard(folder: Path) -> None:
             name = os.path.join(_folder_of(folder), name)
         real = _real(name)
         if real not in devices and real != allowed and not real.startswith(allowed + os.sep):
-            raise Refused(
-                say(f"写文件 {name}（只许写在当前文件夹里）", f"writing {name} (only the current folder is open to it)")
-            )
+            raise Refused(_("writing {name} (only the current folder is open to it)").format(name=name))
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
-            path, _, flags = args
+            path, __, flags = args
             if isinstance(flags, int) and flags & WRITING:
                 refuse_writing(path)
         elif event in CHANGES:
@@ -60,11 +58,11 @@ def guard(folder: Path) -> None:
                     args[position], args[relative] if relative is not None and relative < len(args) else None
                 )
         elif event.startswith(PROGRAMS):
-            raise Refused(say("启动或结束别的程序", "starting or ending other programs"))
+            raise Refused(_("starting or ending other programs"))
         elif event.startswith(NETWORK):
-            raise Refused(say("使用网络", "using the network"))
+            raise Refused(_("using the network"))
         elif event in NATIVE:
-            raise Refused(say("用 ctypes 直接调用 C", "calling C directly with ctypes"))
+            raise Refused(_("calling C directly with ctypes"))
 
     _guard_torch_save(refuse_writing)
     sys.addaudithook(hook)

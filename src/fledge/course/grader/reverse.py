@@ -17,7 +17,7 @@ from fledge.course.exercise import Exercise, learner_source
 from fledge.course.grader.failures import Died, Problem, not_loaded, raised
 from fledge.course.grader.grade import unreadable_source
 from fledge.course.grader.process import Child
-from fledge.lang import Text, say
+from fledge.lang import Text, _, both
 
 SUFFIX = "_checks"
 ENOUGH = 0.8
@@ -67,10 +67,9 @@ class Reverse:
 def starter(exercise: Exercise) -> str:
     """The file that a reverse exercise begins with."""
     names = ", ".join(exercise.functions)
-    document = say(
-        f"实现是错的，就抛出 AssertionError；是对的，就什么也不做。（对：{exercise.title}）",
-        f"Raise AssertionError when the implementation is wrong; do nothing when it is right. ({exercise.title})",
-    )
+    document = _(
+        "Raise AssertionError when the implementation is wrong; do nothing when it is right. ({title})"
+    ).format(title=exercise.title)
     return f'import torch\n\n\ndef check({names}):\n    """{document}"""\n    raise NotImplementedError\n'
 
 
@@ -146,8 +145,7 @@ def _try_all(
                 return raised(error, "check", ", ".join(exercise.functions)), caught
             if i == 0 and error is not None and error["type"] != "AssertionError":  # the solution itself does not raise
                 problem = raised(error, "check")
-                zh = f"check 自己出错了：{problem.message.zh}"
-                return Problem(problem.outcome, Text(zh, f"check itself fails: {problem.message.en}")), caught
+                return Problem(problem.outcome, both("check itself fails: {message}", message=problem.message)), caught
             caught.append(error is not None)
     except Died as death:
         return death.problem, caught
@@ -157,21 +155,24 @@ def _try_all(
 def _verdict(passed: bool, problem: Problem | None, killed: int, mistakes: int, accepted: int, variants: int) -> Text:
     if problem is not None:
         return problem.message
-    zh = f"抓住了 {mistakes} 个错误实现中的 {killed} 个，放行了 {variants} 个正确实现中的 {accepted} 个。"
-    en = f"it catches {killed} of {mistakes} mistakes and lets {accepted} of {variants} right implementations through."
-    caught = Text(zh, en)
+    caught = both(
+        "it catches {killed} of {mistakes} mistakes and lets {accepted} of {variants} right implementations through.",
+        killed=killed,
+        mistakes=mistakes,
+        accepted=accepted,
+        variants=variants,
+    )
     if accepted < variants:
-        zh = f"{caught.zh}正确的实现必须全部放行：是不是比较得太严（误差、数据类型），或者检查了题目没有要求的东西？"
-        en = (
-            f"{caught.en} Everything right must get through: is it too strict (rounding, dtypes), or does it ask for more "
-            "than the task?"
+        return both(
+            "{caught} Everything right must get through: is it too strict (rounding, dtypes), "
+            "or does it ask for more than the task?",
+            caught=caught,
         )
-        return Text(zh, en)
     if not passed:
-        zh = f"{caught.zh}要抓住至少 {ENOUGH:.0%}：想一想别的形状、数据类型、极端的数、每个参数，以及梯度。"
-        en = (
-            f"{caught.en} At least {ENOUGH:.0%} must be caught: think of other shapes, dtypes, extreme numbers, every "
-            "argument, gradients."
+        return both(
+            "{caught} At least {enough:.0%} must be caught: think of other shapes, dtypes, extreme numbers, "
+            "every argument, gradients.",
+            caught=caught,
+            enough=ENOUGH,
         )
-        return Text(zh, en)
     return caught

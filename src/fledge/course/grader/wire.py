@@ -14,7 +14,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from fledge.lang import Text
+from fledge.lang import Text, both
 
 LENGTH = struct.Struct(">Q")
 
@@ -37,9 +37,9 @@ def encode(value: Any, *, limit: int | None = None) -> bytes:
     try:
         structure = json.dumps(_pack(value, tensors, limit)).encode("ascii")
     except RecursionError:
-        raise NotPortable(Text("嵌套太深的结构", "a structure nested too deeply")) from None
+        raise NotPortable(both("a structure nested too deeply")) from None
     if limit is not None and len(structure) > limit:
-        raise NotPortable(Text(f"内容太多（{len(structure)} 字节）", f"{len(structure)} bytes"))
+        raise NotPortable(both("{length} bytes", length=len(structure)))
     buffer = io.BytesIO()
     if tensors:
         torch.save(tensors, buffer)
@@ -96,16 +96,13 @@ def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
     if isinstance(value, Tensor):
         if not _plain(value):
             raise NotPortable(
-                Text(
-                    f"{value.device} 上布局为 {value.layout} 的张量",
-                    f"a tensor on {value.device} with layout {value.layout}",
-                )
+                both("a tensor on {device} with layout {layout}", device=value.device, layout=value.layout)
             )
         value = value.detach()
         if limit is not None:
             if size_of(value) + sum(map(size_of, tensors)) > limit:
                 shape = list(value.shape)
-                raise NotPortable(Text(f"形状 {shape} 的张量太大", f"a tensor of shape {shape}"))
+                raise NotPortable(both("a tensor of shape {shape}", shape=shape))
             plain = value.as_subclass(Tensor)  # type: ignore[arg-type]
             value = plain.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
         tensors.append(value)
@@ -123,7 +120,7 @@ def _pack(value: Any, tensors: list[Tensor], limit: int | None) -> Any:
     if isinstance(value, (list, tuple)):
         return {"list" if isinstance(value, list) else "tuple": [_pack(item, tensors, limit) for item in value]}
     name = f"{type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
-    raise NotPortable(Text(f"类型是 {name}", f"a {name}"))
+    raise NotPortable(both("a {name}", name=name))
 
 
 def _unpack(value: Any, tensors: list[Tensor]) -> Any:

@@ -19,7 +19,7 @@ from fledge.data.clean.units import Hashes, ngrams, unit_hashes
 from fledge.data.readers import check_file, raw_rows
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _, commas
 
 GRAM = 13
 COMMON = 10
@@ -50,9 +50,8 @@ class Benchmarks:
                 items.append((path.name, line))
         if short == len(items):
             raise UserError(
-                say(
-                    f"--against：{'、'.join(p.name for p in paths)} 里没有一题达到 {GRAM} 个词或字。",
-                    f"--against: no item of {', '.join(p.name for p in paths)} is {GRAM} words or characters long.",
+                _("--against: no item of {paths} is {gram} words or characters long.").format(
+                    paths=commas(p.name for p in paths), gram=GRAM
                 )
             )
         unique, first, counts = np.unique(np.concatenate(grams), return_index=True, return_counts=True)

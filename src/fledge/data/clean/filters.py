@@ -28,7 +28,7 @@ from collections import Counter
 import numpy as np
 
 from fledge.data.clean.units import CLASSES, DIGIT, HAN, KANA, LATIN, MARK, OTHER, SPACE, codes_of
-from fledge.lang import say
+from fledge.lang import _
 
 Reason = tuple[str, float]
 Counts = list[int]  # characters by class, units.SPACE … units.OTHER
@@ -79,19 +79,15 @@ def language(counts: Counts) -> dict[str, float]:
 def wrong_language(shares: dict[str, float], wanted: tuple[str, ...]) -> Reason | None:
     """Most letters are of no wanted language. Text without letters (numbers, signs) is of none and stays."""
     share = sum(shares[name] for name in wanted)
-    return (
-        (say("主要是别的语言", "mostly in another language"), 1 - share)
-        if share < 0.5 and any(shares.values())
-        else None
-    )
+    return (_("mostly in another language"), 1 - share) if share < 0.5 and any(shares.values()) else None
 
 
 def wrong_length(counts: Counts, least: int, most: int) -> Reason | None:
     """Visible characters of the row, against the limits (`most` 0: none)."""
     count = visible(counts)
     if count < max(1, least):
-        return say("太短", "too short"), count
-    return (say("太长", "too long"), count) if most and count > most else None
+        return _("too short"), count
+    return (_("too long"), count) if most and count > most else None
 
 
 def repetition(text: str, counts: Counts) -> Reason | None:
@@ -101,7 +97,7 @@ def repetition(text: str, counts: Counts) -> Reason | None:
         return None
     letters = counts[LATIN] + counts[HAN] + counts[KANA] + counts[OTHER]
     if letters + counts[DIGIT] < LETTERS * seen:
-        return say("大多是符号", "mostly symbols"), 1 - (letters + counts[DIGIT]) / seen
+        return _("mostly symbols"), 1 - (letters + counts[DIGIT]) / seen
     chinese = 3 * (counts[HAN] + counts[KANA]) >= letters
     return (
         _lines(text)
@@ -115,7 +111,7 @@ def _lines(text: str) -> Reason | None:
     if text.count("\n") + 1 < MIN_PARTS:
         return None
     share = _again([line for line in text.split("\n") if line])
-    return (say("重复的行", "repeated lines"), share) if share > REPEATED_LINES else None
+    return (_("repeated lines"), share) if share > REPEATED_LINES else None
 
 
 def _sentences(text: str) -> Reason | None:
@@ -125,7 +121,7 @@ def _sentences(text: str) -> Reason | None:
     for stop in STOPS:
         text = text.replace(stop, "\n")
     share = _again([part for part in text.split("\n") if len(part) > 4])
-    return (say("重复的句子", "repeated sentences"), share) if share > REPEATED_SENTENCES else None
+    return (_("repeated sentences"), share) if share > REPEATED_SENTENCES else None
 
 
 def _again(parts: list[str]) -> float:
@@ -147,7 +143,7 @@ def _loop(text: str, chinese: bool) -> Reason | None:
     if found := _ngrams(list("".join(text.split())) if chinese else text.split()):
         return found
     if rest < COMPRESSED and len(data) >= COMPRESSED_BYTES:
-        return say("自我重复（按压缩后的大小）", "repeats itself (by its compressed size)"), 1 - rest
+        return _("repeats itself (by its compressed size)"), 1 - rest
     return None
 
 
@@ -163,7 +159,7 @@ def _ngrams(words: list[str]) -> Reason | None:
         gram, count = max(grams.items(), key=lambda item: (item[1] * sum(map(len, item[0])), item[0]))
         share = _coverage(words, gram) / total if count > 2 else 0.0
         if share > ONE_NGRAM:
-            return say("同一个短语填满全文", "one phrase fills the text"), share
+            return _("one phrase fills the text"), share
     return None
 
 
@@ -186,9 +182,9 @@ def _marks(text: str) -> Reason | None:
     if "#" in text and (found := len(HASHTAG.findall(text))) >= 10:
         words = max(len(text.split()), len(text) / 5)  # Chinese has no spaces: five characters count as a word
         if found > HASHTAGS * words:
-            return say("话题标签太多", "too many hashtags"), found / words
+            return _("too many hashtags"), found / words
     if ("…" in text or "..." in text) and (found := len(BREAKS_OFF.findall(text))) >= MIN_PARTS:
         lines = sum(bool(line.strip()) for line in text.split("\n"))
         if found > BROKEN_LINES * lines:
-            return say("断在省略号上的行太多", "lines that break off"), found / lines
+            return _("lines that break off"), found / lines
     return None

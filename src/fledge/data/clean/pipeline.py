@@ -36,7 +36,7 @@ from fledge.data.readers import check_file, raw_rows
 from fledge.data.rows import Row, parse_any
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 STAGES = ("read", "repair", "pii", "length", "language", "repetition", "exact", "benchmark", "near")
@@ -78,20 +78,10 @@ def clean(
     options = options or Options()
     paths = [check_file(path) for path in files]
     if out.suffix != ".jsonl":
-        raise UserError(
-            say(
-                f"'{out}' 应该以 .jsonl 结尾：写出的就是这种文件。",
-                f"'{out}' must end in .jsonl: that is what is written.",
-            )
-        )
+        raise UserError(_("'{out}' must end in .jsonl: that is what is written.").format(out=out))
     for path in paths:
         if path.resolve() in (out.resolve(), dropped_path(out).resolve()):
-            raise UserError(
-                say(
-                    f"'{out}' 会覆盖要读的文件：换一个名字。",
-                    f"'{out}' would replace the file that is read: give another name.",
-                )
-            )
+            raise UserError(_("'{out}' would replace the file that is read: give another name.").format(out=out))
     out.parent.mkdir(parents=True, exist_ok=True)
     parts = [
         path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -162,12 +152,12 @@ class _Run:
     def _change(self, raw: dict, row: Row, origin: int) -> str:
         """Repair and mask the texts of a row (`row`: as it was read) in place; why it must go, or ""."""
         changed = damaged = total = 0
-        for container, key, _ in list(places(raw)):
+        for container, key, __ in list(places(raw)):
             before = text = container[key]
             if self.options.repair:
                 text = repair(text)
                 if text != before:
-                    self._changed("repair", say("修复了文字", "text repaired"), origin, _difference(before, text))
+                    self._changed("repair", _("text repaired"), origin, _difference(before, text))
                 damaged += lost(text)
                 total += len(text)
             if self.options.pii:
@@ -180,17 +170,13 @@ class _Run:
                 container[key] = text
                 changed += 1
         if damaged > 0.01 * total:
-            return say("有字符已经丢失（U+FFFD）", "characters are lost (U+FFFD)")
+            return _("characters are lost (U+FFFD)")
         if not changed:
             return ""
         if raw.pop("spans", None):  # they count characters that are no longer there
-            self._changed("repair", say("去掉了 spans", "spans removed"), origin, "")
+            self._changed("repair", _("spans removed"), origin, "")
         try:
-            return (
-                ""
-                if type(parse_any(raw)) is type(row)
-                else say("回答没有剩下任何内容", "nothing is left of its answer")
-            )
+            return "" if type(parse_any(raw)) is type(row) else _("nothing is left of its answer")
         except BadRow as error:
             return str(error)
 
@@ -217,12 +203,12 @@ class _Run:
         if options.exact:
             key = exact_key(text)
             if key in self.keys:
-                return "exact", say("文字相同", "the same text"), self._match(self.keys[key])
+                return "exact", _("the same text"), self._match(self.keys[key])
             self.keys[key] = origin
         if self.benchmarks or options.near:
             units = unit_hashes(text)
             if self.benchmarks and (hit := self.benchmarks.match(units)):
-                said = say(f"含有 {hit[0]} 里的题", f"an item of {hit[0]}")
+                said = _("an item of {hit}").format(hit=hit[0])
                 return "benchmark", said, {"file": hit[0], "line": hit[1], "at_unit": hit[2]}
             if options.near:
                 self.near.add(len(self.origins), units)
@@ -247,7 +233,7 @@ class _Run:
             for name, share in filters.language(filters.counts_of(text)).items():
                 self.report.languages[name] -= share * len(text.encode("utf-8", "replace"))
             match = self._match(self.origins[earlier]) | {"similarity": round(similarity, 2)}
-            self._drop("near", self.origins[number], raw, text, say("文字几乎相同", "nearly the same text"), match)
+            self._drop("near", self.origins[number], raw, text, _("nearly the same text"), match)
             row, earlier, similarity = next(copies, (-1, -1, 0.0))
 
     def _drop(self, stage: str, origin: int, raw: Any, text: str, reason: str, match: dict | None = None) -> None:

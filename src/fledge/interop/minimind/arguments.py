@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from fledge.complaints import in_chinese
+from fledge.complaints import translated
 from fledge.errors import Spelling, UserError, suggest
 from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.runs import weights_of
 from fledge.interop.minimind.tables import ABSENT, BY_DOOR, DOORS, GENERATIONS, Generation, default, file_of
-from fledge.lang import say
+from fledge.lang import _
 
 
 def parse(door: str, argv: Sequence[str]) -> dict[str, Any]:
@@ -21,10 +21,8 @@ def parse(door: str, argv: Sequence[str]) -> dict[str, Any]:
     if rest:
         known = [option for action in made._actions for option in action.option_strings]
         word = rest[0].partition("=")[0]
-        near = suggest(word, known) or say("用 --help 查看所有参数。", " See --help.")
-        raise UserError(
-            say(f"{made.prog} 没有参数 '{word}'。{near}", f"'{word}' is not an argument of {made.prog}.{near}")
-        )
+        near = suggest(word, known) or _(" See --help.")
+        raise UserError(_("'{word}' is not an argument of {prog}.{near}").format(word=word, prog=made.prog, near=near))
     return vars(typed)
 
 
@@ -36,9 +34,8 @@ def values(door: str, generation: Generation, typed: dict[str, Any]) -> dict[str
         if name not in known:
             file = file_of(door)
             raise UserError(
-                say(
-                    f"MiniMind {generation} 的 {file} 没有 --{name}：去掉它，或者用 --compat 选另一代。",
-                    f"MiniMind {generation}'s {file} has no --{name}: leave it out, or choose the other --compat.",
+                _("MiniMind {generation}'s {file} has no --{name}: leave it out, or choose the other --compat.").format(
+                    generation=generation, file=file, name=name
                 )
             )
     return known | typed
@@ -60,9 +57,7 @@ def parser(door: str) -> Parser:
     made = Parser(
         prog=file,
         usage=f"python {file} [--argument value …]",
-        description=say(
-            f"{what.what}，参数同 MiniMind。", f"{str(what.what).capitalize()}, with MiniMind's arguments."
-        ),
+        description=_("With MiniMind's arguments: {what}.").format(what=what.what),
     )
     for name in what.defaults:
         argument = what.argument(name)
@@ -89,13 +84,8 @@ class Parser(argparse.ArgumentParser):
     """argparse, whose complaints become one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ").rstrip(".")
-        raise UserError(
-            say(
-                f"{in_chinese(message)}。用 `python {self.prog} --help` 查看说明。",
-                f"{message}. See `python {self.prog} --help`.",
-            )
-        )
+        said = translated(message.removeprefix("argument ").rstrip("."))
+        raise UserError(_("{said}. See `python {prog} --help`.").format(said=said, prog=self.prog))
 
 
 class Words(Spelling):

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from fledge.lang import say
+from fledge.lang import _
 
 PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 Args = Mapping[str, Any]
@@ -45,9 +45,8 @@ def precision(args: Args, typed: Args) -> str:
         return "fp32"
     if "dtype" in typed:
         print(
-            say(
-                f"--dtype {typed['dtype']} 是给 NVIDIA 显卡用的；这里没有显卡，自动选择最快的精度。",
-                f"--dtype {typed['dtype']} is for NVIDIA cards; there is none in use here, so the fastest precision is taken.",
-            )
+            _(
+                "--dtype {dtype} is for NVIDIA cards; there is none in use here, so the fastest precision is taken."
+            ).format(dtype=typed["dtype"])
         )
     return "auto"

@@ -12,7 +12,7 @@ from fledge.cli.flags import parse
 from fledge.errors import UserError
 from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.tables import file_of
-from fledge.lang import say
+from fledge.lang import _
 
 
 @dataclass
@@ -37,12 +37,7 @@ def convert(door: str, place: Place, argv: list[str]) -> int:
         return 0
     out = flags.out
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(
-            say(
-                f"'{out}' 已经有了：换一个新的文件名或文件夹名。",
-                f"'{out}' is there already: name a new file or folder.",
-            )
-        )
+        raise UserError(_("'{out}' is there already: name a new file or folder.").format(out=out))
     from fledge import api
     from fledge.interop.minimind.pth import write_pth
     from fledge.model.folder import load_model
@@ -52,13 +47,11 @@ def convert(door: str, place: Place, argv: list[str]) -> int:
         folder = find_model(flags.model)
         write_pth(load_model(folder), out)
         print(
-            say(
-                f"已写 {out.as_posix()}（fp16）；它的分词器在 {folder.as_posix()}，MiniMind 从自己的 model 文件夹里读。",
-                f"wrote {out.as_posix()} (fp16); its tokenizer is in {folder.as_posix()}, and MiniMind reads one from its "
-                "own folder `model`.",
-            )
+            _(
+                "wrote {out} (fp16); its tokenizer is in {folder}, and MiniMind reads one from its own folder `model`."
+            ).format(out=out.as_posix(), folder=folder.as_posix())
         )
     else:
         api.load(flags.model, device="cpu").save(out)
-        print(say(f"已写 {out.as_posix()}", f"wrote {out.as_posix()}: a Hugging Face folder"))
+        print(_("wrote {out}: a Hugging Face folder").format(out=out.as_posix()))
     return 0

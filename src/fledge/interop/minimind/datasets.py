@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from fledge.data.readers import read_rows
 from fledge.data.rows import Chat, Row, Text
 from fledge.errors import UserError
-from fledge.lang import say
+from fledge.lang import _
 from fledge.tokenizer import Tokenizer
 
 IGNORE = -100
@@ -84,10 +84,5 @@ def _tokenizer(given: Any) -> Tokenizer:
         return given
     folder = given if isinstance(given, str | Path) else getattr(given, "name_or_path", None)
     if not folder:
-        raise UserError(
-            say(
-                "数据集需要一个分词器：给出它的文件夹，例如 ../model，或者 fledge 的 Tokenizer。",
-                "a dataset needs a tokenizer: give the folder of one, e.g. ../model, or fledge's Tokenizer.",
-            )
-        )
+        raise UserError(_("a dataset needs a tokenizer: give the folder of one, e.g. ../model, or fledge's Tokenizer."))
     return Tokenizer.load(folder)

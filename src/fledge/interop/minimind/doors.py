@@ -13,7 +13,7 @@ from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.talk import evaluate
 from fledge.interop.minimind.tokenizer import train_tokenizer
 from fledge.interop.minimind.train import train
-from fledge.lang import say
+from fledge.lang import _
 
 OPENS = {"tokenizer": train_tokenizer, "eval_llm": evaluate, "convert_model": convert}  # any other trains
 
@@ -33,7 +33,7 @@ def run(door: str, file: str, argv: list[str] | None = None) -> int:
             if os.environ.get("FLEDGE_DEBUG"):
                 raise
         except KeyboardInterrupt:
-            print(say("\n已停止。", "\nstopped."), file=sys.stderr)
+            print(_("\nstopped."), file=sys.stderr)
             return 130
         except BrokenPipeError:  # `python eval_llm.py | head`: the reader has what it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,5 +42,5 @@ def run(door: str, file: str, argv: list[str] | None = None) -> int:
             sentence = outside(error)
             if not sentence or os.environ.get("FLEDGE_DEBUG"):
                 raise
-    print(say("出错：", "error: ") + sentence, file=sys.stderr)
+    print(_("error: {sentence}").format(sentence=sentence), file=sys.stderr)
     return 2

@@ -9,7 +9,7 @@ from typing import Any
 
 from fledge.errors import UserError, suggest
 from fledge.interop.minimind.tables import ABSENT, DOORS, GENERATIONS, Generation, default
-from fledge.lang import say
+from fledge.lang import _
 
 DATA_OF: dict[Generation, tuple[str, ...]] = {  # names of data files that only one generation has
     "v2": ("pretrain_hq", "sft_mini_512", "sft_512", "sft_1024", "sft_2048", "r1_mix_1024", "rlaif-mini"),
@@ -83,21 +83,18 @@ def find_weights(place: Place, folders: list[Path], prefix: str, hidden_size: in
     wanted = place.shown(folders[0] / name)
     if not there:
         raise UserError(
-            say(
-                f"没有权重 {wanted}，别的权重也没有：先训练出来，例如用 trainer/ 里的 train_pretrain.py。",
-                f"there are no weights {wanted}, nor any others: train them first, e.g. with train_pretrain.py in trainer/.",
-            )
+            _(
+                "there are no weights {wanted}, nor any others: train them first, e.g. with train_pretrain.py in trainer/."
+            ).format(wanted=wanted)
         )
     prefixes = list(dict.fromkeys(stem.removesuffix("_moe").rpartition("_")[0] for stem in there))
     near = suggest(prefix, prefixes) if prefix not in prefixes else ""
-    zh = "；".join(f"{stem}.pth（{_arguments(stem, flag)}）" for stem in there[:8])
-    en = "; ".join(f"{stem}.pth ({_arguments(stem, flag)})" for stem in there[:8])
+    files = "; ".join(f"{stem}.pth ({_arguments(stem, flag)})" for stem in there[:8])
     rest = len(there) - 8
-    more = say(f"；还有 {rest} 个", f"; and {rest} more") if rest > 0 else ""
+    more = _("; and {rest} more").format(rest=rest) if rest > 0 else ""
     raise UserError(
-        say(
-            f"没有权重 {wanted}。{near}有的是：{zh}{more}。",
-            f"there are no weights {wanted}.{near} There are: {en}{more}.",
+        _("there are no weights {wanted}.{near} There are: {files}{more}.").format(
+            wanted=wanted, near=near, files=files, more=more
         )
     )
 

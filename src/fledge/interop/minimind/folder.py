@@ -14,7 +14,7 @@ import torch
 from fledge.errors import UserError
 from fledge.interop.minimind.pth import NAMES, generation_of, read_pth
 from fledge.interop.minimind.tables import Generation
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.folder import save_model
 from fledge.model.transformer import Transformer
@@ -64,14 +64,12 @@ def _tokenizer_place(path: Path, config: ModelConfig) -> Path:
                 return place
             unfit.append(reason)
     whose = NAMES[generation_of(config)]
-    found = say(f"；{unfit[0]}", f"; {unfit[0]}") if unfit else ""
+    found = _("; {unfit}").format(unfit=unfit[0]) if unfit else ""
     raise UserError(
-        say(
-            f"没有 {path} 的分词器：把训练它时用的 tokenizer.json 和 tokenizer_config.json（{whose} 的在它的 model 文件夹里）"
-            f"放到它旁边，或者放进 {(here.parent / 'model').as_posix()}{found}。",
-            f"there is no tokenizer for {path}: put the tokenizer.json and tokenizer_config.json that it was trained with "
-            f"({whose}'s model folder has its own) beside it or into {(here.parent / 'model').as_posix()}{found}.",
-        )
+        _(
+            "there is no tokenizer for {path}: put the tokenizer.json and tokenizer_config.json that it was trained "
+            "with ({whose}'s model folder has its own) beside it or into {folder}{found}."
+        ).format(path=path, whose=whose, folder=(here.parent / "model").as_posix(), found=found)
     )
 
 
@@ -82,17 +80,15 @@ def _unfit(file: Path, config: ModelConfig) -> str:
         added = content["added_tokens"]
         size = 1 + max(max(content["model"]["vocab"].values()), *(token["id"] for token in added))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return say(f"{file} 读不了", f"{file} cannot be read")
+        return _("{file} cannot be read").format(file=file)
     if size > config.vocab_size:
-        return say(
-            f"{file} 有 {size} 个词元，而权重是给 {config.vocab_size} 个的",
-            f"{file} has {size} tokens, and the weights are for {config.vocab_size}",
+        return _("{file} has {size} tokens, and the weights are for {vocab_size}").format(
+            file=file, size=size, vocab_size=config.vocab_size
         )
     mine = generation_of(config)
     other: Generation = "v2" if mine == "v3" else "v3"
     if config.vocab_size == 6400 and len(added) == ADDED_TOKENS[other]:  # nothing else tells; only noise would come out
-        return say(
-            f"{file} 是 {NAMES[other]} 的，而权重是 {NAMES[mine]} 的",
-            f"{file} is that of {NAMES[other]}, and the weights are {NAMES[mine]}'s",
+        return _("{file} is that of {other}, and the weights are {mine}'s").format(
+            file=file, other=NAMES[other], mine=NAMES[mine]
         )
     return ""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fledge.errors import UserError
 from fledge.interop.minimind.pth import Generation, minimind_config
-from fledge.lang import say
+from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.router import load_balance
 from fledge.model.transformer import Transformer
@@ -46,10 +46,7 @@ def MiniMindConfig(
     for name, value in FIXED.items():
         if more.pop(name, value) != value:
             raise UserError(
-                say(
-                    f"这里的 MiniMind 模型 {name} 都是 {value!r}：去掉这个参数。",
-                    f"{name} is {value!r} in every MiniMind here: leave it out.",
-                )
+                _("{name} is {value!r} in every MiniMind here: leave it out.").format(name=name, value=value)
             )
     more.pop("flash_attn", None)  # the same numbers either way
     if more.pop("inference_rope_scaling", False):

@@ -10,7 +10,7 @@ from fledge.errors import UserError, flag
 from fledge.jobs.job import Job, Setting
 from fledge.jobs.pretrain import JOB as PRETRAIN
 from fledge.jobs.pretrain import PretrainConfig
-from fledge.lang import Text, say
+from fledge.lang import N_, _
 from fledge.training.optimizers import Role
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ class ParityConfig(PretrainConfig):
         super().check()
         if self.budget:
             raise UserError(
-                say(
-                    f"minimind_pretrain 按步数训练：把 {flag('budget')} 换成 {flag('epochs')} 或 {flag('steps')}。",
-                    f"minimind_pretrain goes by steps: give {flag('epochs')} or {flag('steps')} instead of {flag('budget')}.",
+                _("minimind_pretrain goes by steps: give {flag} or {flag2} instead of {flag3}.").format(
+                    flag=flag("epochs"), flag2=flag("steps"), flag3=flag("budget")
                 )
             )
 
@@ -58,7 +57,7 @@ def objective(setting: Setting) -> ParityObjective:
 
 JOB = Job(
     name="minimind_pretrain",
-    about=Text("用 MiniMind 自己的算法预训练（对照用）", "pretraining with MiniMind's own maths, to compare with it"),
+    about=N_("pretraining with MiniMind's own maths, to compare with it"),
     config=ParityConfig,
     rows="text",
     fresh=True,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fledge.data.readers import check_file
 from fledge.errors import UserError
 from fledge.interop.minimind.files import Place
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import file_sha256, write_atomic
 
 if TYPE_CHECKING:
@@ -88,27 +88,23 @@ def find_data(place: Place, path: Path) -> Path:
     if not path.exists() and known:
         count = _make(path)
         print(
-            say(
-                f"没有 {shown}：用小世界写了 {count:,} 行练习数据，几分钟就能练完。真实数据：{real}",
-                f"There is no {shown}: {count:,} rows of practice data were written from our small world, to be learned in "
-                f"minutes. The real file: {real}",
-            )
+            _(
+                "There is no {shown}: {count:,} rows of practice data were written from our small world, "
+                "to be learned in minutes. The real file: {real}"
+            ).format(shown=shown, count=count, real=real)
         )
     elif not path.exists():
         names = ", ".join(sorted(p.name for p in path.parent.glob("*.jsonl"))) if path.parent.is_dir() else ""
-        zh = f"那个文件夹里有 {names.replace(', ', '、')}" if names else "那个文件夹里没有 .jsonl 文件"
-        en = f"in that folder are {names}" if names else "that folder has no .jsonl files"
+        there = _("that folder has no .jsonl files")
+        if names:
+            there = _("in that folder are {names}").format(names=names)
         raise UserError(
-            say(
-                f"没有数据文件 {shown}（{zh}）：检查 --data_path。",
-                f"there is no data file {shown} ({en}): check --data_path.",
-            )
+            _("there is no data file {shown} ({there}): check --data_path.").format(shown=shown, there=there)
         )
     elif is_practice(check_file(path)):
         print(
-            say(
-                f"{shown} 是小世界写的练习数据，不是 MiniMind 的。真实数据：{real}",
-                f"{shown} is practice data of our small world, not MiniMind's. The real file: {real}",
+            _("{shown} is practice data of our small world, not MiniMind's. The real file: {real}").format(
+                shown=shown, real=real
             )
         )
     return path

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from fledge.errors import UserError, suggest
 from fledge.interop.minimind.tables import Generation
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.model.config import ModelConfig
 from fledge.model.folder import unwrapped
 from fledge.model.presets import preset
@@ -87,33 +87,28 @@ def read_pth(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:
             continue
         if name not in tensors:
             raise UserError(
-                say(
-                    f"{path}：缺少张量 '{name}'，所以不是完整的模型：重新复制，或者重新训练。",
-                    f"{path}: tensor '{name}' is missing, so this is no whole model; copy or train it again.",
+                _("{path}: tensor '{name}' is missing, so this is no whole model; copy or train it again.").format(
+                    path=path, name=name
                 )
             )
         if tensors[name].shape != slot.shape:
             raise UserError(
-                say(
-                    f"{path}：张量 '{name}' 的形状是 {list(tensors[name].shape)}，但从第一层看应该是 "
-                    f"{list(slot.shape)}：重新复制，或者重新训练。",
-                    f"{path}: tensor '{name}' has shape {list(tensors[name].shape)}, but the first layer is one of a model "
-                    f"in which it has {list(slot.shape)}; copy or train it again.",
-                )
+                _(
+                    "{path}: tensor '{name}' has shape {shape}, but the first layer is one of a model in which it has "
+                    "{slot_shape}; copy or train it again."
+                ).format(path=path, name=name, shape=list(tensors[name].shape), slot_shape=list(slot.shape))
             )
         if not tensors[name].isfinite().all():
             raise UserError(
-                say(
-                    f"{path}：张量 '{name}' 里有 nan 或无穷大，那次训练发散了：重新训练。",
-                    f"{path}: tensor '{name}' holds nan or infinity: its run diverged; train it again.",
+                _("{path}: tensor '{name}' holds nan or infinity: its run diverged; train it again.").format(
+                    path=path, name=name
                 )
             )
     for name in tensors:
         if name not in expected:
             raise UserError(
-                say(
-                    f"{path}：{NAMES[generation_of(config)]} 的语言模型里没有张量 '{name}'。",
-                    f"{path}: tensor '{name}' has no place in a {NAMES[generation_of(config)]} language model.",
+                _("{path}: tensor '{name}' has no place in a {generation} language model.").format(
+                    path=path, name=name, generation=NAMES[generation_of(config)]
                 )
             )
     return config, {name: tensor.float() for name, tensor in tensors.items()}
@@ -132,12 +127,10 @@ def write_pth(model: Transformer, path: str | Path) -> None:
         if mine != read and field.name not in FREE:
             whose = NAMES[generation_of(theirs)]
             raise UserError(
-                say(
-                    f"'{path}' 会被当作 {field.name} 为 {read} 的 {whose} 模型来读，而这个模型的是 {mine}：.pth 里没有 "
-                    "config.json，请用 `fledge export hf` 写成 Hugging Face 文件夹。",
-                    f"'{path}' would be read as a {whose} model with {field.name} {read}, and this one "
-                    f"has {mine}: a .pth holds no config.json; write a Hugging Face folder with `fledge export hf`.",
-                )
+                _(
+                    "'{path}' would be read as a {whose} model with {field} {read}, and this one has {mine}: "
+                    "a .pth holds no config.json; write a Hugging Face folder with `fledge export hf`."
+                ).format(path=path, whose=whose, field=field.name, read=read, mine=mine)
             )
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -149,10 +142,7 @@ def write_pth(model: Transformer, path: str | Path) -> None:
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:  # torch writes through its own streams, which raise RuntimeError
         raise UserError(
-            say(
-                f"写不了 '{path}'（{error}）：腾出空间，或者修改它的权限。",
-                f"'{path}' cannot be written ({error}): make room, or mend its rights.",
-            )
+            _("'{path}' cannot be written ({error}): make room, or mend its rights.").format(path=path, error=error)
         ) from None
     finally:
         with contextlib.suppress(OSError):  # NotADirectoryError, when the folder is a file
@@ -175,17 +165,13 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a foreign file can make the unpickler raise anything
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise UserError(
-                say(
-                    f"拒绝加载 {path}：加载它会运行里面的代码（{code[1]}），而 MiniMind 的 .pth 里只有权重；不要加载它。",
-                    f"{path} is refused: loading it would run code in it ({code[1]}), and a MiniMind .pth holds weights only; "
-                    "do not load it.",
-                )
+                _(
+                    "{path} is refused: loading it would run code in it ({code}), "
+                    "and a MiniMind .pth holds weights only; do not load it."
+                ).format(path=path, code=code[1])
             ) from None
         raise UserError(
-            say(
-                f"{path} 损坏了，或者不是 PyTorch 的权重文件：重新复制，或者重新训练。",
-                f"{path} is damaged, or no file of PyTorch weights; copy or train it again.",
-            )
+            _("{path} is damaged, or no file of PyTorch weights; copy or train it again.").format(path=path)
         ) from None
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
@@ -193,9 +179,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     ):
         raise UserError(
-            say(
-                f"{path} 里没有模型的权重，只有装着别的东西的 {type(content).__name__}。",
-                f"{path} holds no weights of a model, but a {type(content).__name__} of something else.",
+            _("{path} holds no weights of a model, but a {kind} of something else.").format(
+                path=path, kind=type(content).__name__
             )
         )
     return unwrapped(content)
@@ -205,10 +190,9 @@ def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
     """The shape that the tensors show; UserError when they are no MiniMind language model's."""
     if tensors and all(".lora." in name for name in tensors):
         raise UserError(
-            say(
-                f"{path} 里只有模型的 LoRA 权重：改用整个模型的文件，例如 out/full_sft_512.pth。",
-                f"{path} holds only the LoRA weights of a model: name the whole model, such as out/full_sft_512.pth.",
-            )
+            _(
+                "{path} holds only the LoRA weights of a model: name the whole model, such as out/full_sft_512.pth."
+            ).format(path=path)
         )
     if any(".mlp.shared_experts." in name for name in tensors):
         raise UserError(_no_family(str(path)))
@@ -216,10 +200,7 @@ def _config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
     def shape(name: str) -> torch.Size:
         if name not in tensors:
             raise UserError(
-                say(
-                    f"{path} 里不是 MiniMind 的模型：没有张量 '{name}'。",
-                    f"{path} holds no MiniMind model: it has no tensor '{name}'.",
-                )
+                _("{path} holds no MiniMind model: it has no tensor '{name}'.").format(path=path, name=name)
             )
         return tensors[name].shape
 
@@ -251,21 +232,15 @@ def _not_there(path: Path) -> str:
     for folder in dict.fromkeys([path.parent, Path("out"), Path("../out")]):
         if names := sorted(file.name for file in folder.glob("*.pth")):
             rest, near = len(names) - 8, suggest(path.name, names)
-            more = say(f"，还有 {rest} 个", f" and {rest} more") if rest > 0 else ""
-            return say(
-                f"没有文件 '{path}'；'{folder}' 里有 {'、'.join(names[:8])}{more}。{near}",
-                f"there is no file '{path}'; in '{folder}' there are {', '.join(names[:8])}{more}.{near}",
+            more = _(" and {rest} more").format(rest=rest) if rest > 0 else ""
+            return _("there is no file '{path}'; in '{folder}' there are {names}{more}.{near}").format(
+                path=path, folder=folder, names=commas(names[:8]), more=more, near=near
             )
-    return say(
-        f"没有文件 '{path}'，'{path.parent}' 里也没有 .pth 文件。",
-        f"there is no file '{path}', and no .pth file in '{path.parent}'.",
-    )
+    return _("there is no file '{path}', and no .pth file in '{parent}'.").format(path=path, parent=path.parent)
 
 
 def _no_family(what: str) -> str:
-    return say(
-        f"{what}：MiniMind v2.5 的混合专家有一个共享专家，Fledge 认识的 Hugging Face 模型都没有它；改用普通（非混合专家）模型，"
-        "或者 MiniMind v3 的模型。",
-        f"{what}: the mixture of experts of MiniMind v2.5 has a shared expert, which no Hugging Face family that Fledge "
-        "knows has; use a dense model, or one of MiniMind v3.",
-    )
+    return _(
+        "{what}: the mixture of experts of MiniMind v2.5 has a shared expert, "
+        "which no Hugging Face family that Fledge knows has; use a dense model, or one of MiniMind v3."
+    ).format(what=what)

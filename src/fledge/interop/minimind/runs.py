@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fledge.errors import UserError
 from fledge.interop.minimind.files import Place
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run, list_runs, runs_root
 
 if TYPE_CHECKING:
@@ -75,10 +75,9 @@ def _named(place: Place, resume: Path) -> Run | None:
         return Run.open(name)
     file, runs = place.shown(resume), place.shown(runs_root().absolute())
     raise UserError(
-        say(
-            f"{runs} 里没有 {file} 对应的训练：去掉 --from_resume，用 --from_weight 从保存的权重开始。",
-            f"{file} names no run in {runs}: leave --from_resume out, and start from saved weights with --from_weight.",
-        )
+        _(
+            "{file} names no run in {runs}: leave --from_resume out, and start from saved weights with --from_weight."
+        ).format(file=file, runs=runs)
     )
 
 

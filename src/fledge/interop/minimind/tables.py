@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.interop.minimind import conversions as become
-from fledge.lang import Text
+from fledge.lang import N_, Text
 
 if TYPE_CHECKING:
     from fledge.data.rows import Kind
@@ -98,83 +98,83 @@ _YES = (0, 1)
 _TRUTH = {0: False, 1: True}
 ARGUMENTS: dict[str, Argument] = {
     # what every trainer has
-    "save_dir": Argument(str, Text("权重目录", "folder of the weights")),
-    "save_weight": Argument(str, Text("保存权重的前缀", "prefix of the weights' file name"), "run"),
-    "epochs": Argument(int, Text("训练轮数", "passes over the data"), becomes=become.epochs),
-    "batch_size": Argument(int, Text("每次前向的行数", "rows per forward pass")),
-    "learning_rate": Argument(float, Text("初始学习率，按余弦降到十分之一", "first rate; a cosine takes it to a tenth"), "lr"),
-    "device": Argument(str, Text("auto、cpu、cuda:0 或 mps", "auto, cpu, cuda:0 or mps")),
+    "save_dir": Argument(str, N_("folder of the weights")),
+    "save_weight": Argument(str, N_("prefix of the weights' file name"), "run"),
+    "epochs": Argument(int, N_("passes over the data"), becomes=become.epochs),
+    "batch_size": Argument(int, N_("rows per forward pass")),
+    "learning_rate": Argument(float, N_("first rate; a cosine takes it to a tenth"), "lr"),
+    "device": Argument(str, N_("auto, cpu, cuda:0 or mps")),
     "dtype": Argument(
-        str, Text("显卡上的精度；CPU 上自动选快的", "precision on a graphics card; on a CPU what is fast there"),
+        str, N_("precision on a graphics card; on a CPU what is fast there"),
         "precision", become.precision, become.PRECISIONS, tuple(become.PRECISIONS)
     ),
-    "num_workers": Argument(int, Text("接受但不需要：数据是内存映射的", "accepted, not needed: the data are memory-mapped")),
-    "accumulation_steps": Argument(int, Text("梯度累积步数", "forward passes per optimizer step")),
-    "grad_clip": Argument(float, Text("梯度范数上限", "largest gradient norm")),
-    "log_interval": Argument(int, Text("接受：每一步都会记录", "accepted: every step is recorded")),
-    "save_interval": Argument(int, Text("每多少次前向保存一次", "forward passes between saves"), "save_every", become.save_every),
-    "hidden_size": Argument(int, Text("模型宽度", "width of the model"), "preset"),
-    "num_hidden_layers": Argument(int, Text("模型层数", "layers of the model")),
-    "max_seq_len": Argument(int, Text("每行的词元数", "tokens per row"), "seq_len"),
-    "use_moe": Argument(int, Text("混合专家（1=是）", "mixture of experts (1 = yes)"), choices=_YES),
-    "data_path": Argument(str, Text("训练数据", "training data"), "data"),
-    "from_weight": Argument(str, Text("从哪个权重开始；none=从头", "prefix of the weights to start from; none = new"), "model"),
+    "num_workers": Argument(int, N_("accepted, not needed: the data are memory-mapped")),
+    "accumulation_steps": Argument(int, N_("forward passes per optimizer step")),
+    "grad_clip": Argument(float, N_("largest gradient norm")),
+    "log_interval": Argument(int, N_("accepted: every step is recorded")),
+    "save_interval": Argument(int, N_("forward passes between saves"), "save_every", become.save_every),
+    "hidden_size": Argument(int, N_("width of the model"), "preset"),
+    "num_hidden_layers": Argument(int, N_("layers of the model")),
+    "max_seq_len": Argument(int, N_("tokens per row"), "seq_len"),
+    "use_moe": Argument(int, N_("mixture of experts (1 = yes)"), choices=_YES),
+    "data_path": Argument(str, N_("training data"), "data"),
+    "from_weight": Argument(str, N_("prefix of the weights to start from; none = new"), "model"),
     "from_resume": Argument(
-        int, Text("接着上次中断的训练（1=是）", "go on with the interrupted run (1 = yes)"), "resume", None, _TRUTH, _YES
+        int, N_("go on with the interrupted run (1 = yes)"), "resume", None, _TRUTH, _YES
     ),
     "use_wandb": Argument(
-        bool, Text("同时记录到 SwanLab（没有则 wandb）", "also report to SwanLab, else to wandb"), "track", become.track
+        bool, N_("also report to SwanLab, else to wandb"), "track", become.track
     ),
-    "wandb_project": Argument(str, Text("记录到哪个项目", "the project to report to"), "track_project"),
+    "wandb_project": Argument(str, N_("the project to report to"), "track_project"),
     "use_compile": Argument(
-        int, Text("torch.compile（1=开）", "torch.compile (1 = on)"), "compile", become.compiled, {0: "off", 1: "on"}, _YES
+        int, N_("torch.compile (1 = on)"), "compile", become.compiled, {0: "off", 1: "on"}, _YES
     ),
     # what one or a few have
-    "lora_name": Argument(str, Text("LoRA 权重名", "name of the LoRA weights")),
-    "beta": Argument(float, Text("KL 或 DPO 的 beta", "beta of DPO, or of the KL term")),
-    "critic_learning_rate": Argument(float, Text("评论家学习率", "the critic's rate")),
-    "max_gen_len": Argument(int, Text("生成长度上限", "longest answer in tokens")),
-    "max_total_len": Argument(int, Text("整段对话的长度上限", "longest conversation in tokens")),
-    "clip_epsilon": Argument(float, Text("PPO 裁剪", "PPO's clip range")),
-    "vf_coef": Argument(float, Text("价值损失系数", "weight of the value loss")),
-    "kl_coef": Argument(float, Text("KL 系数", "weight of the KL term")),
-    "gamma": Argument(float, Text("GAE 折扣", "GAE's discount")),
-    "lam": Argument(float, Text("GAE 的 lambda", "GAE's lambda")),
-    "cliprange_value": Argument(float, Text("价值裁剪", "clip range of the value")),
-    "ppo_update_iters": Argument(int, Text("每批更新次数", "updates per rollout")),
-    "early_stop_kl": Argument(float, Text("KL 早停阈值", "KL at which an update stops")),
-    "mini_batch_size": Argument(int, Text("每次更新的行数", "rows per update")),
-    "update_old_actor_freq": Argument(int, Text("旧策略更新间隔", "updates between two copies of the old policy")),
-    "reasoning": Argument(int, Text("从推理模型开始（1=是）", "start from the reasoning model (1 = yes)"), choices=_YES),
-    "num_generations": Argument(int, Text("每个问题的回答数", "answers per prompt")),
-    "loss_type": Argument(str, Text("损失类型", "kind of loss"), choices=("grpo", "cispo")),
-    "epsilon": Argument(float, Text("裁剪下界", "lower clip range")),
-    "epsilon_high": Argument(float, Text("裁剪上界", "upper clip range")),
-    "reward_model_path": Argument(str, Text("奖励模型", "reward model")),
-    "thinking_ratio": Argument(float, Text("打开思考的比例", "share of prompts that open thinking")),
-    "debug_mode": Argument(bool, Text("打印样本", "print samples")),
-    "debug_interval": Argument(int, Text("打印间隔", "steps between samples")),
-    "debug_log_ratio": Argument(bool, Text("打印对数比", "print the log ratio")),
-    "rollout_engine": Argument(str, Text("生成引擎", "engine of the rollouts"), choices=("torch", "sglang")),
-    "sglang_base_url": Argument(str, Text("SGLang 地址", "SGLang's address")),
-    "sglang_model_path": Argument(str, Text("SGLang 分词器", "SGLang's tokenizer")),
-    "sglang_shared_path": Argument(str, Text("SGLang 共享目录", "SGLang's shared folder")),
-    "student_hidden_size": Argument(int, Text("学生宽度", "the student's width")),
-    "student_num_layers": Argument(int, Text("学生层数", "the student's layers")),
-    "teacher_hidden_size": Argument(int, Text("教师宽度", "the teacher's width")),
-    "teacher_num_layers": Argument(int, Text("教师层数", "the teacher's layers")),
-    "student_use_moe": Argument(int, Text("学生用混合专家", "the student is a mixture of experts"), choices=_YES),
-    "teacher_use_moe": Argument(int, Text("教师用混合专家", "the teacher is a mixture of experts"), choices=_YES),
-    "from_student_weight": Argument(str, Text("学生的起点", "the student's weights")),
-    "from_teacher_weight": Argument(str, Text("教师的权重", "the teacher's weights")),
-    "alpha": Argument(float, Text("交叉熵的份额", "share of the cross-entropy")),
-    "temperature": Argument(float, Text("蒸馏温度", "temperature of the distillation")),
+    "lora_name": Argument(str, N_("name of the LoRA weights")),
+    "beta": Argument(float, N_("beta of DPO, or of the KL term")),
+    "critic_learning_rate": Argument(float, N_("the critic's rate")),
+    "max_gen_len": Argument(int, N_("longest answer in tokens")),
+    "max_total_len": Argument(int, N_("longest conversation in tokens")),
+    "clip_epsilon": Argument(float, N_("PPO's clip range")),
+    "vf_coef": Argument(float, N_("weight of the value loss")),
+    "kl_coef": Argument(float, N_("weight of the KL term")),
+    "gamma": Argument(float, N_("GAE's discount")),
+    "lam": Argument(float, N_("GAE's lambda")),
+    "cliprange_value": Argument(float, N_("clip range of the value")),
+    "ppo_update_iters": Argument(int, N_("updates per rollout")),
+    "early_stop_kl": Argument(float, N_("KL at which an update stops")),
+    "mini_batch_size": Argument(int, N_("rows per update")),
+    "update_old_actor_freq": Argument(int, N_("updates between two copies of the old policy")),
+    "reasoning": Argument(int, N_("start from the reasoning model (1 = yes)"), choices=_YES),
+    "num_generations": Argument(int, N_("answers per prompt")),
+    "loss_type": Argument(str, N_("kind of loss"), choices=("grpo", "cispo")),
+    "epsilon": Argument(float, N_("lower clip range")),
+    "epsilon_high": Argument(float, N_("upper clip range")),
+    "reward_model_path": Argument(str, N_("reward model")),
+    "thinking_ratio": Argument(float, N_("share of prompts that open thinking")),
+    "debug_mode": Argument(bool, N_("print samples")),
+    "debug_interval": Argument(int, N_("steps between samples")),
+    "debug_log_ratio": Argument(bool, N_("print the log ratio")),
+    "rollout_engine": Argument(str, N_("engine of the rollouts"), choices=("torch", "sglang")),
+    "sglang_base_url": Argument(str, N_("SGLang's address")),
+    "sglang_model_path": Argument(str, N_("SGLang's tokenizer")),
+    "sglang_shared_path": Argument(str, N_("SGLang's shared folder")),
+    "student_hidden_size": Argument(int, N_("the student's width")),
+    "student_num_layers": Argument(int, N_("the student's layers")),
+    "teacher_hidden_size": Argument(int, N_("the teacher's width")),
+    "teacher_num_layers": Argument(int, N_("the teacher's layers")),
+    "student_use_moe": Argument(int, N_("the student is a mixture of experts"), choices=_YES),
+    "teacher_use_moe": Argument(int, N_("the teacher is a mixture of experts"), choices=_YES),
+    "from_student_weight": Argument(str, N_("the student's weights")),
+    "from_teacher_weight": Argument(str, N_("the teacher's weights")),
+    "alpha": Argument(float, N_("share of the cross-entropy")),
+    "temperature": Argument(float, N_("temperature of the distillation")),
     # ours
     "compat": Argument(
-        str, Text("哪一代 MiniMind（默认看有什么文件）", "which MiniMind (default: by what is there)"), choices=GENERATIONS
+        str, N_("which MiniMind (default: by what is there)"), choices=GENERATIONS
     ),
-    "parity": Argument(int, Text("1=与 MiniMind 完全相同的算法", "1 = MiniMind's exact maths"), values=_TRUTH, choices=_YES),
-    "max_steps": Argument(int, Text("最多多少步（代替 epochs）", "stop after so many optimizer steps, not epochs"), "steps"),
+    "parity": Argument(int, N_("1 = MiniMind's exact maths"), values=_TRUTH, choices=_YES),
+    "max_steps": Argument(int, N_("stop after so many optimizer steps, not epochs"), "steps"),
 }  # fmt: skip
 
 COMMON: dict[str, Any] = {
@@ -191,55 +191,55 @@ _ROLLOUT: dict[str, Any] = {
 }  # fmt: skip
 
 DOORS: dict[str, Door] = {
-    "pretrain": Door("pretrain", Text("预训练", "pretraining"), COMMON | {
+    "pretrain": Door("pretrain", N_("pretraining"), COMMON | {
         "save_weight": "pretrain", "epochs": (1, 2), "batch_size": 32, "learning_rate": 5e-4, "accumulation_steps": 8,
         "max_seq_len": 340, "data_path": ("../dataset/pretrain_hq.jsonl", "../dataset/pretrain_t2t_mini.jsonl"),
         "from_weight": "none", "wandb_project": "MiniMind-Pretrain",
     }),
-    "full_sft": Door("sft", Text("全参数微调", "full fine-tuning"), COMMON | {
+    "full_sft": Door("sft", N_("full fine-tuning"), COMMON | {
         "save_weight": "full_sft", "epochs": 2, "batch_size": 16, "learning_rate": (1e-6, 1e-5), "max_seq_len": (340, 768),
         "data_path": ("../dataset/sft_mini_512.jsonl", "../dataset/sft_t2t_mini.jsonl"), "from_weight": "pretrain",
         "wandb_project": "MiniMind-Full-SFT",
     }),
-    "lora": Door("lora", Text("LoRA 微调", "LoRA fine-tuning"), COMMON | {
+    "lora": Door("lora", N_("LoRA fine-tuning"), COMMON | {
         "save_dir": ("../out/lora", "../out"), "lora_name": ("lora_identity", "lora_medical"), "epochs": (50, 10),
         "batch_size": 32, "learning_rate": 1e-4, "log_interval": 10, "max_seq_len": 340,
         "data_path": ("../dataset/lora_identity.jsonl", "../dataset/lora_medical.jsonl"), "from_weight": "full_sft",
         "wandb_project": "MiniMind-LoRA",
     }),
-    "dpo": Door("dpo", Text("DPO 偏好学习", "preference learning (DPO)"), COMMON | {
+    "dpo": Door("dpo", N_("preference learning (DPO)"), COMMON | {
         "save_weight": "dpo", "batch_size": 4, "learning_rate": 4e-8, "save_interval": 100, "max_seq_len": 1024,
         "data_path": "../dataset/dpo.jsonl", "from_weight": "full_sft", "beta": (0.1, 0.15), "wandb_project": "MiniMind-DPO",
     }),
-    "reason": Door("reason", Text("推理蒸馏", "training to reason"), COMMON | {
+    "reason": Door("reason", N_("training to reason"), COMMON | {
         "save_weight": "reason", "batch_size": 8, "learning_rate": 1e-6, "save_interval": 100, "max_seq_len": 720,
         "data_path": "../dataset/r1_mix_1024.jsonl", "from_weight": "dpo", "wandb_project": "MiniMind-Reasoning",
     }),
-    "ppo": Door("ppo", Text("PPO 强化学习", "reinforcement learning (PPO)"), COMMON | _ROLLOUT | {
+    "ppo": Door("ppo", N_("reinforcement learning (PPO)"), COMMON | _ROLLOUT | {
         "save_weight": "ppo_actor", "learning_rate": (8e-8, 3e-7), "critic_learning_rate": (8e-8, 5e-7), "reasoning": (1, ABSENT),
         "clip_epsilon": (0.1, 0.2), "vf_coef": 0.5, "kl_coef": 0.02, "gamma": (ABSENT, 1.0), "lam": (ABSENT, 0.95),
         "cliprange_value": (ABSENT, 0.2), "ppo_update_iters": (ABSENT, 2), "early_stop_kl": (ABSENT, 0.25),
         "mini_batch_size": (ABSENT, 2), "update_old_actor_freq": (4, ABSENT), "debug_log_ratio": (ABSENT, False),
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_ppo"), "wandb_project": "MiniMind-PPO",
     }),
-    "grpo": Door("grpo", Text("GRPO 强化学习", "reinforcement learning (GRPO)"), COMMON | _ROLLOUT | {
+    "grpo": Door("grpo", N_("reinforcement learning (GRPO)"), COMMON | _ROLLOUT | {
         "save_weight": "grpo", "reasoning": (1, ABSENT), "learning_rate": (8e-8, 3e-7),
         "num_generations": (8, 6), "beta": (0.02, 0.1),
         "loss_type": (ABSENT, "cispo"), "epsilon": (ABSENT, 0.2), "epsilon_high": (ABSENT, 5.0),
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_grpo"), "wandb_project": "MiniMind-GRPO",
     }),
-    "spo": Door("spo", Text("SPO 强化学习", "reinforcement learning (SPO)"), COMMON | {
+    "spo": Door("spo", N_("reinforcement learning (SPO)"), COMMON | {
         "save_weight": "spo", "batch_size": 2, "learning_rate": 1e-7, "accumulation_steps": 4, "log_interval": 1,
         "save_interval": 10, "max_seq_len": 66, "max_gen_len": 1536, "data_path": "../dataset/rlaif-mini.jsonl",
         "beta": 0.02, "reasoning": 1, "reward_model_path": "../../internlm2-1_8b-reward", "wandb_project": "MiniMind-SPO",
     }),
-    "agent": Door("agent", Text("智能体强化学习", "reinforcement learning of an agent"), COMMON | _ROLLOUT | {
+    "agent": Door("agent", N_("reinforcement learning of an agent"), COMMON | _ROLLOUT | {
         "save_weight": "agent", "learning_rate": 3e-7, "max_seq_len": 1024, "max_gen_len": 768, "max_total_len": 2500,
         "data_path": "../dataset/agent_rl.jsonl", "from_weight": "full_sft", "num_generations": 4, "beta": 0.1,
         "loss_type": "cispo", "epsilon": 0.2, "epsilon_high": 5.0, "thinking_ratio": 0.1, "wandb_project": "MiniMind-Agent-RL",
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_agent"),
     }),
-    "distillation": Door("distillation", Text("蒸馏", "distillation"), COMMON | {
+    "distillation": Door("distillation", N_("distillation"), COMMON | {
         "hidden_size": (ABSENT, ABSENT), "num_hidden_layers": (ABSENT, ABSENT),
         "save_weight": "full_dist", "epochs": 6, "batch_size": 32, "learning_rate": 5e-6, "save_interval": 100,
         "max_seq_len": 340, "data_path": ("../dataset/sft_mini_512.jsonl", "../dataset/sft_t2t_mini.jsonl"),
@@ -248,35 +248,35 @@ DOORS: dict[str, Door] = {
         "teacher_use_moe": (ABSENT, 1), "from_student_weight": "full_sft", "from_teacher_weight": "full_sft",
         "alpha": 0.5, "temperature": 1.5, "wandb_project": "MiniMind-Distillation",
     }),
-    "tokenizer": Door("", Text("训练一个分词器", "training a tokenizer"), {
+    "tokenizer": Door("", N_("training a tokenizer"), {
         "data_path": "../dataset/pretrain_hq.jsonl", "tokenizer_dir": "../model_learn_tokenizer", "vocab_size": 6400,
     }, {
-        "tokenizer_dir": Argument(str, Text("写到哪里", "where to write it")),
-        "vocab_size": Argument(int, Text("词表大小", "size of the vocabulary")),
+        "tokenizer_dir": Argument(str, N_("where to write it")),
+        "vocab_size": Argument(int, N_("size of the vocabulary")),
     }),
-    "convert_model": Door("", Text("把 .pth 和模型文件夹互相转换", "a .pth as a model folder and back"), {}),  # words: convert.py
-    "eval_llm": Door("", Text("看看训练好的模型会说什么", "a look at what a trained model says"), {
+    "convert_model": Door("", N_("a .pth as a model folder and back"), {}),  # words: convert.py
+    "eval_llm": Door("", N_("a look at what a trained model says"), {
         "load_from": "model", "save_dir": "out", "weight": "full_sft", "lora_weight": "None", "hidden_size": (512, 768),
         "num_hidden_layers": None, "use_moe": 0, "inference_rope_scaling": False, "max_new_tokens": 8192,
         "temperature": 0.85, "top_p": (0.85, 0.95), "open_thinking": 0, "historys": 0, "show_speed": 1, "device": "auto",
         "compat": None,
     }, {
         "load_from": Argument(
-            str, Text("model=用 .pth；否则是模型文件夹", "model = a .pth of --save_dir; else a model folder"), "model"),
-        "weight": Argument(str, Text("权重前缀；pretrain 只续写", "prefix of the weights; pretrain only continues text")),
-        "lora_weight": Argument(str, Text("LoRA 权重名", "name of LoRA weights")),
+            str, N_("model = a .pth of --save_dir; else a model folder"), "model"),
+        "weight": Argument(str, N_("prefix of the weights; pretrain only continues text")),
+        "lora_weight": Argument(str, N_("name of LoRA weights")),
         "num_hidden_layers": Argument(
-            int, Text("模型层数（文件里有，只作核对）", "its layers (the file knows; only checked)")),
-        "inference_rope_scaling": Argument(bool, Text("用 YaRN 拉长上下文", "stretch the context with YaRN")),
-        "max_new_tokens": Argument(int, Text("回答长度上限", "longest answer in tokens")),
+            int, N_("its layers (the file knows; only checked)")),
+        "inference_rope_scaling": Argument(bool, N_("stretch the context with YaRN")),
+        "max_new_tokens": Argument(int, N_("longest answer in tokens")),
         "temperature": Argument(
-            float, Text("温度；0=总选最可能的", "temperature; 0 takes the most probable token")),
-        "top_p": Argument(float, Text("核采样", "nucleus sampling")),
-        "open_thinking": Argument(int, Text("先思考再回答（1=是）", "think before answering (1 = yes)"), choices=_YES),
-        "historys": Argument(int, Text("带上之前的几条消息（偶数）", "earlier messages to keep (an even number)")),
-        "show_speed": Argument(int, Text("显示 tokens/s（1=是）", "show tokens/s (1 = yes)"), choices=_YES),
-        "device": Argument(str, Text("auto、cpu、cuda 或 mps", "auto, cpu, cuda or mps")),
-        "compat": Argument(str, Text("哪一代 MiniMind 的默认值", "whose defaults"), choices=GENERATIONS),
+            float, N_("temperature; 0 takes the most probable token")),
+        "top_p": Argument(float, N_("nucleus sampling")),
+        "open_thinking": Argument(int, N_("think before answering (1 = yes)"), choices=_YES),
+        "historys": Argument(int, N_("earlier messages to keep (an even number)")),
+        "show_speed": Argument(int, N_("show tokens/s (1 = yes)"), choices=_YES),
+        "device": Argument(str, N_("auto, cpu, cuda or mps")),
+        "compat": Argument(str, N_("whose defaults"), choices=GENERATIONS),
     }),
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from fledge.interop.minimind.files import Place, find_weights, weight_name
 from fledge.interop.minimind.practice import practice_hashes
 from fledge.interop.minimind.runs import runs_of
 from fledge.interop.minimind.tables import Generation
-from fledge.lang import language, say
+from fledge.lang import _, language
 
 if TYPE_CHECKING:
     from fledge.api import LM
@@ -39,15 +39,10 @@ def evaluate(door: str, place: Place, argv: list[str]) -> int:
         sys.stdin.reconfigure(errors="replace")  # half a character is no reason to stop
     lm, source = _load(place, args)
     size = lm.model.config.num_parameters()["total"] / 1e6
-    print(
-        say(
-            f"{source}：{size:.2f}M 参数，在 {lm.model.device} 上",
-            f"{source}: {size:.2f}M parameters on {lm.model.device}",
-        )
-    )
+    print(_("{source}: {size:.2f}M parameters on {device}").format(source=source, size=size, device=lm.model.device))
     asked, automatic = _prompts(place, args)
     if sys.stdin.isatty():
-        print(say("（Ctrl-C 停止一个回答，空行结束）", "(Ctrl-C stops an answer, an empty line ends)"))
+        print(_("(Ctrl-C stops an answer, an empty line ends)"))
     talk = Talk(lm, args, sampling)
     for prompt in asked:
         if automatic:
@@ -69,9 +64,7 @@ def _generation(place: Place, typed: dict[str, Any]) -> Generation:
 def _load(place: Place, args: dict[str, Any]) -> tuple[LM, str]:
     """The model, and its name for the first line."""
     if args["lora_weight"] != "None":
-        raise UserError(
-            say("LoRA 还没有做好：先去掉 --lora_weight。", "LoRA has not landed yet: leave --lora_weight out.")
-        )
+        raise UserError(_("LoRA has not landed yet: leave --lora_weight out."))
     folder = place.find(args["load_from"], typed=True)
     if args["load_from"] == "model" or (folder == place.model_dir and not (folder / "config.json").exists()):
         out = place.find(args["save_dir"], typed=True)
@@ -87,9 +80,8 @@ def _load(place: Place, args: dict[str, Any]) -> tuple[LM, str]:
     if args["num_hidden_layers"] not in (None, layers):
         asked = args["num_hidden_layers"]
         raise UserError(
-            say(
-                f"{shown} 有 {layers} 层，不是 {asked} 层：去掉 --num_hidden_layers。",
-                f"{shown} has {layers} layers, not {asked}: leave --num_hidden_layers out.",
+            _("{shown} has {layers} layers, not {asked}: leave --num_hidden_layers out.").format(
+                shown=shown, layers=layers, asked=asked
             )
         )
     if args["inference_rope_scaling"]:
@@ -112,7 +104,7 @@ def _stretched(lm: LM) -> LM:
 
 def _prompts(place: Place, args: dict[str, Any]) -> tuple[Iterator[str], bool]:
     """(prompts, whether they are ours). The end of the input means the automatic test."""
-    question = say("[0] 自动测试\n[1] 手动输入\n", "[0] automatic test\n[1] type yourself\n")
+    question = _("[0] automatic test\n[1] type yourself\n")
     while True:
         try:
             mode = input(question).strip()
@@ -122,7 +114,7 @@ def _prompts(place: Place, args: dict[str, Any]) -> tuple[Iterator[str], bool]:
             return iter(_automatic(place, args)), True
         if mode == "1":
             return _typed(), False
-        print(say("请输入 0 或 1。", "Type 0 or 1."))
+        print(_("Type 0 or 1."))
 
 
 def _typed() -> Iterator[str]:
@@ -148,12 +140,7 @@ def _automatic(place: Place, args: dict[str, Any]) -> list[str]:
     from fledge.world import World
     from fledge.world.text import documents
 
-    print(
-        say(
-            "（这个模型是用小世界的练习数据训练的，只认识那里，所以问的都是那里的事。）",
-            "(This model was trained on practice data and knows only our small world, so it is asked about that.)",
-        )
-    )
+    print(_("(This model was trained on practice data and knows only our small world, so it is asked about that.)"))
     world = World.build("small")
     if not continues:
         return questions(world, language())
@@ -188,9 +175,9 @@ class Talk:
         try:
             self.lm.generator.generate([ids], self.sampling, said.add)
         except KeyboardInterrupt:
-            note = say(" …（已停止）", " … (stopped)")
+            note = _(" … (stopped)")
         except Circles:
-            note = say(" …（开始重复，停下）", " … (it repeats itself: stopped)")
+            note = _(" … (it repeats itself: stopped)")
         print(said.end() + note)
         seconds = time.perf_counter() - begun
         self.messages.append({"role": "assistant", "content": said.text})

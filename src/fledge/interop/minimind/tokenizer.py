@@ -18,7 +18,7 @@ from fledge.errors import UserError
 from fledge.interop.minimind.arguments import parse, values
 from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.practice import find_data
-from fledge.lang import say
+from fledge.lang import _
 from fledge.records import Run
 from fledge.tokenizer import Tokenizer
 
@@ -47,9 +47,8 @@ def ensure_tokenizer(place: Place, data: Path, kind: Kind, room: int | None = No
         return folder, []
     if (learned / "tokenizer.json").is_file():
         print(
-            say(
-                f"使用你训练的分词器：{place.shown(learned)} → {place.shown(folder)}",
-                f"Using the tokenizer that you trained: {place.shown(learned)} → {place.shown(folder)}",
+            _("Using the tokenizer that you trained: {learned} → {folder}").format(
+                learned=place.shown(learned), folder=place.shown(folder)
             )
         )
         _introduce(Tokenizer.load(learned), place, data, kind, room)
@@ -59,12 +58,10 @@ def ensure_tokenizer(place: Place, data: Path, kind: Kind, room: int | None = No
                 shutil.copyfile(learned / name, folder / name)
     else:
         print(
-            say(
-                f"{place.shown(folder)} 里没有分词器：在 {place.shown(data)} 上训练一个（{VOCAB_SIZE} 个 token）。"
-                "要用 MiniMind 的，先把它的 tokenizer.json 放进去。",
-                f"There is no tokenizer in {place.shown(folder)}: training one of {VOCAB_SIZE} tokens on {place.shown(data)}. "
-                "To use MiniMind's own, put its tokenizer.json there first.",
-            )
+            _(
+                "There is no tokenizer in {folder}: training one of {vocab_size} tokens on {data}. "
+                "To use MiniMind's own, put its tokenizer.json there first."
+            ).format(folder=place.shown(folder), vocab_size=VOCAB_SIZE, data=place.shown(data))
         )
         train(data, kind, VOCAB_SIZE).save(folder)
     return folder, [folder / name for name in FILES]
@@ -87,29 +84,24 @@ def _introduce(tokenizer: Tokenizer, place: Place, data: Path, kind: Kind, room:
     shown, size = place.shown(place.model_dir), tokenizer.vocab_size
     if room is not None and size > room:
         raise UserError(
-            say(
-                f"{shown}/tokenizer.json 有 {size:,} 个词元，而 MiniMind 的模型只有 {room:,} 个位置：换上 MiniMind 的分词器，"
-                "或者删掉它，会重新训练一个。",
-                f"{shown}/tokenizer.json has {size:,} tokens, and MiniMind's models have room for {room:,}: put MiniMind's own "
-                "there, or delete it and one will be trained.",
-            )
+            _(
+                "{shown}/tokenizer.json has {size:,} tokens, and MiniMind's models have room for {room:,}: "
+                "put MiniMind's own there, or delete it and one will be trained."
+            ).format(shown=shown, size=size, room=room)
         )
     rate = bytes_per_token(tokenizer, data, kind)
     print(
-        say(
-            f"分词器：{shown}（{size:,} 个词元；在这份数据上平均每个词元 {rate:.1f} 字节）",
-            f"Tokenizer: {shown} ({size:,} tokens; {rate:.1f} bytes of this data a token)",
+        _("Tokenizer: {shown} ({size:,} tokens; {rate:.1f} bytes of this data a token)").format(
+            shown=shown, size=size, rate=rate
         )
     )
     if rate < FEW_BYTES:
         print(
-            say(
-                f"注意：{shown}/tokenizer.json 不是为这样的数据训练的，切得很碎（合适的每个词元有 3 到 5 字节），训练会慢几倍。"
-                "要换就删掉它，或者放上 MiniMind 的，然后重新预训练。",
-                f"Note: {shown}/tokenizer.json was not made for such data and cuts it into crumbs (a fitting one has 3 to 5 bytes "
-                "a token), so training takes several times as long. To change that, delete it or put MiniMind's there, and "
-                "pretrain again.",
-            )
+            _(
+                "Note: {shown}/tokenizer.json was not made for such data and cuts it into crumbs (a fitting one has 3 "
+                "to 5 bytes a token), so training takes several times as long. To change that, "
+                "delete it or put MiniMind's there, and pretrain again."
+            ).format(shown=shown)
         )
 
 
@@ -162,28 +154,25 @@ def train_tokenizer(door: str, place: Place, argv: list[str]) -> int:
     folder = place.find(args["tokenizer_dir"], "tokenizer_dir" in typed)
     if (folder / "config.json").exists():
         raise UserError(
-            say(
-                f"{place.shown(folder)} 里有一个模型，它自己的分词器会被覆盖：用 --tokenizer_dir 换一个文件夹。",
-                f"{place.shown(folder)} holds a model, which would lose its own tokenizer: give --tokenizer_dir another.",
+            _("{folder} holds a model, which would lose its own tokenizer: give --tokenizer_dir another.").format(
+                folder=place.shown(folder)
             )
         )
     begun = time.perf_counter()
     tokenizer = train(data, kind_of(data), args["vocab_size"])
     tokenizer.save(folder)
     print(
-        say(
-            f"{tokenizer.vocab_size:,} 个 token，用时 {time.perf_counter() - begun:.1f} 秒 → {place.shown(folder)}",
-            f"{tokenizer.vocab_size:,} tokens in {time.perf_counter() - begun:.1f} s → {place.shown(folder)}",
+        _("{vocab_size:,} tokens in {seconds:.1f} s → {folder}").format(
+            vocab_size=tokenizer.vocab_size, seconds=time.perf_counter() - begun, folder=place.shown(folder)
         )
     )
     _show(tokenizer)
     if (place.model_dir / "tokenizer.json").is_file() and folder != place.model_dir:
         print(
-            say(
-                f"训练仍用 {place.shown(place.model_dir)} 里的分词器；换分词器就要重新预训练，所以要用新的，请自己把文件复制过去。",
-                f"Training goes on using the tokenizer in {place.shown(place.model_dir)}. Another one means pretraining anew; "
-                "so to use it, copy its files there yourself.",
-            )
+            _(
+                "Training goes on using the tokenizer in {model_dir}. Another one means pretraining anew; "
+                "so to use it, copy its files there yourself."
+            ).format(model_dir=place.shown(place.model_dir))
         )
     return 0
 
@@ -192,17 +181,12 @@ def _show(tokenizer: Tokenizer) -> None:
     """A conversation as the model sees it, and how much text a token holds."""
     messages = [{"role": "user", "content": "你好！"}, {"role": "assistant", "content": "你好，我是你训练的模型。"}]
     rendered = tokenizer.render(messages)
-    print(say("\n对话在模型眼里是这样：", "\nA conversation as the model sees it:"))
+    print(_("\nA conversation as the model sees it:"))
     print("  " + rendered.replace("\n", "\n  ").rstrip())
     same = tokenizer.decode(tokenizer.encode(rendered, special=True), skip_special=False) == rendered
-    print(
-        say(
-            f"编码再解码，是否一样：{'是' if same else '否'}",
-            f"Encoded and decoded, the same: {'yes' if same else 'no'}",
-        )
-    )
+    print(_("Encoded and decoded, the same: {same}").format(same=_("yes") if same else _("no")))
     for name, text in SAMPLES.items():
         ids = tokenizer.encode(text)
         pieces = "|".join(spell(tokenizer, id)[0] for id in ids[:16])
         rate = len(text) / len(ids)
-        print(say(f"  {name}：{rate:.2f} 字/token  {pieces}…", f"  {name}: {rate:.2f} characters a token  {pieces}…"))
+        print(_("  {name}: {rate:.2f} characters a token  {pieces}…").format(name=name, rate=rate, pieces=pieces))

@@ -19,7 +19,7 @@ from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
 from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
-from fledge.lang import say
+from fledge.lang import _, commas
 from fledge.records import Run
 from fledge.training.config import CHANGEABLE
 
@@ -36,10 +36,7 @@ def train(door: str, place: Place, argv: list[str]) -> int:
         raise UserError(_not_yet(door))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(
-            say(
-                "多张显卡一起训练还没有做好：直接用 python 启动这个脚本，不用 torchrun。",
-                "training on several cards at once has not landed yet: start the script with python, without torchrun.",
-            )
+            _("training on several cards at once has not landed yet: start the script with python, without torchrun.")
         )
     place.enter()
     generation = choose(door, typed, place, is_practice)
@@ -53,7 +50,7 @@ def train(door: str, place: Place, argv: list[str]) -> int:
             return _train(door, place, config, args, weights)
     mine = run.info["job"] == job_of(door, args)  # else the engine says whose it is
     if mine and run.info["status"] == "done" and not _longer(run, typed):
-        print(say(f"{run.name} 已经练完了，没有要接着练的。", f"{run.name} is finished: there is nothing left to do."))
+        print(_("{run} is finished: there is nothing left to do.").format(run=run.name))
         print(_next(door, place, args))
         return 0
     return _train(door, place, _changed(door, args, typed, place, run), args, weights)
@@ -65,9 +62,7 @@ def job_of(door: str, args: Args) -> str:
         return DOORS[door].job
     if door != "pretrain":
         only = f"`python trainer/{file_of('pretrain')}`"
-        raise UserError(
-            say(f"--parity 只用于 {only}：这里去掉它。", f"--parity is there for {only}: leave it out here.")
-        )
+        raise UserError(_("--parity is there for {only}: leave it out here.").format(only=only))
     return "minimind_pretrain"
 
 
@@ -87,16 +82,15 @@ def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
         again = f"python {place.shown(place.door)} --from_resume 1{_which(door, args, 'save_weight')}"
-        zh, en = (
-            ("已停止并保存。", "stopped and saved.")
-            if stop.args[1]
-            else ("停在一步中间，没有保存。", "stopped, not saved.")
-        )
-        print(say(f"\n{zh}接着练：{again}", f"\n{en} To go on: {again}"), file=sys.stderr)
+        if stop.args[1]:
+            said = _("\nstopped and saved. To go on: {again}").format(again=again)
+        else:
+            said = _("\nstopped, not saved. To go on: {again}").format(again=again)
+        print(said, file=sys.stderr)
         return 130
-    print(say(f"权重：{place.shown(weights)}", f"weights: {place.shown(weights)}"))
+    print(_("weights: {weights}").format(weights=place.shown(weights)))
     record = f"fledge runs show {place.shown(run.path.absolute())}"
-    print(say(f"记录：{record}", f"record: {record}"))
+    print(_("record: {record}").format(record=record))
     print(_stood_still(run), end="")
     print(_next(door, place, args))
     return 0
@@ -109,21 +103,18 @@ def _stood_still(run: Run) -> str:
     if rate > 1e-5 or len(losses) < 2 or losses[-1] < 0.95 * losses[0]:
         return ""
     was, now = losses[0], losses[-1]
-    return say(
-        f"验证损失几乎没动（{was:.3f} → {now:.3f}）：学习率 {rate:g} 是给几 GB 数据用的，数据这么少请加 "
-        "--learning_rate 5e-4 再练。\n",
-        f"The validation loss hardly moved ({was:.3f} → {now:.3f}): a rate of {rate:g} is meant for gigabytes; with so little data "
-        "train again with --learning_rate 5e-4.\n",
-    )
+    return _(
+        "The validation loss hardly moved ({was:.3f} → {now:.3f}): a rate of {rate:g} is meant for gigabytes; "
+        "with so little data train again with --learning_rate 5e-4.\n"
+    ).format(was=was, now=now, rate=rate)
 
 
 def _not_yet(door: str) -> str:
     what, file = DOORS[door].what, file_of(door)
     ready = [file_of(name) for name, other in DOORS.items() if other.job and other.opens]
-    return say(
-        f"{what}（{file}）还没有做好，参数已和 MiniMind 一样；能用的是 {'、'.join(ready)}。",
-        f"{what} ({file}) has not landed yet; its arguments are MiniMind's already. What works now: {', '.join(ready)}.",
-    )
+    return _(
+        "{what} ({file}) has not landed yet; its arguments are MiniMind's already. What works now: {ready}."
+    ).format(what=what, file=file, ready=commas(ready))
 
 
 def _new(
@@ -138,7 +129,7 @@ def _new(
     if args["from_resume"]:
         print(_nothing_to_resume(place, args))
     elif run != run_name(name):
-        print(say(f"之前的训练记录保留着；这次叫 {run}。", f"The earlier run stays; this one is called {run}."))
+        print(_("The earlier run stays; this one is called {run}.").format(run=run))
     files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
         **ADAMW, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT
@@ -159,22 +150,20 @@ def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict
         changes[field] = fields[field]
         if field not in CHANGEABLE and fields[field] != begun.get(field):
             raise UserError(
-                say(
-                    f"训练 '{run.name}' 开始时用的是另一个 --{name}：要接着练，就去掉它。",
-                    f"run '{run.name}' was started with another --{name}: leave it out to go on.",
+                _("run '{run}' was started with another --{name}: leave it out to go on.").format(
+                    run=run.name, name=name
                 )
             )
     layers = run.info["model"]["num_hidden_layers"]
     if typed.get("num_hidden_layers", layers) != layers:
         raise UserError(
-            say(
-                f"训练 '{run.name}' 的模型有 {layers} 层：要接着练，就去掉 --num_hidden_layers。",
-                f"run '{run.name}' has {layers} layers: leave --num_hidden_layers out to go on.",
+            _("run '{run}' has {layers} layers: leave --num_hidden_layers out to go on.").format(
+                run=run.name, layers=layers
             )
         )
     step = run.info["results"].get("step")
-    at = say(f"（停在第 {step} 步）", f", which stopped at step {step}") if step else ""
-    print(say(f"接着练 {run.name}{at}。", f"Going on with {run.name}{at}."))
+    at = _(", which stopped at step {step}").format(step=step) if step else ""
+    print(_("Going on with {run}{at}.").format(run=run.name, at=at))
     return {"run": run.name, "resume": True} | changes
 
 
@@ -182,11 +171,10 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
     """What the model starts from: weights in a .pth, or new ones of MiniMind's shape."""
     if args["use_moe"]:
         raise UserError(
-            say(
-                "这里不能训练 MiniMind 的混合专家：v2 的形状别的程序都加载不了，v3 的路由器从损失里什么也学不到。"
-                "去掉 --use_moe，或者用 `fledge train pretrain --preset moe-8m`。",
-                "MiniMind's mixture of experts cannot be trained here: v2's has a shape that no other program loads, and v3's "
-                "router learns nothing from the loss. Leave --use_moe out, or use `fledge train pretrain --preset moe-8m`.",
+            _(
+                "MiniMind's mixture of experts cannot be trained here: v2's has a shape that no other program loads, "
+                "and v3's router learns nothing from the loss. Leave --use_moe out, "
+                "or use `fledge train pretrain --preset moe-8m`."
             )
         )
     if args["from_weight"] == "none":
@@ -202,16 +190,14 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
     if typed.get("num_hidden_layers", config.num_hidden_layers) != config.num_hidden_layers:
         has, asked = config.num_hidden_layers, args["num_hidden_layers"]
         raise UserError(
-            say(
-                f"{place.shown(path)} 有 {has} 层，不是 {asked} 层：去掉 --num_hidden_layers。",
-                f"{place.shown(path)} has {has} layers, not {asked}: leave --num_hidden_layers out.",
+            _("{path} has {has} layers, not {asked}: leave --num_hidden_layers out.").format(
+                path=place.shown(path), has=has, asked=asked
             )
         )
     if typed.get("compat", found := generation_of(config)) != found:
         raise UserError(
-            say(
-                f"{place.shown(path)} 是 MiniMind {found} 的，不是 {typed['compat']} 的：去掉 --compat。",
-                f"{place.shown(path)} is of MiniMind {found}, not {typed['compat']}: leave --compat out.",
+            _("{path} is of MiniMind {found}, not {compat}: leave --compat out.").format(
+                path=place.shown(path), found=found, compat=typed["compat"]
             )
         )
     return {"model": place.short(path)}
@@ -223,9 +209,8 @@ def new_shape(generation: Generation, hidden_size: int, num_hidden_layers: int) 
 
     if hidden_size % (2 * HEADS) or hidden_size < 1:
         raise UserError(
-            say(
-                f"--hidden_size 是 {hidden_size}，但 MiniMind 有 {HEADS} 个头，所以应该是 {2 * HEADS} 的倍数。",
-                f"--hidden_size is {hidden_size}; MiniMind's {HEADS} heads need a multiple of {2 * HEADS}.",
+            _("--hidden_size is {hidden_size}; MiniMind's {heads} heads need a multiple of {multiple}.").format(
+                hidden_size=hidden_size, heads=HEADS, multiple=2 * HEADS
             )
         )
     shape = minimind_config(generation, hidden_size, num_hidden_layers)
@@ -235,9 +220,11 @@ def new_shape(generation: Generation, hidden_size: int, num_hidden_layers: int) 
 
 def _nothing_to_resume(place: Place, args: Args) -> str:
     others = sorted(p.name for p in (place.root / "checkpoints").glob("*_resume.pth"))
-    zh = f"（有的是：{'、'.join(others)}，用 --save_weight 和 --hidden_size 指定）" if others else ""
-    en = f" (there are {', '.join(others)}: name one with --save_weight and --hidden_size)" if others else ""
-    return say(f"没有可以接着练的训练{zh}，从头开始。", f"There is nothing to go on with{en}: starting afresh.")
+    if not others:
+        return _("There is nothing to go on with: starting afresh.")
+    return _(
+        "There is nothing to go on with (there are {others}: name one with --save_weight and --hidden_size): starting afresh."
+    ).format(others=commas(others))
 
 
 def _which(door: str, args: Args, *more: str) -> str:
@@ -252,6 +239,6 @@ def _next(door: str, place: Place, args: Args) -> str:
     if door == "pretrain":
         script = place.shown(place.folder / "train_full_sft.py")
         command = f"python {script} --from_weight {args['save_weight']}{which}"
-        return say(f"下一步，教它回答：{command}", f"Next, teach it to answer: {command}")
+        return _("Next, teach it to answer: {command}").format(command=command)
     command = f"python eval_llm.py --weight {args['save_weight']}{which}"
-    return say(f"下一步，在项目根目录和它聊聊：{command}", f"Next, talk with it, in the project's root: {command}")
+    return _("Next, talk with it, in the project's root: {command}").format(command=command)
