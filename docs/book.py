@@ -107,6 +107,7 @@ INDEX = {
 每个数字旁边是瞎猜能得多少、不同种子之间差多少。
 
 ```bash
+fledge learn go              # 一步接一步地做
 fledge learn                 # 下一步做什么
 fledge learn path quick      # 三条路径：quick、system、deep
 fledge lab run 01-normalization
@@ -119,11 +120,12 @@ fledge quiz 01-normalization
 """,
     "en": """# The book
 
-Every topic begins with experiments that compare, says why, what and how, and then you write it yourself and are graded.
-The numbers of this very run decide what an experiment concludes; beside every number stands what guessing would give,
-and how far the seeds differ.
+Every topic opens with experiments that compare, explains why, what and how, and then has you write the code yourself,
+which is graded automatically. What an experiment concludes is decided by the numbers of that very run; next to every
+number you see what guessing would give, and how far the seeds differ.
 
 ```bash
+fledge learn go              # do one step after the other
 fledge learn                 # what to do next
 fledge learn path quick      # three paths: quick, system, deep
 fledge lab run 01-normalization
@@ -132,7 +134,7 @@ fledge check rms_norm
 fledge quiz 01-normalization
 ```
 
-An experiment is a script too: switch the environment on and type
+You can also run an experiment as a script: activate the environment, then
 `python modules/01-foundation/01-normalization/experiments/exp1_gradient_vanishing.py`.
 """,
 }
@@ -157,7 +159,7 @@ def index(lang: str) -> str:
     text.append(
         "批改程序自己也被批改：它必须抓住每一种已知的错误写法，接受每一种不同的正确写法。\n"
         if zh
-        else "The graders are graded too: each must catch every known mistake and accept every known right way.\n"
+        else "The graders are graded too: each must catch every known mistake and accept every known correct solution.\n"
     )
     head = ["主题", "练习", "内容", "分钟", "抓住的错误", "接受的写法"]
     rows = [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
 from fledge import book
 from fledge.cli import learn
-from fledge.course import quiz
+from fledge.course import pages, quiz
 from fledge.course.evidence import Evidence
 from fledge.course.paths import all_paths, find_path, find_step
 from fledge.course.progress import Event, open_progress
@@ -182,3 +183,80 @@ def test_help_and_slips(capsys):
         learn.main(["reprot"])
     with pytest.raises(UserError, match="--jsn"):
         learn.main(["--jsn"])
+
+
+# `fledge learn go`
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def go(monkeypatch, capsys, typed):
+    """What `learn go` shows at a terminal where these lines are typed."""
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    monkeypatch.setattr("sys.stdout", out := Terminal())
+    monkeypatch.setattr(pages.shutil, "which", lambda name: None)
+    assert learn.main(["go"]) == 0
+    return out.getvalue()
+
+
+def done_so_far():
+    with open_progress() as progress:
+        return [f"{event.kind} {event.subject}" for event in progress.events() if event.kind != "prediction"]
+
+
+def test_go_walks_the_path_in_place(monkeypatch, capsys):
+    said = go(monkeypatch, capsys, "\n3\n70\n\nq\nq\n")
+    assert (
+        "[1/12] read" in said
+        and "[2/12] lab" in said
+        and "[3/12] quiz" in said
+        and "go on with: fledge learn go" in said
+    )
+    assert done_so_far() == [step.id for step in find_path("quick").steps[:2]]
+
+
+def test_go_does_one_step_where_nobody_types(capsys):
+    assert learn.main(["go"]) == 0
+    assert "[1/12]" in capsys.readouterr().out and done_so_far() == [find_path("quick").steps[0].id]
+
+
+def test_go_stops_at_the_end_of_the_input(monkeypatch, capsys):
+    assert "stopped" in go(monkeypatch, capsys, "")
+    assert len(done_so_far()) == 1
+
+
+def test_go_begins_an_exercise_and_then_checks_it(monkeypatch, capsys):
+    system = find_path("system").steps
+    at = next(number for number, step in enumerate(system) if step.kind == "exercise")
+    with open_progress() as progress:
+        progress.add("path", "system")
+        answer_all(progress, system[:at])
+    said = go(monkeypatch, capsys, "\n")
+    assert "exercise · RMSNorm" in said and "Come back when you have written it" in said
+    said = go(monkeypatch, capsys, "q\n")
+    assert "NOT_ATTEMPTED" in said or "not attempted" in said.lower()
+
+
+def test_go_says_when_the_path_is_done(capsys):
+    with open_progress() as progress:
+        answer_all(progress, find_path("quick").steps)
+    assert learn.main(["go"]) == 0
+    assert "fledge learn path system" in capsys.readouterr().out
+
+
+# Topics that share a word
+
+
+def test_a_word_means_the_topic_that_has_what_is_asked_for(monkeypatch):
+    """Of 03-attention and 03-generation only the first has a quiz."""
+    assert book.find_topic("03", quiz.has_quiz).name == "03-attention"
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    with pytest.raises(UserError, match="'01' fits several: 01-normalization, 01-residual-connection;"):
+        book.find_topic("01", quiz.has_quiz)
+    with pytest.raises(UserError, match="'03' fits several: 03-attention, 03-generation;"):
+        book.find_topic("03")
+    assert book.find_topic("generation", quiz.has_quiz).name == "03-generation"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from fledge import book, cli
 from fledge.cli import flags, learn
@@ -183,6 +186,9 @@ def test_the_title_of_a_lab_is_read_without_running_it(tmp_path):
         (r"\text{softmax}\!\left(\frac{QK^\top}{\sqrt{d}}\right) V", "softmax(QKᵀ/√d) V"),
         (r"\theta_i = 10000^{-2i/d}", "θ_i = 10000^(-2i/d)"),
         (r"\unknown{x} \in \mathbb{R}^{n}", r"\unknown{x} ∈ Rⁿ"),
+        (r"\frac{e^{s_i}}{e^{s_1} + \dots + e^{s_n}}", "(e^s_i)/(e^s_1 + … + e^s_n)"),
+        (r"W_{down}\,\bigl(x \odot y\bigr)", "W_down (x ⊙ y)"),
+        (r"a\cos\theta \approx 14\%", "a cos θ ≈ 14%"),
     ],
 )
 def test_formulas_are_readable(latex, text):
@@ -218,6 +224,49 @@ def test_a_page_is_shown_without_markers(tmp_path, monkeypatch):
     assert 'price = "$5"  # ![no](picture) <!-- kept -->' in text
     assert "block:" not in text and "num" not in text and text.startswith("# Title\n")
     assert "```text\na + b\n```" in text
+
+
+def at_terminal(monkeypatch, less: str | None) -> tuple[io.StringIO, list]:
+    """A terminal of 80 columns with or without `less`; what is printed, and the calls of the pager."""
+    out, calls = io.StringIO(), []
+    console = Console(file=out, force_terminal=True, width=80)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(pages.shutil, "which", lambda name: less)
+    monkeypatch.setattr(pages.subprocess, "run", lambda command, **how: calls.append((command, how["input"].decode())))
+    return out, calls
+
+
+def test_a_terminal_has_a_pager(monkeypatch):
+    out, calls = at_terminal(monkeypatch, "/usr/bin/less")
+    pages.show("# Title\n\nwords")
+    ((command, shown),) = calls
+    assert command == ["/usr/bin/less", "-RFX"] and "Title" in shown and not out.getvalue()
+    pages.show("# Title\n\nwords", pager=False)
+    assert len(calls) == 1 and "words" in out.getvalue()
+
+
+def test_without_less_a_page_is_printed(monkeypatch):
+    out, calls = at_terminal(monkeypatch, None)
+    pages.show("# Title\n\nwords")
+    assert not calls and "words" in out.getvalue()
+
+
+@pytest.mark.parametrize("topic", [topic for topic in book.topics() if pages.has_pages(topic)], ids=lambda t: t.name)
+def test_tables_of_a_page_are_whole_on_80_columns(topic, monkeypatch):
+    """No cell is cut with an ellipsis, and no name that one types or question that one reads loses its end."""
+    out, _ = at_terminal(monkeypatch, None)
+    text = pages.page_text(pages.find_page(topic, "README", "zh"))
+    pages.show(text)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert shown.count("…") == text.count("…")
+    for lab in topic.labs:
+        assert lab.stem in shown
+
+
+@pytest.mark.parametrize("page", [page for topic in book.topics() for page in topic.path.glob("teaching*.md")])
+def test_no_formula_of_the_book_shows_its_latex(page):
+    assert not re.search(r"\\[a-zA-Z]{2,}", re.sub(r"```.*?```", "", pages.page_text(page), flags=re.DOTALL))
 
 
 def test_reading_a_page_is_kept(capsys, lang):

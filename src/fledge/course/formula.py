@@ -12,7 +12,8 @@ SYMBOLS = {
     "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "varphi": "φ", "omega": "ω", "Delta": "Δ",
     "Theta": "Θ", "Sigma": "Σ", "Omega": "Ω", "left": "", "right": "", "quad": "  ", "qquad": "    ", "lfloor": "⌊",
     "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "Vert": "‖", "|": "‖", ",": " ", ";": " ", "!": "", "{": "{", "}": "}",
-    "exp": "exp", "log": "log", "ln": "ln", "max": "max", "min": "min", "cos": "cos", "sin": "sin", "tanh": "tanh",
+    "exp": "exp", "log": "log", "ln": "ln", "max": "max", "min": "min", "cos": " cos ", "sin": " sin ", "tanh": "tanh",
+    "bigl": "", "bigr": "", "%": "%",
 }  # fmt: skip
 RAISED = str.maketrans("0123456789+-nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿᵀⁱ")
 GROUP = r"\{([^{}]*)\}"
@@ -29,7 +30,7 @@ def plain(latex: str) -> str:
         text = re.sub(r"\^" + GROUP, lambda found: _raised(found[1]), text)
         text = re.sub(r"_" + GROUP, lambda found: "_" + _bound(found[1]), text)
     text = re.sub(r"\^(\w)", lambda found: _raised(found[1]), text)
-    text = re.sub(r"\\([A-Za-z]+|[|,;!{}])", lambda found: SYMBOLS.get(found[1], found[0]), text)
+    text = re.sub(r"\\([A-Za-z]+|[|,;!{}%])", lambda found: SYMBOLS.get(found[1], found[0]), text)
     return re.sub(r" {2,}", " ", text).replace(" )", ")").strip()
 
 

@@ -7,8 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 from fledge.book import Topic
 from fledge.course.formula import plain
@@ -73,13 +74,12 @@ def page_text(file: Path) -> str:
 def show(text: str, *, pager: bool = True) -> None:
     """Show a page: laid out on a terminal, with `less` where there is one; as plain Markdown into a pipe."""
     from rich.console import Console
-    from rich.markdown import Markdown
 
     console = Console(highlight=False)
     if not console.is_terminal:
         print(text, end="")
         return
-    page = Markdown(text, code_theme="ansi_dark", hyperlinks=False)
+    page = _laid_out(text)
     width = min(console.width, WIDTH)
     less = shutil.which("less") if pager and sys.stdin.isatty() else None
     if less is None:
@@ -90,6 +90,25 @@ def show(text: str, *, pager: bool = True) -> None:
     # -R shows colours, -F leaves at once when the page fits the screen, -X leaves the page on it.
     settings = {**os.environ, "LESSCHARSET": "utf-8"}
     subprocess.run([less, "-RFX"], input=laid_out.get().encode(), env=settings, check=False)
+
+
+def _laid_out(text: str) -> Any:
+    """The page for rich; in its tables a Chinese sentence, which has no spaces, is folded and not cut."""
+    from rich.markdown import Markdown, TableElement
+    from rich.table import Table
+
+    class Folded(TableElement):
+        def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+            for made in super().__rich_console__(console, options):
+                if isinstance(made, Table):
+                    for column in made.columns:
+                        column.overflow = "fold"
+                yield made
+
+    class Page(Markdown):
+        elements: ClassVar = {**Markdown.elements, "table_open": Folded}
+
+    return Page(text, code_theme="ansi_dark", hyperlinks=False)
 
 
 def reading_minutes(file: Path) -> float:
