@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fledge.proofs import DAY, today
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side: one thread each, before torch is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,6 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_addoption(parser) -> None:
     parser.addoption("--all", action="store_true", help="run every proof again, also of what has not changed")
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    if not config.getoption("--all"):
+        terminalreporter.write_line(
+            f"proofs that had not changed: those of {DAY}={today()} ran again; --all runs every one"
+        )
 
 
 @pytest.fixture(scope="session")

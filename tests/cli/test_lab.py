@@ -9,6 +9,7 @@ import pytest
 
 from fledge import book
 from fledge.cli import lab, main
+from fledge.records import list_runs, runs_root
 from tests.lab import toy
 
 
@@ -21,6 +22,8 @@ def toy_book(tmp_path, monkeypatch):
     (folder / "exp1_coin.py").write_text(text, encoding="utf-8")
     (folder / "exp2_coin_again.py").write_text(text, encoding="utf-8")
     (folder / "exp9_door.py").write_text("import runpy\n", encoding="utf-8")
+    paths = book.book_root() / "paths.yaml"
+    (tmp_path / "modules" / "paths.yaml").write_text(paths.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(book, "book_root", lambda: tmp_path / "modules")
     monkeypatch.setenv("FLEDGE_LANG", "en")
     book.topics.cache_clear()
@@ -35,7 +38,9 @@ def test_list(toy_book, capsys) -> None:
     assert main(["lab", "run", "exp1_coin", "--quick"]) == 0
     capsys.readouterr()
     assert main(["lab", "list", "coins"]) == 0
-    assert "2/2" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert "01-coins/exp1_coin" in said and "01-coins/exp2_coin_again" in said, "a name stands alone on its line"
+    assert "2 of 2 claims supported" in said[2] and "not run yet" in said[5]
 
 
 def test_show(toy_book, capsys) -> None:
@@ -48,6 +53,19 @@ def test_show(toy_book, capsys) -> None:
 def test_run_several(toy_book, capsys, words) -> None:
     assert main(["lab", "run", *words, "--quick", "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_nothing_runs_when_a_flag_fits_not_every_lab(toy_book, capsys) -> None:
+    other = (toy_book / "exp2_coin_again.py").read_text(encoding="utf-8").replace("throws", "tosses")
+    (toy_book / "exp2_coin_again.py").write_text(other, encoding="utf-8")
+    assert main(["lab", "run", "01-coins", "--throws", "50"]) == 2
+    assert "unrecognized arguments: --throws" in capsys.readouterr().err and not list_runs(runs_root())
+
+
+def test_a_prediction_is_for_one_lab(toy_book, capsys) -> None:
+    assert main(["lab", "run", "01-coins", "--quick", "--predict", "biased"]) == 2
+    assert "--predict answers the question of one lab, and these are 2" in capsys.readouterr().err
+    assert not list_runs(runs_root())
 
 
 def test_a_mistake_stops_unless_told_to_go_on(toy_book, capsys) -> None:

@@ -45,7 +45,7 @@ def topic(tmp_path, monkeypatch):
     (path / "README.md").write_text("# 主题\n", encoding="utf-8")
     (path / "README.en.md").write_text("# A topic\n", encoding="utf-8")
     found = book.Topic("07-topic", "01-tier", path)
-    monkeypatch.setattr(book, "find_topic", lambda word: found)
+    monkeypatch.setattr(book, "find_topic", lambda word, fit=None: found)
     monkeypatch.setattr(book, "topics", lambda: (found,))
     store(found, good())
     return found

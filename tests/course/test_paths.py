@@ -153,7 +153,7 @@ def test_runs_and_labs_in_commands_exist():
 
 def test_minutes_of_a_page(tmp_path):
     file = tmp_path / "a.md"
-    file.write_text("<!-- block: x -->\n# 标题\n" + "字" * 298 + "\n" + "word " * 180, encoding="utf-8")
+    file.write_text("<!-- block: x -->\n# 标题\n" + "字" * 298 + "\n" + "word " * 200, encoding="utf-8")
     assert pages.reading_minutes(file) == pytest.approx(2)
 
 

@@ -39,10 +39,16 @@ def test_the_nearest_folder_around_is_found(nowhere, monkeypatch):
     assert find_workspace() == inner
 
 
-def test_a_checkout_has_one_of_its_own(nowhere, tmp_path, monkeypatch):
+def test_a_checkout_has_one_of_its_own_and_says_so_once(nowhere, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
     monkeypatch.setattr(book, "is_checkout", lambda: True)
     monkeypatch.setattr(book, "checkout", lambda: tmp_path / "project")
-    assert find_workspace().root == tmp_path / "project" / "workspace"
+    root = tmp_path / "project" / "workspace"
+    assert find_workspace().root == root
+    said = capsys.readouterr()
+    assert f"making the workspace {root}" in said.err and not said.out
+    find_workspace()
+    assert not capsys.readouterr().err
 
 
 def test_nowhere_else_it_is_one_sentence(nowhere, monkeypatch):

@@ -117,14 +117,14 @@ def test_check_and_clean_read_what_training_reads(write, tmp_path):
 
 def test_what_was_mended_is_said(write, capsys, monkeypatch, tmp_path):
     path = write("cafe.txt", "".join(f"le café {n} et la crème\n" for n in range(9)), "cp1252")
-    said = "9 lines of cafe.txt are not UTF-8 and are read as Windows-1252 (the first is line 1)"
+    said = "cafe.txt: lines that are not UTF-8 and are read as Windows-1252: 9 (the first is line 1)"
     assert said in run(capsys, path)[1] and said in json.loads(run(capsys, path, "--json")[1])["notes"]
     assert main(["data", "clean", str(path), "--out", str(tmp_path / "o.jsonl"), "--no-repetition"]) == 0
     assert said in " ".join(capsys.readouterr().out.split())
     assert main(["tokenizer", "train", "--data", str(path), "--vocab-size", "280", "--out", str(tmp_path / "t")]) == 0
     assert said in capsys.readouterr().out
     monkeypatch.setenv("FLEDGE_LANG", "zh")
-    assert "cafe.txt 有 9 行不是 UTF-8，按 Windows-1252 来读（第一处在第 1 行）" in run(capsys, path)[1]
+    assert "cafe.txt 里不是 UTF-8 的行按 Windows-1252 来读，共 9 行（第一处在第 1 行）" in run(capsys, path)[1]
 
 
 def test_missing_file_and_given_tokenizer(write, capsys, tmp_path):

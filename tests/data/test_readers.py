@@ -97,11 +97,11 @@ def test_windows_1252_is_read_and_said(write, language):
     text = WESTERN[language]
     quarantine = Quarantine()
     assert texts(write("a.txt", text * 3, "cp1252"), quarantine) == [text * 3]
-    assert quarantine.notes == ["3 lines of a.txt are not UTF-8 and are read as Windows-1252 (the first is line 1)"]
+    assert quarantine.notes == ["a.txt: lines that are not UTF-8 and are read as Windows-1252: 3 (the first is line 1)"]
     quarantine = Quarantine()
     rows = [{"text": text}, {"text": "plain"}, {"text": text}]
     assert texts(write("a.jsonl", rows, "cp1252"), quarantine) == [text, "plain", text]
-    assert quarantine.bad == [] and "2 lines of a.jsonl" in quarantine.notes[0]
+    assert quarantine.bad == [] and "read as Windows-1252: 2 " in quarantine.notes[0]
     assert texts(write("a.json", json.dumps(rows, ensure_ascii=False, indent=1), "cp1252"))[0] == text
     assert texts(write("a.csv", f'text,id\n"{text}",1\n', "cp1252")) == [text]
 
@@ -134,7 +134,7 @@ def test_a_bad_byte_costs_its_line_or_its_character_and_never_the_file(write):
         found = texts(write("a.txt", content), quarantine)
         assert wanted is None or found == [wanted]
         assert quarantine.notes == [
-            f"1 lines of a.txt hold bytes that are no character; they became � (the first is line {line})"
+            f"a.txt: bytes that are no character became �, in lines: 1 (the first is line {line})"
         ]
     items = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
     quarantine = Quarantine()
@@ -149,7 +149,7 @@ def test_every_line_of_a_file_put_together_from_two_is_read(write, codec, name):
     parts = [text.encode(), text.encode(codec), b"ascii"] * 4
     quarantine = Quarantine()
     assert texts(write("a.txt", b"\n".join(parts)), quarantine) == ["\n".join([text, text, "ascii"] * 4)]
-    assert quarantine.notes == [f"4 lines of a.txt are not UTF-8 and are read as {name} (the first is line 2)"]
+    assert quarantine.notes == [f"a.txt: lines that are not UTF-8 and are read as {name}: 4 (the first is line 2)"]
     rows = [b'{"text": "' + part + b'"}' for part in parts]
     assert texts(write("a.jsonl", b"\n".join(rows))) == [text, text, "ascii"] * 4
 
@@ -165,7 +165,7 @@ def test_nul_bytes_are_left_out_and_said(write):
         assert texts(write(name, content), quarantine) == wanted, name
         line = 3 if name == "a.csv" else 2
         count = content.count(b"\0")
-        assert quarantine.notes == [f"{count} NUL bytes of {name} were left out (the first is in line {line})"]
+        assert quarantine.notes == [f"{name}: NUL bytes were left out: {count} (the first is in line {line})"]
 
 
 def test_documents_of_a_text_are_parted_by_endoftext(write):

@@ -85,6 +85,18 @@ def test_labels_are_blamed_only_where_the_model_can_be_asked(lab):
 
 
 @pytest.mark.slow
+def test_a_checkpoint_that_is_further_than_the_last_validation_is_no_contradiction(lab):
+    """Early on a few steps are worth a nat: the model of step 12 is better than the validation of step 2 says."""
+    run = copy(lab.pretrain("young-and-sound", steps=12, save_every=12, val_every=2), "stopped-late", status="stopped")
+    shutil.rmtree(run.model_dir)
+    late = copy(run, "stopped-later", change=lambda line: {} if "val_loss" in line and line["step"] > 2 else line)
+    check = judge(late)
+    assert check.evidence.asked is not None and names(check) == []
+    low, high = check.evidence.claimed
+    assert high - low > 1 and low - 0.5 < check.evidence.asked.loss[0].mean < high
+
+
+@pytest.mark.slow
 def test_code_that_still_looks_ahead_is_found_by_its_own_predictions(lab):
     with broken.no_causal_mask():
         check = judge(lab.pretrain("looks-ahead", steps=30))

@@ -120,7 +120,9 @@ def shown(monkeypatch, capsys, *argv: str, **changes) -> str:
 
 def test_every_verdict_has_its_numbers_and_the_next_command(monkeypatch, capsys) -> None:
     said = shown(monkeypatch, capsys, why=Text("偏了", "It is bent."))
-    assert re.search(r"All 5 seeds agree: share of heads: biased 0\.\d+ to 0\.\d+, fair 0\.\d+ to 0\.\d+\.", said)
+    assert re.search(
+        r"All 5 seeds agree: share of heads: biased 0\.\d+ to 0\.\d+, fair 0\.\d+ to 0\.\d+\.", " ".join(said.split())
+    )
     assert "Why: It is bent." in said and "\nnext: read · " in said and "  fledge learn read " in said
 
 

@@ -76,6 +76,15 @@ class TestEndTokens:
         save_model(tiny(eos_token_id=None, bos_token_id=None, pad_token_id=None), tmp_path)
         assert load_model(tmp_path).end_ids == frozenset()
 
+    @pytest.mark.parametrize("model_type, ends", [("qwen3", ()), ("llama", (2,)), ("mistral", (2,))])
+    def test_what_config_json_leaves_out_is_what_transformers_takes(self, model_type, ends):
+        """Not ours: token 2 of a foreign vocabulary may be any word."""
+        config = ModelConfig.from_dict({"model_type": model_type, **SHAPE})
+        assert config.end_ids == ends
+        transformers = pytest.importorskip("transformers")
+        theirs = transformers.AutoConfig.for_model(model_type)
+        assert (config.bos_token_id, config.eos_token_id) == (theirs.bos_token_id, theirs.eos_token_id)
+
     def test_transformers_ends_where_we_do(self, tmp_path):
         transformers = pytest.importorskip("transformers")
         save_model(tiny(model_type="llama", eos_token_id=[11, 18, 19], bos_token_id=10, pad_token_id=None), tmp_path)

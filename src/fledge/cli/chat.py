@@ -38,7 +38,10 @@ COMMANDS = {  # name -> (argument, what it does)
 
 @dataclass
 class Flags:
-    """Talk with a model. /help in the chat shows the commands; Ctrl-C stops an answer, Ctrl-D leaves."""
+    """Talk with a model. /help in the chat shows the commands; Ctrl-C stops an answer, Ctrl-D leaves.
+
+    What the model's generation_config.json says of sampling counts where no flag does.
+    """
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """a run's name, or a model folder"""

@@ -77,13 +77,8 @@ def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], 
         print("\n".join(f"  {word:<{width}}  {help}" for word, (_, help) in table.items()))
         return 0
     if argv[0] not in table:
-        near = suggest(argv[0], table)
-        raise UserError(
-            say(
-                f"`{prog}` 没有 '{argv[0]}' 这个子命令。{near or f'用 `{prog} --help` 查看全部。'}",
-                f"`{prog}` knows no '{argv[0]}'.{near or f' See `{prog} --help`.'}",
-            )
-        )
+        near = suggest(argv[0], table) or _see(prog)
+        raise UserError(say(f"`{prog}` 没有 '{argv[0]}' 这个子命令。{near}", f"`{prog}` knows no '{argv[0]}'.{near}"))
     return table[argv[0]][0](list(argv[1:]))
 
 
@@ -103,6 +98,10 @@ def _names(target: Any) -> Iterator[str]:
             yield name
             if kind is bool:
                 yield f"no_{name}"
+
+
+def _see(prog: str) -> str:
+    return say(f"用 `{prog} --help` 查看用法。", f" See `{prog} --help`.")
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -130,28 +129,24 @@ def _later(function: Callable[..., T]) -> Callable[..., Callable[[], T]]:
 
 def _refuse(event: _errors.ParseErrorEvent, *, argv: Sequence[str], prog: str, known: list[str]) -> None:
     """A mistake as one sentence."""
-    see = say(f"用 `{prog} --help` 查看用法。", f"See `{prog} --help`.")
+    see = _see(prog)
     words = [word.partition("=")[0] for word in argv if re.match(r"--?[A-Za-z]", word)]
     spelled = {word: word.replace("_", "-") for word in words}
     if name := next((word for word in words if spelled[word] not in (*known, "--help", "-h")), None):
-        near = suggest(name.replace("_", "-"), known)
-        raise UserError(
-            say(
-                f"`{prog}` 没有 '{name}' 这个参数。{near or see}",
-                f"'{name}' is not a flag of `{prog}`.{near or f' {see}'}",
-            )
-        )
+        near = suggest(name.replace("_", "-"), known) or see
+        raise UserError(say(f"`{prog}` 没有 '{name}' 这个参数。{near}", f"'{name}' is not a flag of `{prog}`.{near}"))
     if isinstance(event, _errors.UnrecognizedArgs):
         extra = " ".join(event.tokens)
         raise UserError(
-            say(f"`{prog}` 看不懂多出来的 '{extra}'。{see}", f"`{prog}` does not know what to do with '{extra}'. {see}")
+            say(f"`{prog}` 看不懂多出来的 '{extra}'。{see}", f"`{prog}` does not know what to do with '{extra}'.{see}")
         )
     if isinstance(event, _errors.MissingArgs):
         argument = event.missing_arguments[0].arg
         help = argument.field.helptext
         about = ((help() if callable(help) else help) or "").strip().rstrip(".")
         name = argument.lowered.metavar if argument.is_positional() else argument.display_name()
-        raise UserError(say(f"缺少 {name}。{see}", f"{name}{f' ({about})' if about else ''} is missing. {see}"))
+        about = f" ({about})" if about else ""
+        raise UserError(say(f"缺少 {name}{about}。{see}", f"{name}{about} is missing.{see}"))
     if isinstance(event, _errors.InvalidChoice):
         name, choices = event.argument.display_name(), event.choices
         listed = say("、", ", ").join(choices)
@@ -163,10 +158,11 @@ def _refuse(event: _errors.ParseErrorEvent, *, argv: Sequence[str], prog: str, k
         )
     if isinstance(event, _errors.BadValue):
         name = event.argument.display_name()
-        raise UserError(say(f"{name} 后面缺一个值。{see}", f"{name} needs a value. {see}"))
+        raise UserError(say(f"{name} 后面缺一个值。{see}", f"{name} needs a value.{see}"))
     if isinstance(event, _errors.InstantiationFailure):
-        where = say("", "") if event.argument is None else f"{event.argument.display_name()}: "
-        raise UserError(f"{where}{event.message.rstrip('.')}{say('。', '. ')}{see}")
+        where = "" if event.argument is None else f"{event.argument.display_name()}: "
+        what = where + event.message.rstrip(".")
+        raise UserError(say(f"{what}。{see}", f"{what}.{see}"))
 
 
 def _pair(word: str) -> tuple[str, Any]:

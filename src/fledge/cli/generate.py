@@ -18,7 +18,10 @@ from fledge.lang import readable, say
 
 @dataclass
 class Flags:
-    """Continue a text with a model; with --chat, answer it as a message."""
+    """Continue a text with a model; with --chat, answer it as a message.
+
+    What the model's generation_config.json says of sampling counts where no flag does.
+    """
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """a run's name, or a model folder"""

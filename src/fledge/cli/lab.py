@@ -115,7 +115,8 @@ def run(argv: list[str]) -> int:
     failed = []
     paths = chosen(names)
     labs = [load(path) for path in paths]
-    _refuse(labs, flags)
+    if not keep_going:
+        _refuse(labs, flags)
     for number, lab in enumerate(labs, 1):
         if len(paths) > 1:
             print(f"\n[{number}/{len(paths)}]", file=sys.stderr)

@@ -53,37 +53,30 @@ class Workspace:
 def find_workspace() -> Workspace:
     """`FLEDGE_WORKSPACE`, else the nearest folder around the working directory that is one, else that of the checkout.
 
-    The first and the last are made when they are not there yet, which is said; UserError when there is none.
+    The first and the last are made when they are not there yet; of the last this is said, for nobody has asked for it.
+    UserError when there is none.
     """
     if chosen := os.environ.get("FLEDGE_WORKSPACE"):
-        return _there(Path(chosen))
+        return make_workspace(Path(chosen))
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / MARK).is_dir():
             return Workspace(folder)
     if book.is_checkout():
-        return _there(book.checkout() / "workspace")
+        space = Workspace(book.checkout() / "workspace")
+        if not space.exists:
+            said = say(
+                f"新建工作区 {space.root}：你的练习、实验记录和进度都放在这里。",
+                f"making the workspace {space.root}: your exercises, runs and progress are kept there.",
+            )
+            print(said, file=sys.stderr)
+        return make_workspace(space.root)
     raise UserError(
         say(
             f"这里没有学习用的工作区（'{here}' 和它上面的目录里都没有）：用 `fledge learn init` 新建一个，再进入那个目录。",
             f"there is no workspace here (in '{here}' or above it): make one with `fledge learn init` and go into its folder.",
         )
     )
-
-
-def _there(path: Path) -> Workspace:
-    """The workspace in `path`; one that had to be made is announced, for it is where the learner's work will lie."""
-    new = not Workspace(path.absolute()).exists
-    space = make_workspace(path)
-    if new and space.exists:
-        print(
-            say(
-                f"新建了工作区 {space.root}：你的练习、实验记录和进度都放在这里。",
-                f"made the workspace {space.root}: your exercises, runs and progress are kept there.",
-            ),
-            file=sys.stderr,
-        )
-    return space
 
 
 def make_workspace(path: str | Path) -> Workspace:

@@ -48,27 +48,25 @@ class Patches:
 
     def sentences(self, name: str) -> list[str]:
         """One for every kind."""
-        words = {
-            "cp1252": (
-                "{name} 有 {count} 行不是 UTF-8，按 Windows-1252 来读（第一处在第 {line} 行）",
-                "{count} lines of {name} are not UTF-8 and are read as Windows-1252 (the first is line {line})",
-            ),
-            "gb18030": (
-                "{name} 有 {count} 行不是 UTF-8，按 GB18030 来读（第一处在第 {line} 行）",
-                "{count} lines of {name} are not UTF-8 and are read as GB18030 (the first is line {line})",
-            ),
-            "damaged": (
-                "{name} 有 {count} 行里有不成字符的字节，换成了 �（第一处在第 {line} 行）",
-                "{count} lines of {name} hold bytes that are no character; they became � (the first is line {line})",
-            ),
-            "nul": (
-                "{name} 里的 {count} 个 NUL 字节去掉了（第一处在第 {line} 行）",
-                "{count} NUL bytes of {name} were left out (the first is in line {line})",
-            ),
-        }
-        return [
-            say(*words[kind]).format(name=name, count=count, line=line) for kind, (count, line) in self.found.items()
-        ]
+        return [_sentence(kind, name, count, line) for kind, (count, line) in self.found.items()]
+
+
+def _sentence(kind: str, name: str, count: int, line: int) -> str:
+    if kind == "nul":
+        return say(
+            f"{name} 里的 NUL 字节去掉了，共 {count} 个（第一个在第 {line} 行）",
+            f"{name}: NUL bytes were left out: {count} (the first is in line {line})",
+        )
+    if kind == "damaged":
+        return say(
+            f"{name} 里不成字符的字节换成了 �，共 {count} 行（第一处在第 {line} 行）",
+            f"{name}: bytes that are no character became �, in lines: {count} (the first is line {line})",
+        )
+    codec = {"cp1252": "Windows-1252", "gb18030": "GB18030"}[kind]
+    return say(
+        f"{name} 里不是 UTF-8 的行按 {codec} 来读，共 {count} 行（第一处在第 {line} 行）",
+        f"{name}: lines that are not UTF-8 and are read as {codec}: {count} (the first is line {line})",
+    )
 
 
 def open_bytes(path: Path) -> IO[bytes]:

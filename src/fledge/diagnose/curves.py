@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
 from typing import Any
 
 from fledge.records import Run
@@ -75,12 +74,6 @@ class Curves:
     def final(self, key: str) -> float | None:
         """The last value of a validation measure, or None."""
         return next((value for line in reversed(self.vals) if (value := _number(line.get(key))) is not None), None)
-
-
-def mean(values: Sequence[float]) -> float:
-    """The mean of the numbers among `values`; NaN when there is none."""
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan
 
 
 def _number(value: Any) -> float | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fledge.model.transformer import Transformer
 
 NEAR_PAIRS = 0.95  # of the table's loss: a network that is no better has hardly begun to use the context
+RECENT = 10  # steps whose best training loss is about that of the moment
 SETTLED = 20  # steps after which the mean of the last training losses stands for the model at the end
 
 
@@ -163,19 +164,20 @@ class RunEvidence:
     @cached_property
     def claimed(self) -> tuple[float, float] | None:
         """The loss that the record claims for that text and that model, as (lowest, highest): of the validation after its
-        last step; of those around a checkpoint; without validation, of the last part of training."""
+        last step; of what is recorded around a checkpoint; without validation, of the last part of training."""
         if self._model is None:
             return None
-        step = self._model[1]
-        if self.curves.vals:
-            before = [line for line in self.curves.vals if 0 < line["step"] <= step][-1:]
-            after = [line for line in self.curves.vals if line["step"] >= step][:1]
-            losses = [line["val_loss"] for line in before + after]
-            return (min(losses), max(losses)) if before else None
-        mixed = (self.run.info.get("data") or {}).get("replay")
-        if mixed or step != self.curves.step or step < SETTLED or not self.loss:
-            return None
-        return self.loss[-1], self.loss[-1]
+        step, vals = self._model[1], [line for line in self.curves.vals if line["step"] > 0]
+        if not self.curves.vals:
+            mixed = (self.run.info.get("data") or {}).get("replay")
+            known = self.loss and not mixed and step == self.curves.step and step >= SETTLED
+            return (self.loss[-1], self.loss[-1]) if known else None
+        around = [line["val_loss"] for line in vals if line["step"] <= step][-1:]
+        later = [line["val_loss"] for line in vals if line["step"] >= step][:1]
+        if not later:  # it has gone on learning since: as far as its training loss, at most
+            rows = [row["loss"] for row in self.curves.rows if row["step"] <= step and row.get("loss") is not None]
+            around += [min(rows[-RECENT:])] if around and rows else []
+        return (min(around + later), max(around + later)) if around else None
 
     @cached_property
     def _text(self) -> Dataset | None:

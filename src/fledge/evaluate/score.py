@@ -3,6 +3,10 @@
 Every token is predicted exactly once. A text longer than the context is read through windows that overlap by half, and
 each later window scores its new half only, so that no token has less than half a window of context (but those at the
 beginning of the text). Windows that do not overlap would ask for tokens after a cut with almost no context.
+
+The model computes in the precision that it was loaded in. Scores are there to be compared, so `fledge.load` and `fledge eval`
+take fp32 unless told otherwise; `fledge chat` and `fledge generate` take the fastest. Log-probabilities are fp32 and their sum
+fp64 in any case.
 """
 
 from __future__ import annotations

@@ -148,6 +148,9 @@ class ModelConfig:
             )
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
+        llama = data.get("model_type") in ("llama", "mistral")
+        for name, usual in (("bos_token_id", 1), ("eos_token_id", 2), ("pad_token_id", None)):  # of transformers
+            data.setdefault(name, usual if llama else None)
         known = {f.name for f in dataclasses.fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in known and (v is not None or k != "num_experts")})
 
