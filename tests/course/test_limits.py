@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fledge.course.exercise import find_exercise
-from fledge.course.grader import limits
+from fledge.course.grader import limits, process
 from fledge.course.grader.failures import Died
 from fledge.course.grader.grade import Grade, grade
 from fledge.course.grader.process import Child
@@ -210,3 +210,30 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:  # gone meanwhile
         return ""
+
+
+@pytest.mark.slow
+def test_a_process_that_was_started_ahead_serves_one_check(graded, monkeypatch):
+    """Every check has a process of its own, warm or not; one that died while it waited is replaced."""
+    started = []
+
+    class Counted(process.Fresh):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self.process)
+
+    monkeypatch.setattr(process, "Fresh", Counted)
+    source = before("import os; print(os.getpid())")
+    process.warm_up()
+    process.warm_up()
+    assert len(started) == 1
+    first, second = graded(source), graded(source)
+    assert first.passed and second.passed and len(started) == 2
+    assert first.printed.split()[0] != second.printed.split()[0]
+    process.warm_up()
+    started[-1].kill()
+    started[-1].wait(timeout=10)
+    assert graded(RIGHT).passed and len(started) == 4
+    process.warm_up()
+    process.cool_down()
+    assert all(child.poll() is not None for child in started)

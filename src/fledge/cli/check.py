@@ -142,12 +142,15 @@ def started() -> list[Target]:
 
 def watch(word: str | None) -> int:
     """Grade what is saved until Ctrl-C."""
+    from fledge.course.grader.process import cool_down, warm_up
+
     first = None if word is None else find(word)
     look: Callable[[], list[Target]] = started if first is None else lambda: [first]
     print(_("Every save is checked; Ctrl-C leaves."), flush=True)
     seen = {} if first is not None else _stamps(look())  # a file named on the command line is graded at once
     try:
         while True:
+            warm_up()
             for target in changed(look, seen):
                 print(f"\n--- {time.strftime('%H:%M:%S')}", flush=True)
                 try:
@@ -158,6 +161,8 @@ def watch(word: str | None) -> int:
     except KeyboardInterrupt:
         print()
         return 0
+    finally:
+        cool_down()
 
 
 def changed(look: Callable[[], list[Target]], seen: dict[Path, tuple[int, int]]) -> list[Target]:

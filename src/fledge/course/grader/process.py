@@ -30,6 +30,64 @@ MEMORY_SECONDS = (
 ANSWER_LIMIT = 512 * 2**20
 
 
+class Fresh:
+    """A Python that imports what the grader needs and then waits for a learner's file; used once."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fledge-", ignore_cleanup_errors=True)
+        work = Path(self._folder.name, "work")
+        work.mkdir()
+        self.printed = Path(self._folder.name, "printed.txt")
+        with self.printed.open("wb") as printed:
+            self.process = subprocess.Popen(
+                [sys.executable, "-X", "utf8", "-m", "fledge.course.grader.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                cwd=work,
+                env=_environment(work),
+                start_new_session=True,  # Ctrl-C goes to the parent, which ends the child
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, and no black window
+            )
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=10)
+
+    def close(self) -> None:
+        self.end()
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        self._folder.cleanup()
+
+
+_spares: list[Fresh] = []
+
+
+def warm_up() -> None:
+    """Start a process ahead: the next Child begins at once instead of importing torch. For whoever checks again and again."""
+    if not _spares:
+        _spares.append(Fresh())
+
+
+def cool_down() -> None:
+    """End the process that was started ahead."""
+    while _spares:
+        _spares.pop().close()
+
+
+def _next() -> Fresh:
+    while _spares:
+        fresh = _spares.pop()
+        if fresh.process.poll() is None:
+            return fresh
+        fresh.close()  # somebody ended it while it waited
+    return Fresh()
+
+
 class Child:
     """One learner's process. Use it as a context manager; `ask` raises Died when no answer came."""
 
@@ -42,33 +100,18 @@ class Child:
         self._memory_limit: int | None = None
         self._next_look = 0.0
         self._job: Any = None
-        self._folder = tempfile.TemporaryDirectory(prefix="fledge-", ignore_cleanup_errors=True)
-        work = Path(self._folder.name, "work")
-        work.mkdir()
-        self._printed = Path(self._folder.name, "printed.txt")
-        with self._printed.open("wb") as printed:
-            self._process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", "-m", "fledge.course.grader.child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                cwd=work,
-                env=_environment(work),
-                start_new_session=True,  # Ctrl-C goes to the parent, which ends the child
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, and no black window
-            )
+        self._fresh = _next()
+        self._process = self._fresh.process
+        self._printed = self._fresh.printed
         self._answers: queue.Queue[bytes | None] = queue.Queue()
 
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._end()
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
+        self._fresh.end()
         limits.release(self._job)
-        self._folder.cleanup()
+        self._fresh.close()
 
     def load(self, source: bytes) -> dict[str, Any] | None:
         """Let the child run the learner's file; the error that it raised, as data."""
@@ -116,7 +159,7 @@ class Child:
         try:
             return decode(answer)
         except (ValueError, TypeError, KeyError):
-            self._end()
+            self._fresh.end()
             raise unreadable() from None
 
     def _exchange(self, body: bytes) -> None:
@@ -146,11 +189,11 @@ class Child:
                     return body
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     raise died(self._process.wait(timeout=2))
-                self._end()  # the pipe is closed, or holds nonsense, and the process lives on
+                self._fresh.end()  # the pipe is closed, or holds nonsense, and the process lives on
                 raise unreadable()
             problem = self._excess(deadline, seconds)
             if problem is not None:
-                self._end()
+                self._fresh.end()
                 raise problem
 
     def _excess(self, deadline: float, seconds: float) -> Died | None:
@@ -164,12 +207,6 @@ class Child:
         if self._printed.stat().st_size > PRINTED_MB * 2**20:
             return too_talkative(PRINTED_MB)
         return None
-
-    def _end(self) -> None:
-        with contextlib.suppress(OSError):
-            self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
