@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge import book
 from fledge.errors import NotWritten, UserError
-from fledge.lang import say
+from fledge.lang import _
 
 if TYPE_CHECKING:
     from fledge.jobs.job import Job
@@ -38,7 +38,7 @@ def report(name: str, gate: Callable[[str], list[str]]) -> int:
         return 0
     for problem in problems:
         print(f"  - {problem}")
-    found = say(f"有 {len(problems)} 处要改", f"{len(problems)} to mend") if problems else say("通过", "passed")
+    found = _("{num_problems} to mend").format(num_problems=len(problems)) if problems else _("passed")
     print(f"{name}: {found}")
     return int(bool(problems))
 
@@ -54,9 +54,7 @@ def lab(name: str) -> list[str]:
     problems = [*_unsaid([path]), *proof.problems(made, kept)]
     outcome, options = made.prediction.outcome(results), list(made.prediction.options)
     if outcome not in options:
-        problems.append(
-            say(f"预测的结果 '{outcome}' 不在选项 {options} 里", f"the outcome '{outcome}' is none of {options}")
-        )
+        problems.append(_("the outcome '{outcome}' is none of {options}").format(outcome=outcome, options=options))
     return problems
 
 
@@ -98,23 +96,19 @@ def _facts(name: str, found: Job) -> list[str]:
     fields = {field.name for field in dataclasses.fields(found.config)}
     problems = []
     if {found.name, found.planning.job} != {name} or found.planning.kind != found.rows:
-        problems.append(
-            say("JOB 和 planning 的名字或数据种类不一致", "JOB, its planning and JOBS differ in name or kind of rows")
-        )
+        problems.append(_("JOB, its planning and JOBS differ in name or kind of rows"))
     if found.planning.budget is None and found.planning.epochs is None:
-        problems.append(say("planning 里没有 budget，也没有 epochs", "its planning has neither budget nor epochs"))
+        problems.append(_("its planning has neither budget nor epochs"))
     if "{run}" not in found.next_command or found.about.zh == found.about.en:
-        problems.append(
-            say("next_command 里要有 {run}，about 要有中英两种文字", "next_command needs {run}, about two languages")
-        )
+        problems.append(_("next_command needs {run}, about two languages"))
     for field in sorted(fields):
         if not _docstrings.get_field_docstring(found.config, field, ()):
-            problems.append(say(f"设置 '{field}' 没有说明", f"the setting '{field}' has no docstring"))
+            problems.append(_("the setting '{field}' has no docstring").format(field=field))
     for field in sorted({field for names, *_ in found.config.ranges for field in names} - fields):
-        problems.append(say(f"ranges 里的 '{field}' 不是设置", f"'{field}' in ranges is no setting"))
+        problems.append(_("'{field}' in ranges is no setting").format(field=field))
     for optimizer, recipe in OPTIMIZERS.items():
         if set(found.config.rates.get(optimizer, {})) != set(recipe.rates):
-            problems.append(say(f"rates 里 {optimizer} 的学习率不对", f"rates does not hold those of {optimizer}"))
+            problems.append(_("rates does not hold those of {optimizer}").format(optimizer=optimizer))
     return problems
 
 
@@ -128,13 +122,13 @@ def _training(found: Job, folder: Path) -> list[str]:
     run = _train(found.name, **own)
     rows = [row for row in run.metrics() if "loss" in row]
     if len(rows) != STEPS or any(row["loss"] is None for row in rows):
-        return [say("训练没有在每一步给出有限的损失", "it has no finite loss at every step")]
+        return [_("it has no finite loss at every step")]
     weights = (run.model_dir / "model.safetensors").read_bytes()
     shutil.rmtree(run.checkpoints_dir / f"step-{STEPS}")
     run.update(status="stopped")
     again = _train(found.name, resume=True, **own)
     if (again.model_dir / "model.safetensors").read_bytes() != weights:
-        return [say("中断后接着训练，结果不一样", "resumed, it ends in other weights than without a break")]
+        return [_("resumed, it ends in other weights than without a break")]
     return []
 
 
@@ -166,7 +160,5 @@ def _unsaid(files: Iterable[Path]) -> list[str]:
         ]
         if lines:
             where = ", ".join(map(str, lines))
-            found.append(
-                say(f"{file.name} 里还有 TODO（第 {where} 行）", f"{file.name} still says TODO (lines {where})")
-            )
+            found.append(_("{file} still says TODO (lines {where})").format(file=file.name, where=where))
     return found
