@@ -182,7 +182,7 @@ def test_requirements_install_this_project_and_name_nothing_else() -> None:
         line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     ]
     assert [line for line in lines if line] == ["-e ."]
-    assert 'name = "fledge"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'name = "fledge-llm"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

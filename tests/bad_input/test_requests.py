@@ -55,7 +55,7 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("train pretrain --data good.txt --set rope_scaling={a", "--set rope_scaling has a value that cannot be read"),
         ("train pretrain --data good.txt --model mine --preset cpu-2m", "--preset and --set shape a new model"),
         ("train pretrain --data good.txt --model mine --vocab-size 300", "and --model brings its own: leave --vocab-size out"),
-        ("train sft --data good.txt --model mine --vocab-size 300", "--vocab-size is for a new tokenizer, and --model brings"),
+        ("train pretrain --data good.txt --model mine --vocab-size 300", "--vocab-size is for a new tokenizer, and --model brings"),
         ("train pretrain --data good.txt --tokenizer x --vocab-size 300", "and --tokenizer brings its own"),
         ("train pretrain --data good.txt --run a/b", "'a/b' cannot name a run"),
         ("train pretrain --data good.txt --recipe absent.yaml", "the recipe 'absent.yaml' cannot be read"),

@@ -126,8 +126,14 @@ def test_a_command_is_understood(command, monkeypatch):
         return
     parse = flags.parse
 
+    typed = flags.typed
+
     def stop(*args, **kwargs):
         parse(*args, **kwargs)
+        raise Parsed
+
+    def asked(*args, **kwargs):
+        typed(*args, **kwargs)
         raise Parsed
 
     assert words[0] == "fledge"
@@ -137,6 +143,7 @@ def test_a_command_is_understood(command, monkeypatch):
     ]  # before the next line
     for holder in (module, flags, *others):
         monkeypatch.setattr(holder, "parse", stop, raising=False)
+    monkeypatch.setattr(flags, "typed", asked)
     with pytest.raises(Parsed):
         module.main(words[2:])
 

@@ -266,7 +266,7 @@ def test_a_door_spells_and_what_it_has_not_is_left_out(tmp_path, monkeypatch):
         assert (flag("seq_len"), flag("resume", True), flag("budget")) == ("--max_seq_len", "--from_resume 1", "")
         assert train_command("sft") == "python trainer/train_full_sft.py" and train_command("x") == "fledge train x"
         monkeypatch.setenv("FLEDGE_LANG", "zh")
-        assert advice(("lr", "更低的 {}"), ("precision=fp32", "{}")) == "更低的 --learning_rate，或者 --dtype float32"
+        assert advice(("lr", "更低的 {}"), ("precision=fp32", "{}")) == "更低的 --learning_rate 或 --dtype float32"
     assert flag("seq_len") == "--seq-len"
     assert resume_command("sft", "my run") == 'fledge train sft --run "my run" --resume'
     assert Spelling().flag("data", "a b.txt") == '--data "a b.txt"'

@@ -129,8 +129,13 @@ def test_models_run_on_the_learners_parts(learner, model, capsys, monkeypatch, t
     assert main(["eval", model, "--text", str(text), "--json", "--parts", "mine"]) == 0
     said = capsys.readouterr()
     assert "2 of 6 are yours" in said.err and json.loads(said.out)["text"]
+    chats = [{"messages": [{"role": "user", "content": "cat?"}, {"role": "assistant", "content": "it sat."}]}] * 20
+    tuned = fledge.train(
+        "sft", rows=chats, model=model, steps=2, seq_len=32, batch_size=4, precision="fp32", run="tuned"
+    )
+    capsys.readouterr()
     monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
-    assert main(["chat", model, "--parts", "mine", "--max-new-tokens", "4"]) == 0
+    assert main(["chat", tuned.name, "--parts", "mine", "--max-new-tokens", "4"]) == 0
     assert "2 of 6 are yours" in capsys.readouterr().err
     learner.write("rms_norm", source_of("rms_norm").replace("x.dtype) * weight", "x.dtype) * 2 * weight"))
     assert main([*words, "--parts", "mine"]) == 2

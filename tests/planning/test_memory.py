@@ -128,7 +128,7 @@ def test_parameters_and_optimizer_state_are_the_optimizers(name, optimizer):
     assert optimizer_state(shape, optimizer) == sum(tensor.nbytes for tensor in rule.state.values())
     groups = {group.role: sum(p.numel() for p in group.parameters.values()) for group in rule.groups}
     assert {group: count for group, count in parameters(shape).items() if count} == groups
-    sizes = [tuple(p.shape) for group in rule.groups if group.name == "matrices" for p in group.parameters.values()]
+    sizes = [tuple(p.shape) for group in rule.groups if group.role == "matrices" for p in group.parameters.values()]
     assert matrices(shape) == {size: sizes.count(size) for size in sizes}
 
 

@@ -10,6 +10,7 @@ import pytest
 from fledge.errors import UserError
 from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
+from fledge.planning import why
 from fledge.planning.data import Size
 from fledge.planning.machines import SHOWN, card
 from fledge.planning.profiles import ASSUMED, PROFILES, profile_named, profile_settings, proposals
@@ -33,7 +34,10 @@ def test_every_profile_fits_its_share_and_says_why(job, name, cpu):
         assert all(proposal.reasons.values())
         job_config(job, **proposal.settings).check()
     for careful, bold in itertools.pairwise(found):
-        assert careful.plan.run_seconds <= 1.001 * bold.plan.run_seconds
+        if bold.reasons.get("budget") != why.enough(
+            ASSUMED[find_job(job).rows]
+        ):  # a faster model has read enough sooner
+            assert careful.plan.run_seconds <= 1.001 * bold.plan.run_seconds
         assert careful.plan.config.seq_len <= bold.plan.config.seq_len
 
 
@@ -68,7 +72,7 @@ def test_a_profiles_length_replaces_the_default_one(cpu):
 def test_a_small_card_saves_memory_in_order(cpu):
     """Fewer rows, more accumulation and then checkpoints, for the same rows a step."""
     fixed = {"preset": "large-285m", "seq_len": 512, "epochs": 1.0}
-    big, small, tiny = (made("pretrain", card(name), given=fixed, **fixed)[1].plan for name in ("80", "24", "8"))
+    big, small, tiny = (made("pretrain", card(name), given=fixed, **fixed)[1].plan for name in ("80", "12", "8"))
     assert big.config.batch_size > small.config.batch_size >= tiny.config.batch_size
     assert tiny.step.checkpoint and not big.step.checkpoint
     rows = [plan.config.batch_size * plan.config.accumulation_steps for plan in (big, small, tiny)]

@@ -114,7 +114,7 @@ def test_languages():
     ],
 )
 def test_mistakes_get_one_sentence(words, says, tmp_path, capsys):
-    names = {"binary": b"\x7fELF\0\0", "empty": b"", "text": b"hello hello"}
+    names = {"binary": b"\x7fELF\x02\x01\x01" + bytes(range(200)) * 4, "empty": b"", "text": b"hello hello"}
     for name, data in names.items():
         (tmp_path / name).with_suffix(".txt").write_bytes(data)
     words = [str(tmp_path / f"{word[1:-1]}.txt") if word[1:-1] in names else word for word in words]

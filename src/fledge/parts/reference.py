@@ -32,29 +32,29 @@ def apply_rope(x_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x_BHTD * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:
+def attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
     """Scaled dot-product attention -> [B, H, T, D]. Keys and values may have fewer heads, G (grouped-query attention).
 
     `mask` None means causal when T == S, and attend to everything when T == 1 (one new token over a cache); else a
     bool or additive mask that broadcasts to [B, H, T, S] (bool True = may attend).
     """
     B, H, T, D = q_BHTD.shape
-    G, S = k_BGSD.shape[1:3]
+    G, S = k_BHSD.shape[1:3]
     causal = mask is None and T > 1
     if q_BHTD.requires_grad and q_BHTD.dtype == torch.bfloat16 and q_BHTD.device.type == "cpu" and T <= 512:
         # Here the fused kernel's backward pass is slow: written out, a training step takes half to two thirds of its time.
-        return explicit_attention(q_BHTD, k_BGSD, v_BGSD, causal_mask(T, q_BHTD) if causal else mask)
+        return explicit_attention(q_BHTD, k_BHSD, v_BHSD, causal_mask(T, q_BHTD) if causal else mask)
     if G == H:
-        return F.scaled_dot_product_attention(q_BHTD, k_BGSD, v_BGSD, attn_mask=mask, is_causal=causal)
+        return F.scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, attn_mask=mask, is_causal=causal)
     if T == 1:  # the query heads of a group become rows of one product, which every kernel knows
         rows = None if mask is None else mask.expand(B, H, 1, S).reshape(B, G, -1, S)
-        return F.scaled_dot_product_attention(q_BHTD.reshape(B, G, -1, D), k_BGSD, v_BGSD, attn_mask=rows).view(
+        return F.scaled_dot_product_attention(q_BHTD.reshape(B, G, -1, D), k_BHSD, v_BHSD, attn_mask=rows).view(
             B, H, 1, D
         )
     if not fused_takes_groups(q_BHTD, mask):
-        k_BGSD, v_BGSD = (x[:, :, None].expand(B, G, H // G, S, D).reshape(B, H, S, D) for x in (k_BGSD, v_BGSD))
+        k_BHSD, v_BHSD = (x[:, :, None].expand(B, G, H // G, S, D).reshape(B, H, S, D) for x in (k_BHSD, v_BHSD))
     return F.scaled_dot_product_attention(
-        q_BHTD, k_BGSD, v_BGSD, attn_mask=mask, is_causal=causal, enable_gqa=k_BGSD.shape[1] != H
+        q_BHTD, k_BHSD, v_BHSD, attn_mask=mask, is_causal=causal, enable_gqa=k_BHSD.shape[1] != H
     )
 
 
@@ -83,20 +83,20 @@ def fused_takes_groups(q_BHTD: Tensor, mask: Tensor | None) -> bool:
     return mask is None and half and new and q_BHTD.shape[-1] <= 256
 
 
-def explicit_attention(q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, mask: Tensor | None) -> Tensor:
+def explicit_attention(q_BHTD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None) -> Tensor:
     """The formula itself, softmax(q k^T / sqrt(D) + mask) v. G key heads, each read by H/G query heads. `mask` as in `attention`,
     None: everything."""
     B, H, T, D = q_BHTD.shape
-    G, S = k_BGSD.shape[1:3]
+    G, S = k_BHSD.shape[1:3]
     # The query heads of a group become more rows of one product.
     q_BGRD = (q_BHTD * D**-0.5).reshape(B, G, H // G * T, D)
-    scores_BHTS = (q_BGRD @ k_BGSD.mT).view(B, H, T, S)
+    scores_BHTS = (q_BGRD @ k_BHSD.mT).view(B, H, T, S)
     if mask is not None and mask.dtype == torch.bool:
         scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
     elif mask is not None:
         scores_BHTS = scores_BHTS + mask
     weights = scores_BHTS.softmax(-1).view(B, G, -1, S)
-    return (weights @ v_BGSD).view(B, H, T, D)
+    return (weights @ v_BHSD).view(B, H, T, D)
 
 
 def causal_mask(T: int, like: Tensor) -> Tensor:

@@ -51,10 +51,20 @@ def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
     To sort a large vocabulary takes longer than a step of a small model, and what a model that has learned draws from is
     small: only rows whose nucleus is not within the first `NUCLEUS` tokens are sorted whole.
     """
-    kept_BV, whole_B = _nucleus(logits_BV, p, min(NUCLEUS, logits_BV.shape[-1]))
+    if logits_BV.shape[-1] <= NUCLEUS:
+        return _sorted_nucleus(logits_BV, p)
+    kept_BV, whole_B = _nucleus(logits_BV, p, NUCLEUS)
     if not whole_B.all():
-        kept_BV[~whole_B] = _nucleus(logits_BV[~whole_B], p, logits_BV.shape[-1])[0]
+        kept_BV[~whole_B] = _sorted_nucleus(logits_BV[~whole_B], p)
     return kept_BV
+
+
+def _sorted_nucleus(logits_BV: Tensor, p: float) -> Tensor:
+    """Rule out the least likely tokens whose mass together is at most 1 - p."""
+    sorted_BV, order_BV = logits_BV.sort(dim=-1)
+    drop_BV = sorted_BV.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
+    drop_BV[:, -1] = False  # the most likely token stays whatever the rounding
+    return logits_BV.masked_fill(torch.empty_like(drop_BV).scatter_(-1, order_BV, drop_BV), -torch.inf)
 
 
 def _nucleus(logits_BV: Tensor, p: float, size: int) -> tuple[Tensor, Tensor]:
