@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from fledge import book, cli
+from fledge import cli
 from fledge.cli import flags, learn
-from fledge.course import pages, paths
+from fledge.course import book, pages, paths
 from fledge.course.formula import plain
 from fledge.course.paths import LearningPath, Stage, Step, all_paths, find_path, missing
 from fledge.course.progress import open_progress
@@ -45,7 +45,7 @@ def test_missing_is_noticed():
         for kind, subject in (("exercise", "no_such"), ("lab", "01-normalization/exp9"), ("read", "01-normalization/no"),
                               ("quiz", "01-normalization/no-such-item"), ("quiz", "09-nothing"))
     ]  # fmt: skip
-    checks = (paths.Check(Text("x", "x"), ("done nothing",)), paths.Check(Text("y", "y"), ()))
+    checks = (paths.ChecklistItem(Text("x", "x"), ("done nothing",)), paths.ChecklistItem(Text("y", "y"), ()))
     made = LearningPath("p", Text("p", "p"), Text("p", "p"), (Stage(Text("s", "s"), tuple(steps)),), checks)
     assert len(missing({"p": made})) == 8  # the page misses in both languages
 

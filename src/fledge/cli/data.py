@@ -15,7 +15,7 @@ from fledge.errors import UserError
 from fledge.lang import _, both
 
 if TYPE_CHECKING:
-    from fledge.data.check import Check, Example
+    from fledge.data.check import DataCheck, Example
     from fledge.tokenizer import Tokenizer
 
 SHOWN_LEARNED, SHOWN_CONTEXT = 400, 120  # tokens shown of one stretch; the middle of a longer one is only counted
@@ -72,7 +72,7 @@ def check_file(argv: list[str]) -> int:
     return int(len(found.bad) > found.good)
 
 
-def show(found: Check, seq_len: int) -> None:
+def show(found: DataCheck, seq_len: int) -> None:
     """Print the report, in colour where the terminal has it."""
     from rich.console import Console
     from rich.text import Text as RichText
