@@ -54,7 +54,8 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
     console.print(f"{machine.source()}{'; ' + calibrated if calibrated else ''}", style="dim")
     plans = [proposal.plan for proposal in found]
     heads = ("", *(str(proposal.profile.title) for proposal in found))
-    console.print(table(heads, [(name, *values) for name, values in rows_of(plans)], words=range(len(heads))))
+    rows = [(name, *values) for name, values in rows_of(plans)]
+    console.print("", table(heads, rows, words=range(len(heads))), "", sep="\n")
     console.print(_("why"), style="bold")
     why = Table.grid(padding=(0, 1))
     why.add_column(no_wrap=True)
@@ -172,9 +173,9 @@ def calibration_table(found: Sequence[Outcome], fitted: Mapping[str, Calibration
     console = Console(highlight=False)
     for key, factors in fitted.items():
         console.print(key, style="bold")
-        heads = [pgettext("heading", "run")]
+        heads, predicted = [pgettext("heading", "run")], _("predicted")
         for unit in (_("seconds a million tokens"), _("memory MB")):
-            heads += [f"{_('predicted')}\n{unit}", _("actual"), _("ratio")]
+            heads += [f"{predicted}\n{unit}", _("actual"), _("ratio")]
         rows = [
             (
                 outcome.run,

@@ -170,7 +170,7 @@ def compare(flags: CompareFlags) -> int:
         for name, row in zip(names, rows)
     ]
     console = Console()
-    console.print(table(heads, cells, title=title))
+    console.print(table(heads, cells, title=title), "", sep="\n")
     lossy = [
         _("{tokenizer} does not give the text back exactly.").format(tokenizer=row["tokenizer"])
         for row in rows

@@ -137,7 +137,7 @@ def stats_verb(argv: list[str]) -> int:
             lines.append(("" if at else str(GROUPS[group]), shown, *cells))
         lines.append(None)
     heads = (_("of"), "", _("count"), _("bytes"), _("share"), _("bits per byte"))
-    console.print(table(heads, lines, title=_("Entropy floor"), words=(0, 1)))
+    console.print("", table(heads, lines, title=_("Entropy floor"), words=(0, 1)), sep="\n")
     return 0
 
 

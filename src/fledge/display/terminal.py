@@ -18,7 +18,8 @@ def table(
 
     `words`: the columns that stand on the left; the others hold numbers and stand on the right.
     """
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    made.title, made.title_justify = title or None, "left"
     left = set(words)
     for number, head in enumerate(heads):
         made.add_column(head, justify="left" if number in left else "right", overflow="fold")

@@ -44,8 +44,7 @@ FAMILIES = {
 def print_world(report: WorldReport, console: Console | None = None) -> None:
     """Print a report in the learner's language."""
     console = console or Console()
-    console.print(_bits_table(report))
-    console.print(_rates_table(report))
+    console.print(_bits_table(report), "", _rates_table(report), "", sep="\n")
     console.print(
         _(
             "[ ] is the 95 % interval; 'chance' is what knowing nothing would get. Hallucination: "
