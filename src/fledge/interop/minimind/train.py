@@ -19,6 +19,7 @@ from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
 from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
+from fledge.jobs.settings import FILES
 from fledge.lang import _, commas
 from fledge.records import Run
 from fledge.training.config import CHANGEABLE
@@ -148,7 +149,7 @@ def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict
         if field not in fields:
             continue
         changes[field] = fields[field]
-        if field not in CHANGEABLE and fields[field] != begun.get(field):
+        if field not in CHANGEABLE.union(FILES) and fields[field] != begun.get(field):  # files may have moved
             raise UserError(
                 _("run '{run}' was started with another --{name}: leave it out to go on.").format(
                     run=run.name, name=name
