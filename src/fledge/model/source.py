@@ -8,10 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fledge.errors import UserError, resume_command
-from fledge.lang import _
+from fledge.lang import N_, _
 from fledge.records import Run
 
 FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
+
+STATUSES = {  # of a run, as run.json says them, and "killed"
+    "running": N_("running"),
+    "done": N_("done"),
+    "stopped": N_("stopped"),
+    "failed": N_("failed"),
+    "killed": N_("killed"),
+}
 
 
 def find_model(source: str | Path) -> Path:
@@ -40,13 +48,18 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
-        status, command = run.status(), resume_command(run.info["job"], run.name)
+        status, command = status_word(run.status()), resume_command(run.info["job"], run.name)
         raise UserError(
             _("run '{run}' has no model yet (its status is {status}): finish it with `{command}`.").format(
                 run=run.name, status=status, command=command
             )
         )
     return run.model_dir
+
+
+def status_word(status: str) -> str:
+    """A run's status (`Run.status`) in the user's language; an unknown one as it is."""
+    return str(STATUSES.get(status, status))
 
 
 def _converter(path: Path) -> Callable[[Path], Path] | None:
