@@ -63,9 +63,10 @@ def test_training_is_measured_as_a_share_of_what_the_machine_can_do(bench):
 
 @pytest.mark.slow
 def test_the_planner_stands_beside_what_was_used(bench):
-    numbers = found(bench, "planner")
-    assert numbers.keys() == {"cpu-2m", "cpu-2m, recomputed"}
-    assert all(0.3 < case["ratio"] < 3 for case in numbers.values()), numbers
+    """In a process of its own, as always: on a CPU what was used is the most that the whole process ever held."""
+    numbers = bench("gpu").run_section("planner", 120, "cpu", True)
+    assert numbers.keys() == {"cpu-2m", "cpu-2m, recomputed", "section_seconds"}
+    assert all(0.3 < numbers[case]["ratio"] < 3 for case in ("cpu-2m", "cpu-2m, recomputed")), numbers
 
 
 @pytest.mark.slow
