@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> None:
         fast=fast,
         whole=whole,
         bars={
-            "seconds of the fast part": bar(fast["seconds"], "<=", 240),
-            "seconds of all tests": bar(whole["seconds"], "<=", 900),
+            "seconds of the fast part": bar(fast["seconds"], "<=", 150),
+            "seconds of all tests": bar(whole["seconds"], "<=", 600),
             "failures": bar(fast["exit_code"] + whole["exit_code"], "<=", 0),
         },
     )

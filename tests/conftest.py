@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -14,15 +18,34 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side: one thread each, 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+BEGUN = time.perf_counter()
+
+
 def pytest_addoption(parser) -> None:
     parser.addoption("--all", action="store_true", help="run every proof again, also of what has not changed")
 
 
-def pytest_terminal_summary(terminalreporter, config) -> None:
+def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
     if not config.getoption("--all"):
         terminalreporter.write_line(
             f"proofs that had not changed: those of {DAY}={today()} ran again; --all runs every one"
         )
+    elif is_whole(config) and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        outcomes = ("passed", "failed", "skipped", "error")
+        counts = {outcome: len(terminalreporter.getreports(outcome)) for outcome in outcomes}
+        seconds = round(time.perf_counter() - BEGUN, 1)
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+            patch.syspath_prepend(str(ROOT / "bench"))
+            importlib.import_module("_record").record("suite_all", seconds=seconds, **counts)
+        terminalreporter.write_line("wrote bench/results/suite_all.json")
+
+
+def is_whole(config) -> bool:
+    """Whether every test there is was asked for."""
+    option = config.option
+    chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob, option.lf)
+    ends_early = (option.maxfail, option.collectonly)
+    return config.args_source is config.ArgsSource.TESTPATHS and not any((*chosen, *ends_early))
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -249,22 +246,3 @@ def test_ctrl_c_before_the_run_exists_promises_nothing(cats, monkeypatch, capsys
     monkeypatch.setattr(Tokenizer, "train", interrupt)
     assert main(["train", "pretrain", "--data", cats, *FLAGS, *SET]) == 130
     assert "saved" not in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_from_its_last_checkpoint(cats, monkeypatch):
-    words = ["train", "pretrain", "--data", cats, *FLAGS[2:], *SET, "--steps", "400", "--save-every", "20"]
-    assert main([*words, "--run", "whole"]) == 0
-    child = subprocess.Popen([sys.executable, "-m", "fledge", *words, "--run", "cut"], stdout=subprocess.DEVNULL)
-    for _ in range(600):
-        time.sleep(0.1)
-        try:
-            if any(Run.open("cut").checkpoints_dir.glob("step-*")):
-                break
-        except UserError:
-            pass  # it has not begun yet
-    child.kill()
-    child.wait()
-    assert Run.open("cut").info["status"] == "running" and not Run.open("cut").model_dir.exists()
-    assert main(["train", "pretrain", "--run", "cut", "--resume"]) == 0
-    assert same(weights("whole"), weights("cut"))

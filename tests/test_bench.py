@@ -6,6 +6,7 @@ import gzip
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from fledge.data import prepare_rows
 from fledge.tokenizer import Tokenizer
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
+WRITTEN_BY = {"suite_all": "python -m pytest"}  # tests/conftest.py does
 PROGRAMS = sorted(path.stem for path in BENCH.glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -31,12 +33,38 @@ def test_a_result_says_where_it_is_from(path):
     text = path.read_text(encoding="utf-8")
     result = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not a measurement"))
     assert result["name"] == path.stem
-    assert result["command"].startswith(f"python bench/{path.stem}.py")
+    assert result["command"].startswith(WRITTEN_BY.get(path.stem, f"python bench/{path.stem}.py"))
     assert re.match(r"\d{4}-\d\d-\d\dT", result["date"])
     assert {"cpu", "cores", "python", "torch"} <= result["machine"].keys()
     assert result["git_commit"]
     assert result["numbers"]
     assert not re.search(r'[\s"=]/\w+/', text), "a path of one machine"
+
+
+@pytest.mark.slow
+def test_all_proofs_leave_a_result_when_they_ran_whole(tmp_path):
+    """In a project of four tests, red or not; of a part of them nothing is written."""
+    for name in ("tests/conftest.py", "bench/_record.py"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(BENCH.parent / name, tmp_path / name)
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["tests"]\n', encoding="utf-8")
+    bodies = ("pass", "assert False", "pass", "pytest.skip()")
+    tests = "".join(f"\n\ndef test_{number}():\n    {body}\n" for number, body in enumerate(bodies))
+    (tmp_path / "tests" / "test_four.py").write_text(f"import pytest\n{tests}", encoding="utf-8")
+    result = tmp_path / "bench" / "results" / "suite_all.json"
+
+    def test(*words: str) -> str:
+        command = [sys.executable, "-m", "pytest", "-n", "1", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8").stdout
+
+    for part in (["-k", "test_0"], ["tests"], ["-x"]):
+        assert "failed" in test("--all", *part) or part == ["-k", "test_0"]
+        assert not result.exists(), part
+    assert "wrote bench/results/suite_all.json" in test("--all")
+    written = json.loads(result.read_text(encoding="utf-8"))
+    counts = {outcome: written["numbers"][outcome] for outcome in ("passed", "failed", "skipped", "error")}
+    assert counts == {"passed": 2, "failed": 1, "skipped": 1, "error": 0} and written["numbers"]["seconds"] > 0
+    assert written["command"] == "python -m pytest -n 1 --all" and written["machine"]["cpu"] and written["date"]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

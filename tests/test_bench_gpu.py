@@ -63,9 +63,10 @@ def test_training_is_measured_as_a_share_of_what_the_machine_can_do(bench):
 
 @pytest.mark.slow
 def test_the_planner_stands_beside_what_was_used(bench):
-    numbers = found(bench, "planner")
-    assert numbers.keys() == {"cpu-2m", "cpu-2m, recomputed"}
-    assert all(0.3 < case["ratio"] < 3 for case in numbers.values()), numbers
+    """In a process of its own, as always: on a CPU what was used is the most that the whole process ever held."""
+    numbers = bench("gpu").run_section("planner", 120, "cpu", True)
+    assert numbers.keys() == {"cpu-2m", "cpu-2m, recomputed", "section_seconds"}
+    assert all(0.3 < numbers[case]["ratio"] < 3 for case in ("cpu-2m", "cpu-2m, recomputed")), numbers
 
 
 @pytest.mark.slow
@@ -99,8 +100,8 @@ def test_a_section_keeps_what_it_found_before_it_failed_or_ran_out_of_time(bench
     assert (whole["first"], whole["second"]) == (["cuda"], 2) and "failed" not in whole
     broken = run("fails", 30, "cpu", True, stub)
     assert broken["first"] == ["cpu", "small"] and "second" not in broken and "code 1" in broken["failed"]
-    slow = run("hangs", 5, "cpu", False, stub)
-    assert "first" in slow and "stopped after 5 s" in slow["failed"] and slow["section_seconds"] < 30
+    slow = run("hangs", 3, "cpu", False, stub)
+    assert "first" in slow and "stopped after 3 s" in slow["failed"] and slow["section_seconds"] < 30
 
 
 def test_one_section_that_fails_does_not_lose_the_others(bench, monkeypatch, capsys):

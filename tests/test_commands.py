@@ -7,8 +7,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,10 @@ from fledge.course.exercise import find_exercise
 from fledge.course.paths import Step, find_path
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
+from fledge.lab import script
+from fledge.proofs import rotating
 from tests.book.test_pages import PAGES, commands, read
+from tests.cheap import little_quickstart, run_script
 from tests.conftest import ROOT
 from tests.test_docs import TEXTS
 from tests.test_docs import commands as readme_commands
@@ -40,6 +41,7 @@ PRINTED = sorted(
     }
 )
 SMALL = {"lab": ["--quick", "--seeds=1"], "quickstart": ["--size=tiny"]}
+IN_TURN = 2  # labs that run, others every day: what each computes is proven by tests/lab/test_book.py
 
 
 def solve(*names: str) -> None:
@@ -67,9 +69,18 @@ def small(command: str) -> tuple[str, ...]:
     return tuple(words) + tuple(word for word in SMALL.get(words[0], []) if word not in words)
 
 
-@pytest.mark.parametrize(
-    "words", dict.fromkeys(small(line) for line in PRINTED if line.startswith("fledge ")), ids=" ".join
-)
+COMMANDS = list(dict.fromkeys(small(line) for line in PRINTED if line.startswith("fledge ")))
+LABS = [words for words in COMMANDS if words[:2] == ("lab", "run")]
+SCRIPTS = [command for command in PRINTED if not command.startswith("fledge ")]
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch) -> None:
+    """What a quickstart learns is tests/cli/test_quickstart.py's."""
+    little_quickstart(monkeypatch)
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words not in LABS], ids=" ".join)
 def test_a_printed_command_runs(words, tmp_path, capsys) -> None:
     if words[0] == "check":
         return solve(words[1])
@@ -83,16 +94,35 @@ def test_a_printed_command_runs(words, tmp_path, capsys) -> None:
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("command", [command for command in PRINTED if not command.startswith("fledge ")])
-def test_a_printed_script_runs(command) -> None:
+@pytest.fixture
+def in_turn(pytestconfig, monkeypatch):
+    """in_turn(one, all): whether it is its turn to run; the labs of the others read their flags, and no more."""
+
+    def choose(one, every: list) -> bool:
+        chosen = pytestconfig.getoption("--all") or one in rotating(every, IN_TURN)
+        if not chosen:
+            monkeypatch.setattr(script, "run", lambda lab, argv: script.settings_of(lab, script.parse(lab, argv)))
+        return chosen
+
+    return choose
+
+
+@pytest.mark.parametrize("words", LABS, ids=" ".join)
+def test_a_printed_lab_runs(words, in_turn, capsys) -> None:
+    chosen = in_turn(words, LABS)
+    assert cli.main(list(words)) == 0
+    assert capsys.readouterr().out.strip() or not chosen
+
+
+@pytest.mark.parametrize("command", SCRIPTS)
+def test_a_printed_script_runs(command, in_turn, capsys) -> None:
     """As it is typed after `cd`: the folder is that of the page's own topic."""
     words = shlex.split(command)
     assert words[0] == "python"
-    (script,) = ROOT.glob(f"modules/*/*/experiments/{Path(words[1]).name}")
-    done = subprocess.run(
-        [sys.executable, *words[1:], *SMALL["lab"]], cwd=script.parent, capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stderr
+    (path,) = ROOT.glob(f"modules/*/*/experiments/{Path(words[1]).name}")
+    chosen = in_turn(command, SCRIPTS)
+    assert run_script(path, *words[2:], *SMALL["lab"], folder=path.parent) == 0
+    assert capsys.readouterr().out.strip() or not chosen
 
 
 # The deep path, and the READMEs
@@ -100,7 +130,7 @@ def test_a_printed_script_runs(command) -> None:
 FEW = {  # how their commands are made small
     r"fledge world write": "--size tiny --train-bytes 300000 --val-bytes 20000 --conversations 600 --probes 4",
     r"fledge quickstart": "--size tiny",
-    r"fledge train .*--budget": "--budget 6s",
+    r"fledge train .*--budget": "--budget 2s",
     r"fledge train .*--epochs": "--epochs 0.02 --set num_hidden_layers=1",
     r"fledge train sft .*--run my-chat$": "--steps 4",
     r"fledge train .*--steps": "--steps 4",
@@ -109,7 +139,7 @@ FEW = {  # how their commands are made small
     r"python (trainer/)?train_.*from_resume": "--hidden_size 32",
     r"python (trainer/)?train_": "--hidden_size 32 --num_hidden_layers 1 --max_steps 4",
 }
-FINDS_FAULT = ("fledge runs check",)  # 1 says that a run is not normal, as one of six seconds is not
+FINDS_FAULT = ("fledge runs check",)  # 1 says that a run is not normal, as one of two seconds is not
 CHAT = {"conversations": [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "A model."}]}
 
 
@@ -125,20 +155,22 @@ def typed(step: Step) -> list[str]:
 def type_in(command: str, monkeypatch, clone: Path) -> None:
     """A fledge command in the working folder, a script in a fresh clone; a chat is told one sentence."""
     words = [*shlex.split(command, comments=True), *few(command)]
-    monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n"))
     if words[0] == "python":
         folder = clone if (clone / words[1]).exists() else clone / "trainer"
-        assert subprocess.run([sys.executable, *words[1:]], cwd=folder, input="0\n", text=True).returncode == 0, command
+        assert run_script(folder / words[1], *words[2:], folder=folder, stdin="0\n") == 0, command
     else:
+        monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n"))
         assert cli.main(words[1:]) <= int(command.startswith(FINDS_FAULT)), command
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Path:
-    """A folder with a book and conversations of one's own, where commands are typed."""
+def desk(tmp_path, monkeypatch, clone) -> Path:
+    """A folder with a book and conversations of one's own, where commands are typed; the machine is measured once."""
     monkeypatch.chdir(tmp_path)
-    for name in ("my_book.txt", "other_book.txt"):
-        (tmp_path / name).write_text("\n\n".join(read(page) for _, page in PAGES), encoding="utf-8")
+    monkeypatch.setenv("FLEDGE_CACHE", str(clone / "cache"))
+    text = "\n\n".join(read(page) for _, page in PAGES)
+    (tmp_path / "my_book.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "other_book.txt").write_text(text[:20_000], encoding="utf-8")
     (tmp_path / "my_chats.jsonl").write_text(f"{json.dumps(CHAT)}\n" * 30, encoding="utf-8")
     return tmp_path
 

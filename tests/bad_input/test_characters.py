@@ -25,25 +25,41 @@ def fledge(*words: str | bytes, given: bytes = b"", **environment: str) -> tuple
     return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
 
 
+SHORT = ["--max-new-tokens", "3", "--temperature", "0", "--device", "cpu"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", LOCALES, ids=lambda locale: next(iter(locale.items()))[0])
 def test_half_a_character_on_standard_input_is_one_and_the_next_message_is_answered(environment):
-    words = ["--max-new-tokens", "3", "--temperature", "0", "--device", "cpu"]
-    code, out, err = fledge("chat", "tuned", *words, given=HALF + b"\nhello\n", **environment)
+    code, out, err = fledge("chat", "tuned", *SHORT, given=HALF + b"\nhello\n", **environment)
     assert code == 0 and "error" not in out + err and "Traceback" not in err
     assert "> ab\ufffd\n" in out and "> hello\n" in out
-    code, out, err = fledge("generate", "mine", "-", *words, given=HALF, **environment)
+
+
+@pytest.mark.slow
+def test_half_a_character_in_a_prompt_on_standard_input_is_one():
+    code, out, err = fledge("generate", "mine", "-", *SHORT, given=HALF)
     assert code == 0 and out.startswith("ab\ufffd") and not err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="words on its command line are UTF-16")
 def test_half_a_character_on_the_command_line_is_one(runs):
-    words = ["--max-new-tokens", "3", "--temperature", "0", "--device", "cpu"]
-    code, out, err = fledge("generate", "mine", HALF, *words)
-    assert code == 0 and out.startswith("ab\ufffd") and not err
-    code, out, err = fledge("chat", "tuned", "--system", HALF, *words, given=b"hi\n")
-    assert code == 0 and "error" not in out + err
-    code, out, err = fledge("tokenizer", "show", str(runs / "mine/model"), HALF, "--json")
-    assert code == 0 and json.loads(out)["bytes"] == len("ab\ufffd".encode())
+    """In one process: torch takes seconds to load."""
+    half = "half"  # this word in the commands stands for what Python made of the bytes
+    commands = [
+        ["generate", "mine", half, *SHORT],
+        ["tokenizer", "show", str(runs / "mine/model"), half, "--json"],
+        ["chat", "tuned", "--system", half, *SHORT],
+    ]
+    script = (
+        f"import sys\nfrom fledge.cli import main\nfor words in {commands!r}:\n"
+        f"    print('code', main([sys.argv[1] if word == {half!r} else word for word in words]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, HALF], input=b"hi\n", capture_output=True)
+    generated, shown, chat = done.stdout.decode().split("code 0\n")[:3]
+    assert generated.startswith("ab\ufffd") and json.loads(shown)["bytes"] == len("ab\ufffd".encode())
+    assert "> hi\n" in chat and "error" not in chat and not done.stderr
 
 
 @pytest.mark.parametrize("known", ["ascii", "utf-8", "cp936", "cp1252"])
@@ -70,6 +86,7 @@ def test_whole_characters_stay():
     assert readable("\udce4\udcb8\udcad") == "中", "a command line of bytes"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
 def test_a_file_name_that_is_not_utf8(tmp_path):
     """As unzip leaves those of an archive that was made on a Chinese Windows."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import fnmatch
-import io
 import json
 import os
 import re
@@ -18,6 +16,7 @@ from fledge.cli import main, quickstart
 from fledge.cli.flags import known_flags
 from fledge.jobs.language import LanguageModeling
 from fledge.records import Run, list_runs
+from tests.cheap import little_quickstart
 
 SAID = {
     "zh": ("■ 第 1 步 · 世界", "■ 第 5 步 · 测量", "每个阶段之后的同一组测量", "微调之后",
@@ -38,14 +37,6 @@ def check_output(out: str, lang: str) -> None:
     asked = [i for i, line in enumerate(lines) if line.startswith("  > ")]
     assert len(asked) == len(quickstart.QUESTIONS[lang])
     assert all(lines[i + 1].startswith("    ") for i in asked), lines
-
-
-@pytest.fixture
-def hurry(monkeypatch):
-    """Too little of everything to learn anything, in seconds."""
-    small = {"text_bytes": 30_000, "pretrain_steps": 3, "conversations": 200, "sft_steps": 3, "probes": 2}
-    monkeypatch.setitem(quickstart.RECIPES, "tiny", dataclasses.replace(quickstart.RECIPES["tiny"], **small))
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
 @pytest.mark.slow
@@ -69,7 +60,8 @@ def test_a_new_user_without_a_terminal_in_chinese(tmp_path):
 
 
 @pytest.mark.slow
-def test_in_english_with_settings_cut_short_and_again_beside_it(hurry, monkeypatch, capsys):
+def test_in_english_with_settings_cut_short_and_again_beside_it(monkeypatch, capsys):
+    little_quickstart(monkeypatch)
     monkeypatch.setenv("FLEDGE_LANG", "en")
     assert main(["quickstart", "--size", "tiny"]) == 0
     check_output(capsys.readouterr().out, "en")

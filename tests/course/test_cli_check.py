@@ -94,6 +94,7 @@ def test_json(here, save, capsys, tmp_path):
     assert set(tasks["plain"]["about"]) == {"zh", "en"}
 
 
+@pytest.mark.slow
 def test_all_of_them_and_one_dead_process_harms_no_other(save, capsys):
     assert main(["check", "--all"]) == 2
     assert "no exercise is started" in capsys.readouterr().err

@@ -136,6 +136,7 @@ def test_a_file_that_does_not_load(here, graded, source, words):
     assert result.outcome == "IMPORT" and words in result.message.en, result.message.en
 
 
+@pytest.mark.slow
 def test_nothing_that_the_child_says_can_make_a_pass(graded):
     wrong = returning("x * 0 + 1").replace("import torch\n", "import torch, sys, os\nprint('PASS')\n")
     assert graded(wrong).outcome == "WRONG_VALUE"

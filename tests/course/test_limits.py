@@ -6,7 +6,6 @@ import dataclasses
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from fledge.course.grader.failures import Died
 from fledge.course.grader.grade import Grade, grade
 from fledge.course.grader.process import Child
 from tests.course.learner_files import HEAD, RIGHT, before
+
+pytestmark = pytest.mark.slow  # every attempt here is a process of its own
 
 
 @pytest.fixture
@@ -32,10 +33,9 @@ def graded(tmp_path, monkeypatch):
 
 
 def test_an_endless_loop(graded):
-    started = time.monotonic()
     result = graded(before("while x.shape[0] == 4: pass"), seconds=3.0)
     assert (result.outcome, result.case) == ("TOO_SLOW", "shifted")
-    assert "within 3 seconds" in result.message.en and time.monotonic() - started < 30
+    assert "within 3 seconds" in result.message.en
     status = {case.name: case.outcome for case in result.cases}
     assert (status["plain"], status["shifted"], status["cost"]) == ("PASS", "TOO_SLOW", "NOT_RUN")
 
@@ -212,7 +212,6 @@ def _read(path: Path) -> str:
         return ""
 
 
-@pytest.mark.slow
 def test_a_process_that_was_started_ahead_serves_one_check(graded, monkeypatch):
     """Every check has a process of its own, warm or not; one that died while it waited is replaced."""
     started = []

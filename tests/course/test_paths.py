@@ -170,10 +170,10 @@ def test_minutes_of_a_page(tmp_path):
 def test_minutes_of_a_lab_are_its_recorded_seconds(tmp_path):
     lab = tmp_path / "exp1_a.py"
     lab.write_text("", encoding="utf-8")
-    assert paths._lab_minutes(lab) == pytest.approx(paths.LAB_MINUTES + paths.UNKNOWN_LAB_SECONDS / 60)
+    assert paths.lab_minutes(lab) == pytest.approx(paths.LAB_MINUTES + paths.UNKNOWN_LAB_SECONDS / 60)
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "exp1_a.json").write_text('{"seconds": 12}', encoding="utf-8")
-    assert paths._lab_minutes(lab) == pytest.approx(paths.LAB_MINUTES + 0.2)
+    assert paths.lab_minutes(lab) == pytest.approx(paths.LAB_MINUTES + 0.2)
 
 
 def test_the_title_of_a_lab_is_read_without_running_it(tmp_path):

@@ -21,47 +21,47 @@ def stock(tmp_path_factory):
         yield Stock(folder)
 
 
-@pytest.fixture(autouse=True)
-def in_the_stock(isolated_runs, stock, monkeypatch):
+@pytest.fixture
+def judge(stock, monkeypatch):
+    """judge(sound) -> the check of such a run; the runs of this module lie together."""
     monkeypatch.setenv("FLEDGE_RUNS", str(stock.folder / "runs"))
     monkeypatch.setenv("FLEDGE_CACHE", str(stock.folder / "cache"))
 
+    def made(sound: Sound):
+        run = stock.make(sound)
+        return check_run(run, find_job(run.info["job"]).facts())
 
-def judge(stock, sound: Sound):
-    run = stock.make(sound)
-    return check_run(run, find_job(run.info["job"]).facts())
+    return made
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sound", [s for s in sounds(0, 60, real=False) if s.steps <= 32][:10], ids=lambda s: s.name)
-def test_a_sound_run_is_not_called_broken(stock, sound):
-    check = judge(stock, sound)
+def test_a_sound_run_is_not_called_broken(judge, sound):
+    check = judge(sound)
     assert check.verdict != "broken", check.findings
     assert sound.steps >= 10 or check.verdict == "cannot tell"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("steps", "val"), [(1, "none"), (4, "the same"), (32, "none"), (100, "the same")])
-def test_a_few_tokens_learned_by_heart_are_no_answers_seen(stock, steps, val):
+def test_a_few_tokens_learned_by_heart_are_no_answers_seen(judge, steps, val):
     sound = Sound("scrap", SCRAPS[steps % len(SCRAPS)], steps, 3.0, steps, val=val)
-    assert judge(stock, sound).verdict != "broken"
+    assert judge(sound).verdict != "broken"
 
 
 @pytest.mark.slow
-def test_the_same_fine_tuning_of_more_steps_is_not_judged_back_and_forth(stock):
+def test_the_same_fine_tuning_of_more_steps_is_not_judged_back_and_forth(judge):
     """A verdict that says more may follow one that says less, and never the other way."""
     order = ["cannot tell", "unusual", "normal"]
-    verdicts = [
-        judge(stock, Sound("sft", "chats", steps, 1.0, 7, base="good")).verdict for steps in (5, 10, 20, 40, 120)
-    ]
+    verdicts = [judge(Sound("sft", "chats", steps, 1.0, 7, base="good")).verdict for steps in (5, 10, 20, 40, 120)]
     places = [order.index(verdict) for verdict in verdicts]
     assert places == sorted(places) and verdicts[0] == "cannot tell" and verdicts[-1] == "normal", verdicts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "steps"), [(1e-4, 25), (5e-4, 32)])
-def test_fine_tuning_with_minimind_s_script_is_sound(stock, rate, steps):
-    check = judge(stock, Sound("door full_sft", "chats", steps, rate, steps))
+def test_fine_tuning_with_minimind_s_script_is_sound(judge, rate, steps):
+    check = judge(Sound("door full_sft", "chats", steps, rate, steps))
     assert check.verdict != "broken" and check.evidence.asked is not None
 
 

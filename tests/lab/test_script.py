@@ -166,6 +166,7 @@ def test_mistakes_are_one_sentence(capsys, argv, sentence) -> None:
     assert sentence in said and said.count("\n") == 1 and not list(runs_root().glob("*"))
 
 
+@pytest.mark.slow
 def test_runs_as_a_script_from_any_folder(tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, toy.__file__, "--quick"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import sys
@@ -12,12 +11,11 @@ import torch
 
 import fledge
 from fledge import api
-from fledge.cli import main, quickstart
-from fledge.cli import parts as cli_parts
+from fledge.cli import main
 from fledge.jobs import runner as jobs
 from fledge.parts.table import PARTS
 from fledge.records import Run
-from fledge.world import World
+from tests.cheap import little_quickstart
 from tests.parts.conftest import source_of
 
 TEXTS = [f"the {a} cat sat on the {b} mat." for a in ("red", "blue", "old") for b in ("big", "small")] * 5
@@ -171,15 +169,6 @@ def test_help_names_the_subverbs(capsys):
     assert all(words in out for words in ("list", "use", "verify", "takes its place"))
 
 
-def little(monkeypatch, size: str, **changes: int) -> quickstart.Recipe:
-    """The quickstart with little of everything."""
-    small = {"text_bytes": 30_000, "pretrain_steps": 3, "conversations": 200, "sft_steps": 3, "probes": 2} | changes
-    monkeypatch.setitem(quickstart.RECIPES, size, dataclasses.replace(quickstart.RECIPES[size], **small))
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setattr(jobs, "pick_precision", lambda *_: torch.float32)
-    return quickstart.RECIPES[size]
-
-
 def test_the_quickstart_says_at_once_that_nothing_is_yours(learner, capsys):
     assert main(["quickstart", "--parts", "mine"]) == 2
     said = capsys.readouterr()
@@ -187,31 +176,19 @@ def test_the_quickstart_says_at_once_that_nothing_is_yours(learner, capsys):
 
 
 @pytest.mark.slow
-def test_every_stage_of_the_quickstart_takes_the_flag(learner, monkeypatch, capsys):
-    little(monkeypatch, "tiny")
-    learner.write_all("swiglu", "sft_targets")
+def test_every_stage_of_the_quickstart_takes_the_flag_with_the_losses_of_the_reference(learner, monkeypatch, capsys):
+    little_quickstart(monkeypatch, text_bytes=60_000, pretrain_steps=10, sft_steps=10)
+    monkeypatch.setattr(jobs, "pick_precision", lambda *_: torch.float32)
+    learner.write_all(by="book")
+    assert main(["quickstart", "--size", "tiny"]) == 0
+    assert "parts:" not in capsys.readouterr().out
     sources = []
     load = api.load
     monkeypatch.setattr(api, "load", lambda *args, **settings: (sources.append(settings), load(*args, **settings))[1])
     assert main(["quickstart", "--size", "tiny", "--parts", "mine", "--parts-fallback"]) == 0
-    assert capsys.readouterr().out.count("parts: 2 of 11 are yours: swiglu, sft_targets") == 2
-    assert sources == [{"parts": "mine", "parts_fallback": True}] * 3  # after both stages, and for the conversation
-
-
-@pytest.mark.slow
-def test_the_quickstart_trains_on_all_parts_with_the_losses_of_the_reference(learner, monkeypatch, capsys):
-    """The small preset and its settings, with little text and few steps: about half a minute."""
-    recipe = little(monkeypatch, "small", text_bytes=100_000, pretrain_steps=20, sft_steps=20)
-    world = World.build("small", 0)
-    documents = quickstart._write_world(world, recipe)
-    quickstart._train_tokenizer(world, recipe, documents)
-    learner.write_all(by="book")
-    losses: dict[str, list[list[float]]] = {"pretrain": [], "sft": []}
-    for choice in (cli_parts.Choice(), cli_parts.Choice("mine")):
-        pretrained = quickstart._pretrain(recipe, world, documents, 0, choice)
-        tuned = quickstart._fine_tune(recipe, world, documents, pretrained, 0, choice)
-        for run in (pretrained, tuned):
-            losses[run.info["job"]].append([line["loss"] for line in run.metrics() if "loss" in line])
     assert capsys.readouterr().out.count("parts: 11 of 11 are yours") == 2
-    for reference, mine in losses.values():
-        assert len(mine) == 20 and mine == pytest.approx(reference, abs=1e-4) and mine[-1] < 0.9 * mine[0]
+    assert sources == [{"parts": "mine", "parts_fallback": True}] * 3  # after both stages, and for the conversation
+    for job in ("pretrain", "sft"):
+        runs = (Run.open(f"quickstart-{job}"), Run.open(f"quickstart-{job}-2"))
+        reference, mine = ([line["loss"] for line in run.metrics() if "loss" in line] for run in runs)
+        assert len(mine) == 10 and mine == pytest.approx(reference, abs=1e-4) and mine[-1] < 0.9 * mine[0]

@@ -68,8 +68,14 @@ def same_weights(a: Run, b: Run) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("by", ["own", "book"])
-@pytest.mark.parametrize("stage", USED)
+SHOWN = [(stage, "own") for stage in USED] + [  # these two call every part that a training calls
+    ("pretrain a mixture of experts", "book"),
+    ("sft with replay", "book"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "by"), SHOWN)
 def test_all_parts_give_the_losses_of_the_reference(root, learner, called, capsys, stage, by):
     learner.write_all(by=by)
     reference = run_stage(root, stage, f"{stage} reference {by}", steps=STEPS)
@@ -146,10 +152,23 @@ CALLS = {
     "adamw_step": 3 + 31,
     "lr_at": 14 + 4,
 }
+EVERY_DAY = ("attention", "adamw_step", "lr_at")  # one of a kind: in the model, in the update, in the plan
+
+
+def of_each(names) -> list:
+    """Cases for these parts; only one of a kind counts among the fast tests."""
+    return [pytest.param(name, marks=() if name in EVERY_DAY else pytest.mark.slow) for name in names]
+
+
+def plain(root) -> Run:
+    """Eight steps of the reference, run once."""
+    return run_stage(root, "pretrain", "plain", steps=8, resume=True)
+
+
 RAISES = [name for name in CALLS if name != "swiglu"]
 
 
-@pytest.mark.parametrize("name", RAISES)
+@pytest.mark.parametrize("name", of_each(RAISES))
 def test_a_part_that_raises_is_named_and_the_run_goes_on_when_it_is_mended(root, learner, name):
     learner.write(name, source_of(name))
     whole = run_stage(root, "pretrain", f"whole {name}", steps=8, parts="mine", save_every=100)
@@ -173,9 +192,9 @@ def test_a_part_that_raises_is_named_and_the_run_goes_on_when_it_is_mended(root,
         assert same_weights(whole, resumed) and losses(resumed) == losses(whole)
 
 
-@pytest.mark.parametrize("name", RAISES)
+@pytest.mark.parametrize("name", of_each(RAISES))
 def test_with_fallback_the_reference_takes_over_and_it_is_said(root, learner, capsys, name):
-    reference = run_stage(root, "pretrain", f"plain {name}", steps=8)
+    reference = plain(root)
     learner.write(name, after(name, CALLS[name], "raise ValueError('I am tired.')"))
     settings = {"parts": "mine", "parts_fallback": True}
     run = run_stage(root, "pretrain", f"falls back {name}", steps=8, **settings)
@@ -188,7 +207,7 @@ def test_with_fallback_the_reference_takes_over_and_it_is_said(root, learner, ca
 @pytest.mark.parametrize(("where", "calls"), [("forward", 10), ("recomputation", 14)])  # of 9 a step
 def test_fallback_in_a_block_that_is_computed_twice(root, learner, where, calls):
     """The second time it is made of other parts than the first, which torch refuses: the step is begun again."""
-    reference = run_stage(root, "pretrain", f"plain {where}", steps=8)
+    reference = plain(root)
     learner.write_all("swiglu", "cross_entropy")
     learner.write("rms_norm", after("rms_norm", 4 + calls, "raise ValueError('I am tired.')"))
     settings = {"parts": "mine", "parts_fallback": True, "checkpoint_activations": True}
@@ -209,7 +228,7 @@ NAN = {
 }
 
 
-@pytest.mark.parametrize("name", NAN)
+@pytest.mark.parametrize("name", of_each(NAN))
 def test_a_part_that_makes_nan_is_named_among_all_the_others(root, learner, name):
     learner.write_all()
     learner.write(name, after(name, CALLS[name], NAN[name]))
@@ -227,9 +246,9 @@ def test_a_part_that_makes_nan_is_named_among_all_the_others(root, learner, name
     assert resumed.info["status"] == "done" and all(loss == loss for loss in losses(resumed))
 
 
-@pytest.mark.parametrize("name", NAN)
+@pytest.mark.parametrize("name", of_each(NAN))
 def test_with_fallback_nan_is_computed_again_with_the_reference(root, learner, capsys, name):
-    reference = run_stage(root, "pretrain", f"no nan {name}", steps=8)
+    reference = plain(root)
     learner.write_all()
     learner.write(name, after(name, CALLS[name], NAN[name]))
     run = run_stage(root, "pretrain", f"nan replaced {name}", steps=8, parts="mine", parts_fallback=True)

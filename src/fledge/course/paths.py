@@ -233,7 +233,7 @@ def _counted(kind: str, subject: str) -> tuple[float, Text]:
         return _page(topic, rest)
     if kind == "lab":
         file = topic.path / "experiments" / f"{rest}.py"
-        return (_lab_minutes(file), lab_title(file)) if file.is_file() else nothing
+        return (lab_minutes(file), lab_title(file)) if file.is_file() else nothing
     if not quiz.has_quiz(topic):
         return nothing
     items = quiz.load(topic).items
@@ -259,7 +259,7 @@ def _topic(name: str) -> book.Topic | None:
     return next((topic for topic in book.topics() if topic.name == name), None)
 
 
-def _lab_minutes(file: Path) -> float:
+def lab_minutes(file: Path) -> float:
     try:
         said = json.loads((file.parent / "results" / f"{file.stem}.json").read_text(encoding="utf-8"))
         seconds = float(said["seconds"])
