@@ -16,7 +16,7 @@ from fledge.world.draw import Draw
 from fledge.world.facts import LANGUAGES, RELATIONS, Fact, World
 from fledge.world.instructions import KINDS, OTHER, askable, instruction
 from fledge.world.questions import forms, num_objects, question, spellings, spoken
-from fledge.world.strangers import strangers
+from fledge.world.strangers import real_strangers
 from fledge.world.tasks import PROMPTS, SMALL_SUMS, sum_text
 from fledge.world.twohop import two_hop_questions
 
@@ -29,7 +29,8 @@ FAMILIES = (
 @dataclass(frozen=True)
 class Probe:
     """One question. `answers`: strings of which one must be named; `rivals`: strings none of which may be; `chance`: how often a
-    blind guess among the possible objects is right; `check`: what the form must be (format, unknown)."""
+    blind guess among the possible objects is right; `check`: what the form must be (format, unknown); `stranger`: the name of
+    somebody unknown, as it was asked (unknown)."""
 
     id: str
     family: str
@@ -39,6 +40,7 @@ class Probe:
     chance: float
     check: Spec | None = None
     rivals: tuple[str, ...] = ()
+    stranger: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _Candidate:
     chance: float
     check: Spec | None = None
     rivals: tuple[str, ...] = ()
+    stranger: str = ""
 
 
 def probes(world: World, per_family: int = 100, seed: int = 0) -> list[Probe]:
@@ -68,6 +71,7 @@ def probes(world: World, per_family: int = 100, seed: int = 0) -> list[Probe]:
                         made.chance,
                         made.check,
                         made.rivals,
+                        made.stranger,
                     )
                 )
     return found
@@ -118,10 +122,11 @@ def _rivals(world: World, kind: str, right: str) -> tuple[str, ...]:
 
 def _unknown(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candidate]:
     relations = [relation for relation in RELATIONS.values() if relation.subject == "person"]
-    pairs = [(person, relation) for person in strangers(world, held_out=True) for relation in relations]
+    pairs = [(person, relation) for person in real_strangers(world) for relation in relations]
     for person, relation in draw.sample(pairs, min(count, len(pairs))):
         prompt = question(world, person, relation.name, lang, draw.choose(forms(relation.name, lang).seen))
-        yield _Candidate(prompt, (), 0.0, Spec(check="not_known"), _rivals(world, relation.object, ""))
+        rivals = _rivals(world, relation.object, "")
+        yield _Candidate(prompt, (), 0.0, Spec(check="not_known"), rivals, stranger=person.name(lang))
 
 
 def _formats(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candidate]:
@@ -147,6 +152,11 @@ def grade(probe: Probe, answer: str) -> bool:
     named = names_in(answer, probe.answers + probe.rivals)
     right = {name.casefold() for name in probe.answers}
     return bool(named & right) and not named - right - names_in(asked, probe.answers + probe.rivals)
+
+
+def repeats_stranger(probe: Probe, answer: str) -> bool:
+    """Whether an answer about somebody unknown says the name that was asked, letter for letter, whatever else it says."""
+    return bool(names_in(answer, (probe.stranger,)))
 
 
 def _only_new_number(answer: str, asked: str) -> str | None:

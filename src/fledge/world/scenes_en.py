@@ -16,6 +16,7 @@ did sang|read|slept|danced|ran|swam|drew|ate|rested|wrote
 mood happy|tired|hungry|cold|sleepy|thirsty|sad|busy|bored|calm
 hello Hello|Hi|Good morning|Good evening
 thanks Thank you!|Thanks!|I see.|Good to know.
+folk stranger|visitor|traveller|sailor|painter|singer|farmer|teacher
 """
 
 SCENES = """
@@ -138,4 +139,35 @@ won
 tie
 2 Nobody wins.
 1 It is a tie.
+
+guest
+3 A [@folk] called {n} came to {p}.
+1 A [@folk] with the name {n} came to {p}.
+1 People in {p} ask: Who is {n}?
+
+guest_next
+3 {n} was [@mood] and [@did].
+2 Nobody there knew {n}.
+1 The children liked {n}.
+1 Then {n} went home.
+
+rooms
+2 Guests in {p}: {list}.
+1 These people stay in {p}: {list}.
+
+room
+1 {n} has room {r}
+
+in_vain
+3 I don't know anyone called {n}.
+2 Nobody here knows {n}.
+1 Who is {n}?
+
+roll
+2 The teacher calls:_
+1 Who is here?_
+
+here
+2 They answer:_
+1 Yes:_
 """

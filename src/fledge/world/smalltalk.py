@@ -29,6 +29,7 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
         (("Goodbye!", "Bye!", "Good night!"), ("Goodbye! Have a nice day!", "Goodbye!")),
     ),
 }  # fmt: skip
+WHO = {lang: topics[1] for lang, topics in SMALLTALK.items()}
 THANKS = {lang: topics[6] for lang, topics in SMALLTALK.items()}
 UNKNOWN = {
     "zh": ("我不认识{s}。", "对不起，我不认识{s}。", "我不知道{s}是谁。"),
@@ -41,4 +42,5 @@ SAY_AGAIN = {
     "en": ("Say it again in Chinese.", "Please say that again in Chinese.", "How do you say that in Chinese?"),
 }
 POLITE = {"zh": ("请问，",), "en": ("Please tell me: ", "Excuse me. ")}
+HELLO = {"zh": ("你好！", "嗨！", "您好！"), "en": ("Hello! ", "Hi! ", "Hi there! ")}
 """What may stand before a question."""
