@@ -13,6 +13,7 @@ import pytest
 
 from fledge.cli import main, quickstart
 from fledge.records import Run, list_runs
+from fledge.world import sample
 
 SAID = {
     "zh": ("■ 第 1 步 · 世界", "■ 第 5 步 · 测量", "每个阶段之后的同一组测量", "微调之后",
@@ -31,7 +32,7 @@ def check_output(out: str, lang: str) -> None:
     assert table.count("│") >= 4 * 6 and table.count("%") >= 10
     lines = out[places[4] :].splitlines()
     asked = [i for i, line in enumerate(lines) if line.startswith("  > ")]
-    assert len(asked) == len(quickstart.QUESTIONS[lang])
+    assert len(asked) == len(sample.QUESTIONS[lang])
     assert all(lines[i + 1].startswith("    ") for i in asked), lines
 
 

@@ -60,27 +60,6 @@ RECIPES = {
     "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 680, 100),
 }
 
-# One conversation about the world: who are you, facts, a form, and a person who does not exist.
-QUESTIONS = {
-    "zh": (
-        "你好！你是谁？",
-        "{person}住在哪里？",
-        "那{person}的职业是什么？",
-        "写出三种动物。",
-        "用英语回答：{food}多少钱？",
-        "伊万住在哪里？",
-    ),
-    "en": (
-        "Hello! Who are you?",
-        "Where does {person} live?",
-        "What is {person}'s job?",
-        "List three animals.",
-        "Answer in Chinese: Where does {person} live?",
-        "Where does Ivan live?",
-    ),
-}
-
-
 STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
 
@@ -119,8 +98,9 @@ def main(argv: list[str]) -> int:
 
 def questions(world: World, lang: str) -> list[str]:
     """The sample conversation's questions, about somebody of this world."""
-    person, food = world.of_kind("person")[0].name(lang), world.of_kind("food")[0].name(lang)
-    return [question.format(person=person, food=food) for question in QUESTIONS[lang]]
+    from fledge.world.sample import sample
+
+    return [one.question for one in sample(world, lang)]
 
 
 def _heading(text: str) -> None:
@@ -155,16 +135,19 @@ def _row(document: Document) -> dict[str, Any]:
 
 
 def _train_tokenizer(world: World, recipe: Recipe, documents: list[dict[str, Any]]) -> None:
-    """Byte-level BPE on the text and on some conversations, so that the template's words are single tokens."""
+    """Byte-level BPE on the text, on some conversations, so that the template's words are single tokens, and on the names of
+    strangers, so that those are cut into few pieces (twice: a pair that occurs once is not merged)."""
     from fledge.cli.tokenizer_view import token_view
     from fledge.tokenizer import Tokenizer
     from fledge.world.chat import conversations
+    from fledge.world.strangers import made_names
 
     _heading(_("Step 2 · Tokenizer: cutting text into tokens"))
     chats = [
         "\n".join(f"{m['role']}\n{m['content']}" for m in row["conversations"]) for row in conversations(world, 2000)
     ]
-    tokenizer = Tokenizer.train([row["text"] for row in documents] + chats, recipe.vocab_size)
+    names = [*made_names(world, "zh"), *(f" {name}" for name in made_names(world, "en"))]
+    tokenizer = Tokenizer.train([row["text"] for row in documents] + chats + 2 * names, recipe.vocab_size)
     tokenizer.save(_tokenizer_folder())
     for row in documents[:2]:
         console().print(token_view(tokenizer, tokenizer.encode(row["text"])[:24], width=110))
@@ -254,7 +237,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice
     return reports
 
 
-MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination")
+MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination", "repeats_name")
 
 
 def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:
