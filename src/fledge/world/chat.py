@@ -14,7 +14,7 @@ from fledge.world.draw import Draw
 from fledge.world.facts import RELATIONS, Entity, Fact, World
 from fledge.world.instructions import OTHER, askable, instruction, seen_question
 from fledge.world.questions import answer, capital, forms, question, subject_slots
-from fledge.world.strangers import made_names
+from fledge.world.strangers import made_name
 from fledge.world.tasks import CHAT_LEVELS, FAMILIES, task
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 31, "instruction": 34, "unknown": 7, "task": 5, "follow": 7, "what_about": 5,
+    "fact": 29, "instruction": 33, "unknown": 10, "task": 5, "follow": 7, "what_about": 5,
     "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
@@ -69,7 +69,7 @@ class Conversations:
         return [made.prompt, made.answer]
 
     def _unknown(self, draw: Draw, lang: str) -> Turns:
-        name = draw.choose(made_names(self.world, lang))
+        name = made_name(draw, self.world, lang)
         person = Entity("", "person", name, name, gender=draw.choose("fm"))
         relation = draw.choose([name for name, relation in RELATIONS.items() if relation.subject == "person"])
         asked = question(self.world, person, relation, lang, draw.choose(forms(relation, lang).seen))

@@ -151,23 +151,8 @@ guest_next
 1 The children liked {n}.
 1 Then {n} went home.
 
-rooms
-2 Guests in {p}: {list}.
-1 These people stay in {p}: {list}.
-
-room
-1 {n} has room {r}
-
 in_vain
 3 I don't know anyone called {n}.
 2 Nobody here knows {n}.
 1 Who is {n}?
-
-roll
-2 The teacher calls:_
-1 Who is here?_
-
-here
-2 They answer:_
-1 Yes:_
 """

@@ -1,63 +1,119 @@
 """People who do not exist. Whoever is asked about them should say so; anything else is a hallucination, and counted.
 
-Nothing can be known of them, but their names can be read: who speaks of a stranger has to copy a name never seen before. So there are
-thousands of names: real ones are cut in two, and every beginning goes with every other end (Mol|ly and I|van make Molvan and Ily). These
-stand in texts and conversations. The real names themselves are kept for measuring, and stand in nothing that a model learns from.
+Nothing can be known of them, but their names can be read: who speaks of a stranger has to copy a name never seen before. So a
+stranger's name in texts and conversations is put together at random, of Chinese characters or of English syllables, and hardly
+ever comes twice: no name is worth remembering, copying is. Real names are kept for measuring, and stand in nothing that a model
+learns from.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
+from collections import defaultdict
+from functools import cache, lru_cache
+from itertools import product
 
-from fledge.world.checks import names_in
+from fledge.world.draw import Draw
 from fledge.world.facts import Entity, Size, World
 from fledge.world.lexicon import pairs
 
-WOMEN = """爱丽|丝 Al|ice, 贝|蒂 Bet|ty, 卡罗|尔 Car|ol, 格蕾|丝 Gra|ce, 海|伦 He|len, 劳|拉 Lau|ra, 莫|莉 Mol|ly, 奥尔|加 Ol|ga, 宝|拉 Pau|la,
-鲁|比 Ru|by, 莎|莉 Sal|ly, 蒂|娜 Ti|na, 温|蒂 Wen|dy, 佐|伊 Zo|e, 克拉|拉 Cla|ra, 贝|拉 Bel|la, 菲奥|娜 Fio|na, 伊迪|丝 Edi|th, 丽|莎 Li|sa,
-莎|拉 Sa|rah, 凯|蒂 Ka|tie, 埃|莉 El|lie, 琳|达 Lin|da, 南|希 Nan|cy, 艾米|丽 Emi|ly, 汉|娜 Han|nah, 西尔|维亚 Syl|via, 安吉|拉 Ange|la,
-芭芭|拉 Bar|bara, 黛|安娜 Di|ana, 多|萝西 Do|rothy, 伊莎|贝尔 Isa|bel, 玛格|丽特 Mar|garet, 凯瑟|琳 Cathe|rine, 诺|拉 No|ra, 吉|尔 Ji|ll,
-弗洛|拉 Flo|ra, 琼|安 Jo|anne, 谢丽|尔 Che|ryl, 苔|丝 Te|ss"""
-MEN = """鲍|勃 Bo|b, 查|理 Char|lie, 丹尼|尔 Da|niel, 埃里|克 E|ric, 弗兰|克 Fran|k, 乔|治 Geor|ge, 亨|利 Hen|ry, 伊|万 I|van, 詹姆|斯 Ja|mes,
-凯|文 Ke|vin, 路易|斯 Lou|is, 奥斯|卡 Os|car, 罗|杰 Ro|ger, 史蒂|夫 Ste|ve, 维克|多 Vic|tor, 威|廉 Wil|liam, 沃尔|特 Wal|ter, 菲利|克斯 Fe|lix,
-约|翰 Joh|n, 迈克|尔 Mi|chael, 杰|瑞 Jer|ry, 安|迪 An|dy, 托|尼 To|ny, 本|杰明 Ben|jamin, 亚历|克斯 Ale|x, 瑞|恩 Ry|an, 托马|斯 Tho|mas,
-理查|德 Ri|chard, 罗伯|特 Rob|ert, 爱德|华 Ed|ward, 阿尔|伯特 Alb|ert, 布莱|恩 Bri|an, 克里|斯 Chri|s, 贾|斯汀 Jus|tin, 帕特|里克 Pat|rick,
-雷|蒙德 Ray|mond, 西奥|多 Theo|dore, 文森|特 Vin|cent, 加布|里尔 Ga|briel, 奥利|弗 Oli|ver, 洛|根 Lo|gan, 塞|缪尔 Sam|uel"""
-GIVEN = """春|花 Chun|hua, 秀|英 Xiu|ying, 桂|芳 Gui|fang, 兰|兰 Lan|lan, 悦|悦 Yue|yue, 青|青 Qing|qing, 晓|燕 Xiao|yan, 淑|芬 Shu|fen,
-雪|儿 Xue|er, 小|红 Xiao|hong, 丽|华 Li|hua, 文|静 Wen|jing, 梦|琪 Meng|qi, 佳|怡 Jia|yi, 欣|然 Xin|ran, 铁|柱 Tie|zhu, 国|强 Guo|qiang,
-海|波 Hai|bo, 永|军 Yong|jun, 伟|明 Wei|ming, 冬|冬 Dong|dong, 大|壮 Da|zhuang, 小|虎 Xiao|hu, 老|陈 Lao|chen, 阿|贵 A|gui, 阿|香 A|xiang,
-子|轩 Zi|xuan, 浩|宇 Hao|yu, 天|佑 Tian|you, 俊|杰 Jun|jie, 金|龙 Jin|long, 建|平 Jian|ping"""
-FULL = """王|芳 Wang| Fang, 刘|洋 Liu| Yang,
-张|三 Zhang| San, 李|雷 Li| Lei, 韩|梅梅 Han| Meimei, 陈|晨 Chen| Chen, 周|静 Zhou| Jing, 吴|敏 Wu| Min, 孙|莹 Sun| Ying, 黄|勇 Huang| Yong,
-徐|洁 Xu| Jie, 郭|亮 Guo| Liang, 何|欢 He| Huan, 高|翔 Gao| Xiang, 宋|玲 Song| Ling, 唐|宁 Tang| Ning, 赵|倩 Zhao| Qian, 杨|帆 Yang| Fan"""
+WOMEN = """爱丽丝 Alice, 贝蒂 Betty, 卡罗尔 Carol, 格蕾丝 Grace, 海伦 Helen, 劳拉 Laura, 莫莉 Molly, 奥尔加 Olga, 宝拉 Paula,
+鲁比 Ruby, 莎莉 Sally, 蒂娜 Tina, 温蒂 Wendy, 佐伊 Zoe, 克拉拉 Clara, 贝拉 Bella, 菲奥娜 Fiona, 伊迪丝 Edith, 丽莎 Lisa,
+莎拉 Sarah, 凯蒂 Katie, 埃莉 Ellie, 琳达 Linda, 南希 Nancy, 艾米丽 Emily, 汉娜 Hannah, 西尔维亚 Sylvia, 安吉拉 Angela,
+芭芭拉 Barbara, 黛安娜 Diana, 多萝西 Dorothy, 伊莎贝尔 Isabel, 玛格丽特 Margaret, 凯瑟琳 Catherine, 诺拉 Nora, 吉尔 Jill,
+春花 Chunhua, 秀英 Xiuying, 桂芳 Guifang, 兰兰 Lanlan, 悦悦 Yueyue, 青青 Qingqing, 晓燕 Xiaoyan, 淑芬 Shufen, 雪儿 Xueer,
+小红 Xiaohong, 丽华 Lihua, 文静 Wenjing, 梦琪 Mengqi, 佳怡 Jiayi, 欣然 Xinran, 王芳 Wang Fang, 周静 Zhou Jing, 孙莹 Sun Ying"""
+MEN = """鲍勃 Bob, 查理 Charlie, 丹尼尔 Daniel, 埃里克 Eric, 弗兰克 Frank, 乔治 George, 亨利 Henry, 伊万 Ivan, 詹姆斯 James,
+凯文 Kevin, 路易斯 Louis, 奥斯卡 Oscar, 罗杰 Roger, 史蒂夫 Steve, 维克多 Victor, 威廉 William, 沃尔特 Walter, 菲利克斯 Felix,
+约翰 John, 迈克尔 Michael, 杰瑞 Jerry, 安迪 Andy, 托尼 Tony, 本杰明 Benjamin, 亚历克斯 Alex, 瑞恩 Ryan, 托马斯 Thomas,
+理查德 Richard, 罗伯特 Robert, 爱德华 Edward, 阿尔伯特 Albert, 布莱恩 Brian, 克里斯 Chris, 贾斯汀 Justin, 帕特里克 Patrick,
+铁柱 Tiezhu, 国强 Guoqiang, 海波 Haibo, 永军 Yongjun, 伟明 Weiming, 冬冬 Dongdong, 大壮 Dazhuang, 小虎 Xiaohu, 老陈 Laochen,
+子轩 Zixuan, 浩宇 Haoyu, 天佑 Tianyou, 俊杰 Junjie, 金龙 Jinlong, 建平 Jianping, 张三 Zhang San, 李雷 Li Lei, 郭亮 Guo Liang"""
 
-WORDS = "Alter Boss Dice Die Dill Dose Dove Eve Gator Hell Hens Ice Ill In Jerk Lie Live Lose Loss Love Marx Miss Nob Nose Rice Sage Save Tiger Toe"
-"""Made names that would be words."""
+CHARACTERS = (
+    "爱丽丝贝蒂卡罗尔格蕾海伦劳拉莫莉奥加宝鲁比莎娜温佐伊克菲迪埃琳达南希艾米汉西维亚安吉芭黛多萝玛特凯瑟诺鲍勃查理丹尼弗兰"
+    "乔治亨利万詹姆斯文路易杰史夫威廉沃约翰迈瑞托本明历恩马德华布莱贾汀帕雷蒙森宾塞洛谢苔琼朗科巴泰普戈"
+    "春花秀英桂芳悦青晓燕淑芬雪儿小红静梦琪佳怡欣然铁柱国强波永军伟冬大壮虎老陈阿贵香子轩浩宇天佑俊金龙建平"
+    "王刘张李韩周吴孙黄徐郭何高宋唐赵杨林胡朱许曹彭蔡江孔田叶余三石方白云雨月星光亮勇敏洁欢翔玲宁倩帆莹洋晨"
+)
+ONSETS = 3 * "b c d f g h j k l m n p r s t v w z".split() + "br ch cl dr fr gr pr qu sh st th tr x y zh".split()
+VOWELS = 5 * "a e i o u".split() + "ai ao ea ee ia ie io ou ua ue y".split()
+CODAS = 2 * "n r l s m".split() + "t ck d ng nd th".split()
+_LENGTHS = {"zh": {2: 5, 3: 4, 4: 1}, "en": {1: 1, 2: 5, 3: 2}}
+_OPEN, _SHUT = 2, 1  # weights of a syllable that ends in its vowel, and of one that ends in a consonant
+_BARE, _BEGUN = 1, 4  # weights of a name that begins with a vowel, and of one that begins with a consonant
 
 
 def real_strangers(world: World) -> list[Entity]:
     """Unknown people with real names, kept for measuring."""
     known = {name for person in world.of_kind("person") for name in (person.zh, person.en)}
-    tables = (("f", WOMEN), ("m", MEN), ("f", GIVEN), ("m", FULL))
-    people = [(gender, *pair) for gender, table in tables for pair in pairs(table.replace("|", ""))]
+    people = [(gender, *pair) for gender, table in (("f", WOMEN), ("m", MEN)) for pair in pairs(table)]
     found = [Entity(f"stranger_{en.lower()}", "person", zh, en, measure="位", gender=g) for g, zh, en in people]
     return list(world.unknown) + [person for person in found if not {person.zh, person.en} & known]
 
 
-def made_names(world: World, lang: str) -> list[str]:
-    """The names of strangers in texts and conversations."""
-    return _made_names(world.size, world.seed, lang)
+def made_name(draw: Draw, world: World, lang: str) -> str:
+    """A stranger's name, which is nobody's; the bits that it costs are exact."""
+    taken = _taken(world.size, world.seed, lang)
+    before = draw.bits
+    while (name := (_chinese if lang == "zh" else _english)(draw)) in taken:
+        pass
+    draw.bits = before - math.log2(chance(name, lang) / (1 - sum(taken.values())))
+    return name
 
 
 @lru_cache(maxsize=8)
-def _made_names(size: Size, seed: int, lang: str) -> list[str]:
+def _taken(size: Size, seed: int, lang: str) -> dict[str, float]:
+    """Names that nobody may get by chance, and how often they would come."""
     world = World.build(size, seed)  # size and seed are all that a world is
-    at = 0 if lang == "zh" else 1
-    real = tuple(person.name(lang) for person in real_strangers(world))
-    taken = {*WORDS.split(), *(thing.name(lang) for thing in world.entities.values())}
-    found: dict[str, None] = {}
-    for table in (f"{WOMEN}, {MEN}", GIVEN, FULL):
-        halves = [pair[at].split("|") for pair in pairs(table)]
-        begins, ends = (list(dict.fromkeys(half)) for half in zip(*halves))
-        found |= dict.fromkeys(begin + end for begin in begins for end in ends)
-    return [name for name in found if name not in taken and not names_in(name, real)]  # 艾米丽 would hold 艾米
+    names = {thing.name(lang) for thing in [*world.entities.values(), *real_strangers(world)]}
+    return {name: found for name in names if (found := chance(name, lang))}
+
+
+def _chinese(draw: Draw) -> str:
+    length = draw.choose(list(_LENGTHS["zh"]), list(_LENGTHS["zh"].values()))
+    return "".join(draw.choose(CHARACTERS) for _ in range(length))
+
+
+def _english(draw: Draw) -> str:
+    length = draw.choose(list(_LENGTHS["en"]), list(_LENGTHS["en"].values()))
+    name = ""
+    for _ in range(length):
+        if name or draw.choose((True, False), (_BEGUN, _BARE)):
+            name += draw.choose(ONSETS)
+        name += draw.choose(VOWELS)
+        if length == 1 or draw.choose((True, False), (_SHUT, _OPEN)):
+            name += draw.choose(CODAS)
+    return name.capitalize()
+
+
+def chance(name: str, lang: str) -> float:
+    """How often a name comes, over all the ways to put it together."""
+    lengths = _LENGTHS[lang]
+    total = sum(lengths.values())
+    if lang == "zh":
+        spelled = lengths.get(len(name), 0) * all(character in CHARACTERS for character in name)
+        return spelled / total / len(CHARACTERS) ** len(name)
+    return sum(weight / total * _spelled(name.lower(), n, n == 1, True) for n, weight in lengths.items())
+
+
+def _spelled(rest: str, count: int, shut: bool, first: bool) -> float:
+    """How often `count` syllables spell `rest`."""
+    if not count:
+        return float(not rest)
+    table = _syllables(shut, first)
+    ways = ((table.get(rest[:end], 0.0), rest[end:]) for end in range(1, len(rest) + 1))
+    return sum(p * _spelled(left, count - 1, shut, False) for p, left in ways if p)
+
+
+@cache
+def _syllables(shut: bool, first: bool) -> dict[str, float]:
+    """Syllable -> how often it comes at this place."""
+    found: dict[str, float] = defaultdict(float)
+    bare = _BARE / (_BARE + _BEGUN) if first else 0.0
+    open = 0.0 if shut else _OPEN / (_OPEN + _SHUT)
+    onsets = [("", bare)] + [(onset, (1 - bare) / len(ONSETS)) for onset in ONSETS]
+    codas = [("", open)] + [(coda, (1 - open) / len(CODAS)) for coda in CODAS]
+    for (onset, p), vowel, (coda, q) in product(onsets, VOWELS, codas):
+        found[onset + vowel + coda] += p * q / len(VOWELS)
+    return dict(found)
