@@ -22,7 +22,7 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 29, "instruction": 33, "unknown": 10, "task": 5, "follow": 7, "what_about": 5,
+    "fact": 28, "instruction": 34, "unknown": 12, "task": 4, "follow": 6, "what_about": 5,
     "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""

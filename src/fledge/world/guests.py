@@ -16,36 +16,20 @@ _RELATIONS = [r.name for r in RELATIONS.values() if r.subject == "person" != r.o
 
 
 def guest(w: Writer, world: World) -> None:
-    """A visit, or a question about somebody whom nobody knows."""
-    w.draw.choose(list(SORTS), list(SORTS.values()))(w, world)
-
-
-def _stranger(w: Writer, world: World) -> Word:
+    """A visit, or a question about somebody whom nobody knows, and one to three different sentences that say the name again."""
     name, bits = w.pick_by(lambda draw: made_name(draw, world, w.lang))
-    return Word(name, "name", bits)
-
-
-def _visit(w: Writer, world: World) -> None:
-    """Who came, and one to three different sentences, each of which says the name again."""
-    name = _stranger(w, world)
-    w.say(scene(w.lang, "guest"), n=name, p=named(w, world, "place")[1])
-    more = scene(w.lang, "guest_next")
+    first = Word(name, "name", bits)
+    if w.draw.choose((True, False), (1, 2)):
+        w.say(scene(w.lang, "guest"), n=first, p=named(w, world, "place")[1])
+        more = scene(w.lang, "guest_next")
+    else:
+        ask_in_vain(w, name, w.draw.choose(_RELATIONS), first.spend())
+        more = scene(w.lang, "in_vain")
     left = dict(zip(more.templates, more.weights))
     for sentence in range(_MOST):
-        if sentence and w.draw.choose([True, False]):
+        if sentence and w.draw.choose([True, False], [2, 1]):
             break
         form = w.draw.choose(list(left), list(left.values()))
         del left[form]
         w.add(" " if w.lang == "en" else "")
-        w.say(Forms((form,), (1,)), n=Word(name.text, "state"))
-
-
-def _in_vain(w: Writer, world: World) -> None:
-    """A question about a stranger, and what those say who cannot answer."""
-    name = _stranger(w, world)
-    ask_in_vain(w, name.text, w.draw.choose(_RELATIONS), name.spend())
-    w.add(" " if w.lang == "en" else "")
-    w.say(scene(w.lang, "in_vain"), n=Word(name.text, "state"))
-
-
-SORTS = {_visit: 1, _in_vain: 2}
+        w.say(Forms((form,), (1,)), n=Word(name, "state"))

@@ -34,12 +34,14 @@ CHARACTERS = (
     "爱丽丝贝蒂卡罗尔格蕾海伦劳拉莫莉奥加宝鲁比莎娜温佐伊克菲迪埃琳达南希艾米汉西维亚安吉芭黛多萝玛特凯瑟诺鲍勃查理丹尼弗兰"
     "乔治亨利万詹姆斯文路易杰史夫威廉沃约翰迈瑞托本明历恩马德华布莱贾汀帕雷蒙森宾塞洛谢苔琼朗科巴泰普戈"
     "春花秀英桂芳悦青晓燕淑芬雪儿小红静梦琪佳怡欣然铁柱国强波永军伟冬大壮虎老陈阿贵香子轩浩宇天佑俊金龙建平"
+    "玉珍保卢伯梅妮珊薇苏婷里彼得果当霞超可娅涛鹏丁福索美露麦山娟刚卫志汤"
     "王刘张李韩周吴孙黄徐郭何高宋唐赵杨林胡朱许曹彭蔡江孔田叶余三石方白云雨月星光亮勇敏洁欢翔玲宁倩帆莹洋晨"
 )
-ONSETS = 3 * "b c d f g h j k l m n p r s t v w z".split() + "br ch cl dr fr gr pr qu sh st th tr x y zh".split()
-VOWELS = 5 * "a e i o u".split() + "ai ao ea ee ia ie io ou ua ue y".split()
-CODAS = 2 * "n r l s m".split() + "t ck d ng nd th".split()
-_LENGTHS = {"zh": {2: 5, 3: 4, 4: 1}, "en": {1: 1, 2: 5, 3: 2}}
+ONSETS = 3 * "b c d f g h j k l m n p r s t v w z".split() + "br ch cl dr fr gr pr q qu sh st th tr x x y y zh".split()
+VOWELS = 5 * "a e i o u".split() + "ai ao ea ee ei ia iao ie io ou ua ue ui y".split()
+CODAS = 2 * "n r l s m".split() + "b c ck d k nd ng nk rd rt t th x".split()
+_LENGTHS = {"zh": {2: 4, 3: 4, 4: 2}, "en": {1: 1, 2: 4, 3: 3}}
+_TWO, _ONE = 1, 9  # weights of an English name of two words of a syllable each, and of one word
 _OPEN, _SHUT = 2, 1  # weights of a syllable that ends in its vowel, and of one that ends in a consonant
 _BARE, _BEGUN = 1, 4  # weights of a name that begins with a vowel, and of one that begins with a consonant
 
@@ -76,13 +78,19 @@ def _chinese(draw: Draw) -> str:
 
 
 def _english(draw: Draw) -> str:
+    if draw.choose((True, False), (_TWO, _ONE)):
+        return f"{_word(draw, 1, False)} {_word(draw, 1, False)}"
     length = draw.choose(list(_LENGTHS["en"]), list(_LENGTHS["en"].values()))
+    return _word(draw, length, length == 1)  # nobody is called A
+
+
+def _word(draw: Draw, length: int, shut: bool) -> str:
     name = ""
     for _ in range(length):
         if name or draw.choose((True, False), (_BEGUN, _BARE)):
             name += draw.choose(ONSETS)
         name += draw.choose(VOWELS)
-        if length == 1 or draw.choose((True, False), (_SHUT, _OPEN)):
+        if shut or draw.choose((True, False), (_SHUT, _OPEN)):
             name += draw.choose(CODAS)
     return name.capitalize()
 
@@ -94,7 +102,10 @@ def chance(name: str, lang: str) -> float:
     if lang == "zh":
         spelled = lengths.get(len(name), 0) * all(character in CHARACTERS for character in name)
         return spelled / total / len(CHARACTERS) ** len(name)
-    return sum(weight / total * _spelled(name.lower(), n, n == 1, True) for n, weight in lengths.items())
+    share = (_TWO if " " in name else _ONE) / (_TWO + _ONE)
+    if " " in name:
+        return share * math.prod(_spelled(word.lower(), 1, False, True) for word in name.split(" "))
+    return share * sum(weight / total * _spelled(name.lower(), n, n == 1, True) for n, weight in lengths.items())
 
 
 def _spelled(rest: str, count: int, shut: bool, first: bool) -> float:

@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
     "riddle": (riddle, 2),
     "puzzle": (puzzle, 1),
     "pair": (pair, 5),
-    "guest": (guest, 24),
+    "guest": (guest, 7),
 }
 """Kind of text -> its writer and its share of the documents."""
 BOTH = "both"
