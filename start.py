@@ -42,7 +42,6 @@ UV_NAMES = {
     "cert": "SSL_CERT_FILE",
 }
 
-
 # What the installers print when …
 NO_SPACE = r"No space left|Errno 28|not enough space|WinError 112"
 NO_BUILD = r"(?i)no matching distribution found for torch|torch.* has no wheels"
@@ -302,8 +301,7 @@ def watch(command: list, title: str, env=None) -> tuple:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    lines, told, started, shown = [], "", time.monotonic(), 0.0
-    terminal = sys.stdout.isatty()
+    lines, told, started, shown, terminal = [], "", time.monotonic(), 0.0, sys.stdout.isatty()
     try:
         while reader.is_alive() or not fresh.empty():
             try:

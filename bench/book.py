@@ -16,7 +16,7 @@ from pathlib import Path
 
 from _record import ROOT, bar, record
 
-from fledge.book import topics
+from fledge.course.book import topics
 from fledge.course.exercise import Exercise, exercises
 
 MISTAKEN = """

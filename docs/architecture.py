@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fledge.book import load_file
+from fledge.course.book import load_file
 
 HERE = Path(__file__).resolve().parent
 sketch: Any = load_file(HERE / "sketch.py", "docs_sketch")
@@ -63,15 +63,11 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
         {
             "world": ("完全已知的小世界", "a small known world"),
             "records": ("训练的记录", "what a run leaves"),
-            "trackers": ("也报给别处", "and elsewhere"),
             "device": ("这台机器", "this machine"),
-            "book": ("课本在哪里", "where the book is"),
+            "display": ("表格、进度条、字体", "tables, bars, fonts"),
             "lang": ("两种语言", "two languages"),
             "locale": ("中文的句子", "the Chinese"),
             "errors": ("用户的错", "users' mistakes"),
-            "complaints": ("参数的错", "flags' mistakes"),
-            "settings": ("设置的类型", "types of settings"),
-            "drawing": ("图里的字体", "fonts of plots"),
             "proofs": ("没变就不重证", "proven once"),
         },
     ),

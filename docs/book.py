@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fledge.book import Topic, book_root, find_lab, load_file, topics
+from fledge.course.book import Topic, book_root, find_lab, load_file, topics
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("README", "teaching", "code_guide")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fledge.book import load_file, topics
+from fledge.course.book import load_file, topics
 
 sketch: Any = load_file(Path(__file__).resolve().parent / "sketch.py", "docs_sketch")
 Sketch = sketch.Sketch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fledge.book import load_file
+from fledge.course.book import load_file
 
 sketch: Any = load_file(Path(__file__).resolve().parent / "sketch.py", "docs_sketch")
 Sketch = sketch.Sketch

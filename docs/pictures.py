@@ -24,7 +24,7 @@ from rich.text import Text
 from fledge.cli.plots import points
 from fledge.cli.tokenizer_view import token_view
 from fledge.cli.world import COLOURS, paint
-from fledge.drawing import vector_settings
+from fledge.display.fonts import vector_settings
 from fledge.errors import UserError
 from fledge.evaluate.report import TAGS
 from fledge.lang import Text as Words

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from fledge import cli
-from fledge.book import book_root, find_topic
 from fledge.course import quiz
+from fledge.course.book import book_root, find_topic
 from fledge.course.evidence import gather
 from fledge.course.exercise import find_exercise
 from fledge.course.paths import Step, find_path

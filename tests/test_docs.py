@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 
 from fledge import cli
-from fledge.book import load_file
 from fledge.cli import flags
+from fledge.course.book import load_file
 from fledge.interop.minimind.arguments import parse as parse_door
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ from fledge.cli import VERBS
 
 SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
-    {"lang", "errors", "complaints", "settings", "records", "trackers", "device", "world", "book", "drawing", "proofs"},
+    {"lang", "errors", "records", "device", "display", "world", "proofs"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
     {"training", "data", "planning", "diagnose", "generate"},
     {"jobs", "evaluate", "serve"},

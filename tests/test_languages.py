@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from fledge.complaints import translated
-from fledge.errors import suggest
+from fledge.errors import suggest, translated
 from fledge.lang import N_, _, both, catalogue, language
 from tests.conftest import ROOT
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fledge.book import find_topic
+from fledge.course.book import find_topic
 from tests.conftest import ROOT
 
 SEEDS = ROOT.parent / "shared" / "seeds"

@@ -142,7 +142,8 @@ def plan(
     "8", "cpu"). The first plan measures this machine for a few seconds.
     """
     from fledge.jobs import find_job
-    from fledge.planning.run import machine_of, plan_job
+    from fledge.planning.measure import machine_of
+    from fledge.planning.profiles import plan_job
 
     settings = job_config(job, **config)
     settings.check()

@@ -161,26 +161,35 @@ def memory_mb(device: torch.device) -> float:
 
         return torch.cuda.max_memory_allocated(device) / 2**20
     if sys.platform == "win32":
-        return _windows_peak_mb()
+        found = windows_memory(os.getpid())
+        return found[0] / 2**20 if found else 0.0
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
 
 
-def _windows_peak_mb() -> float:
+def windows_memory(pid: int) -> tuple[int, int] | None:
+    """(the most that was resident, what is committed now) of a process on Windows, in bytes; None when it cannot be asked."""
+    if sys.platform != "win32":
+        return None
     import ctypes
+    from ctypes import wintypes
 
     class Counters(ctypes.Structure):  # PROCESS_MEMORY_COUNTERS
-        _fields_ = [("size", ctypes.c_ulong), ("faults", ctypes.c_ulong)] + [
-            (name, ctypes.c_size_t) for name in ("peak", "working", "p1", "p2", "n1", "n2", "page", "peak_page")
+        _fields_ = [("size", wintypes.DWORD), ("faults", wintypes.DWORD)] + [
+            (name, ctypes.c_size_t) for name in ("peak", "working_set", "a", "b", "c", "d", "pagefile", "peak_pagefile")
         ]
 
+    kernel, psapi = ctypes.WinDLL("kernel32"), ctypes.WinDLL("psapi")
+    kernel.OpenProcess.restype = wintypes.HANDLE
+    query, read = 0x400, 0x10
+    process = wintypes.HANDLE(kernel.OpenProcess(query | read, False, pid))
     counters = Counters()
-    counters.size = ctypes.sizeof(Counters)
-    process = ctypes.c_void_p(ctypes.windll.kernel32.GetCurrentProcess())  # type: ignore[attr-defined]
-    found = ctypes.windll.psapi.GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size)  # type: ignore[attr-defined]
-    return counters.peak / 2**20 if found else 0.0
+    counters.size = ctypes.sizeof(counters)
+    known = psapi.GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size)
+    kernel.CloseHandle(process)
+    return (int(counters.peak), int(counters.pagefile)) if known else None
 
 
 def cpu_name() -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
-from fledge.lang import _, commas
+from fledge.lang import N_, _, commas
 
 
 class UserError(Exception):
@@ -109,3 +110,46 @@ def advice(*ways: tuple[str, str]) -> str:
             found.append(phrase.replace("{}", word))
     head, last = found[:-1], found[-1:]
     return commas(head) + (_(" or ") if head else "") + "".join(last)
+
+
+# What argparse says of a mistake: it speaks English only.
+_COMPLAINTS = (
+    (r"unrecognized arguments: (?P<words>.*)", N_("unrecognized arguments: {words}")),
+    (
+        r"ambiguous option: (?P<flag>\S+) could match (?P<flags>.*)",
+        N_("ambiguous option: {flag} could match {flags}"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): invalid int value: (?P<value>.*)",
+        N_("{flag}: invalid int value: {value}"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): invalid float value: (?P<value>.*)",
+        N_("{flag}: invalid float value: {value}"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): expected one argument",
+        N_("{flag}: expected one argument"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)",
+        N_("{flag}: invalid choice: {value} (choose from {choices})"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): ignored explicit argument (?P<value>.*)",
+        N_("{flag}: ignored explicit argument {value}"),
+    ),
+    (
+        r"(?:argument )?(?P<flag>\S+): (?P<said>.*)",
+        N_("{flag}: {said}"),
+    ),  # of a type of ours: translated
+)
+
+
+def translated(complaint: str) -> str:
+    """What argparse complains of, in the learner's language, without its full stop; what is not known stands as it is, in
+    Chinese in brackets."""
+    for pattern, words in _COMPLAINTS:
+        if found := re.fullmatch(pattern, complaint, re.DOTALL):
+            return str(words).format(**found.groupdict())
+    return _("{complaint}").format(complaint=complaint)

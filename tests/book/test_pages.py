@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fledge import cli
-from fledge.book import topics
+from fledge.course.book import topics
 from tests.test_docs import FENCE, LINK, load_script
 
 book = load_script("book")
@@ -161,7 +161,7 @@ def test_commands_are_understood(topic, page, monkeypatch) -> None:
 
 def check_names(words: list[str]) -> None:
     """The topic, lab or exercise that a command names is there."""
-    from fledge import book as where
+    from fledge.course import book as where
     from fledge.course.exercise import find_exercise
 
     names = [word for word in words[2:] if not word.startswith("-")]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fledge import book
 from fledge.cli import lab, main
+from fledge.course import book
 from fledge.records import list_runs, runs_root
 from tests.lab import toy
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fledge import book, cli, jobs
+from fledge import cli, jobs
 from fledge.cli import new_check
+from fledge.course import book
 from fledge.jobs.job import Job
 from fledge.lab import Claim
 from tests.conftest import ROOT

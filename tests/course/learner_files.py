@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.course.grader.child import Learner
-from fledge.course.grader.measuring import Answer
+from fledge.course.grader.measuring import CallResult
 from fledge.course.grader.wire import decode, encode
 
 HEAD = "import torch\n\n\n"
@@ -63,8 +63,8 @@ class Here:
     def load(self, source: bytes) -> dict[str, Any] | None:
         return self.learner.load(source)
 
-    def ask(self, request: dict[str, Any]) -> Answer:
-        return Answer(**decode(self.learner.call(decode(encode(request)), 2**26)))
+    def ask(self, request: dict[str, Any]) -> CallResult:
+        return CallResult(**decode(self.learner.call(decode(encode(request)), 2**26)))
 
     def printed(self) -> str:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from fledge import book
+from fledge.course import book
 from fledge.course.quiz import load
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fledge import book
-from fledge.course import quiz
+from fledge.course import book, quiz
 from fledge.course.evidence import Evidence, find_runs, note_traces
 from fledge.course.paths import Step
 from fledge.course.progress import open_progress

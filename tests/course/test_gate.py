@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fledge import book
+from fledge.course import book
 from fledge.course.exercise import exercises, find_exercise, read
 from fledge.course.grader.gate import gate, proof_files, rights
 from fledge.course.grader.grade import grade

@@ -10,7 +10,7 @@ import pytest
 from fledge.course.exercise import find_exercise
 from fledge.course.grader.failures import too_slow
 from fledge.course.grader.grade import Grade, attempt, grade
-from fledge.course.grader.measuring import Answer
+from fledge.course.grader.measuring import CallResult
 from fledge.course.progress import open_progress
 from tests.course.learner_files import HEAD, LAYER_NORM, RIGHT, Here, before, brief, returning
 
@@ -243,7 +243,7 @@ def test_two_exceptions_of_one_kind_are_two_mistakes(tmp_path, monkeypatch):
 class OutOfTime(Here):
     """Nothing is as fast as the larger input of the costs wants it."""
 
-    def ask(self, request: dict[str, Any]) -> Answer:
+    def ask(self, request: dict[str, Any]) -> CallResult:
         if request["cost"]:
             raise too_slow(10)
         return super().ask(request)

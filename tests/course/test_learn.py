@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from fledge import book
 from fledge.cli import learn
-from fledge.course import pages, quiz
+from fledge.course import book, pages, quiz
 from fledge.course.evidence import Evidence
 from fledge.course.paths import all_paths, find_path, find_step
 from fledge.course.progress import Event, open_progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import pkgutil
 import re
 import shlex
 from types import SimpleNamespace
@@ -11,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from fledge import book, cli
+from fledge import cli
 from fledge.cli import flags, learn
-from fledge.course import pages, paths
+from fledge.course import book, pages, paths
 from fledge.course.formula import plain
 from fledge.course.paths import LearningPath, Stage, Step, all_paths, find_path, missing
 from fledge.course.progress import open_progress
@@ -45,7 +46,7 @@ def test_missing_is_noticed():
         for kind, subject in (("exercise", "no_such"), ("lab", "01-normalization/exp9"), ("read", "01-normalization/no"),
                               ("quiz", "01-normalization/no-such-item"), ("quiz", "09-nothing"))
     ]  # fmt: skip
-    checks = (paths.Check(Text("x", "x"), ("done nothing",)), paths.Check(Text("y", "y"), ()))
+    checks = (paths.ChecklistItem(Text("x", "x"), ("done nothing",)), paths.ChecklistItem(Text("y", "y"), ()))
     made = LearningPath("p", Text("p", "p"), Text("p", "p"), (Stage(Text("s", "s"), tuple(steps)),), checks)
     assert len(missing({"p": made})) == 8  # the page misses in both languages
 
@@ -138,9 +139,8 @@ def test_a_command_is_understood(command, monkeypatch):
 
     assert words[0] == "fledge"
     module = importlib.import_module(cli.VERBS[words[1]][0])
-    others = [
-        importlib.import_module(f"fledge.cli.{name}") for name in ("data_clean", "runs_check")
-    ]  # before the next line
+    # All of them before the next line: one that is imported first after it would keep `stop` for good.
+    others = [importlib.import_module(f"fledge.cli.{found.name}") for found in pkgutil.iter_modules(cli.__path__)]
     for holder in (module, flags, *others):
         monkeypatch.setattr(holder, "parse", stop, raising=False)
     monkeypatch.setattr(flags, "typed", asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fledge import book
+from fledge.course import book
 from fledge.course import quiz as quizzes
 from fledge.course.quiz import arrange, judge, load, page, read_answer
 from fledge.course.quiz_lint import lint

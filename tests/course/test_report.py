@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fledge import book
 from fledge.cli import learn
-from fledge.course import quiz
+from fledge.course import book, quiz
 from fledge.course.evidence import gather
 from fledge.course.paths import find_path
 from fledge.course.progress import Event, open_progress

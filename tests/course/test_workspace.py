@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from fledge import book
+from fledge.course import book
 from fledge.course.workspace import Workspace, find_workspace, make_workspace, write_once
 from fledge.errors import UserError
 

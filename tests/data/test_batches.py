@@ -12,7 +12,7 @@ import pytest
 
 from fledge.data import PackedBatches, eval_batches, prepare_rows
 from fledge.data.packing import Packer, Stretch
-from fledge.data.rows import Text
+from fledge.data.rows import TextRow
 from fledge.errors import UserError
 from tests.data.conftest import chat
 
@@ -252,7 +252,7 @@ def test_eval_takes_an_even_part_of_the_windows(documents):
 
 
 def test_tags_go_with_their_targets(byte_tokenizer):
-    dataset = prepare_rows([Text("abcd", ((1, 3, "fact"),))], byte_tokenizer, kind="text")
+    dataset = prepare_rows([TextRow("abcd", ((1, 3, "fact"),))], byte_tokenizer, kind="text")
     batch = next(make(dataset, seq_len=8))
     assert batch.targets_BT[0, :5].tolist() == [ord(c) + 2 for c in "abcd"] + [0]
     assert batch.tags_BT[0].tolist() == [0, 1, 1, 0, 0, 0, 0, 0]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fledge.data.rows import Chat, Judged, Preference, Task, Text, parse, parse_any, texts_of
+from fledge.data.rows import ChatRow, JudgedRow, PreferenceRow, TaskRow, TextRow, parse, parse_any, texts_of
 from fledge.data.turns import BadRow
 
 USER, ANSWER = {"role": "user", "content": "你好"}, {"role": "assistant", "content": "Hello!"}
@@ -55,7 +55,7 @@ CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b
     ],
 )
 def test_chat_schemas_agree(raw):
-    assert parse(raw, "chat") == Chat([USER, ANSWER])
+    assert parse(raw, "chat") == ChatRow([USER, ANSWER])
 
 
 def test_alpaca_input_system_and_history_come_before_the_answer():
@@ -98,7 +98,7 @@ SHAREGPT = {
 
 @pytest.mark.parametrize("raw", [MINIMIND_V3, MINIMIND_V25, SHAREGPT], ids=["v3", "v2.5", "sharegpt"])
 def test_tool_dialogues_agree(raw):
-    assert parse(raw, "chat") == Chat(
+    assert parse(raw, "chat") == ChatRow(
         [
             {"role": "system", "content": "S"},
             {"role": "user", "content": "1+2?"},
@@ -113,30 +113,30 @@ def test_tool_dialogues_agree(raw):
 def test_preference_pairs_are_split_where_they_part():
     first = [USER, ANSWER, {"role": "user", "content": "more"}]
     good, bad = {"role": "assistant", "content": "good"}, {"role": "assistant", "content": "bad"}
-    assert parse({"chosen": [*first, good], "rejected": [*first, bad]}, "preference") == Preference(
+    assert parse({"chosen": [*first, good], "rejected": [*first, bad]}, "preference") == PreferenceRow(
         first, [good], [bad]
     )
-    assert parse({"prompt": "你好", "chosen": "good", "rejected": "bad"}, "preference") == Preference(
+    assert parse({"prompt": "你好", "chosen": "good", "rejected": "bad"}, "preference") == PreferenceRow(
         [USER], [good], [bad]
     )
 
 
 def test_tasks_drop_the_placeholder_and_keep_the_truth():
     rlaif = {"conversations": [USER, {"role": "assistant", "content": "无"}]}
-    assert parse(rlaif, "task") == Task([USER], [])
-    assert parse({**rlaif, "gt": ["59", 3]}, "task") == Task([USER], ["59", "3"])
-    assert parse({"question": "你好", "answer": "1+1=<<1+1=2>>2\n#### 2"}, "task") == Task([USER], ["2"])
+    assert parse(rlaif, "task") == TaskRow([USER], [])
+    assert parse({**rlaif, "gt": ["59", 3]}, "task") == TaskRow([USER], ["59", "3"])
+    assert parse({"question": "你好", "answer": "1+1=<<1+1=2>>2\n#### 2"}, "task") == TaskRow([USER], ["2"])
 
 
 def test_judged_rows_keep_their_label_and_bad_answers_are_not_imitated():
     raw = {"messages": [USER, ANSWER], "label": False}
-    assert parse(raw, "judged") == Judged([USER, ANSWER], False)
+    assert parse(raw, "judged") == JudgedRow([USER, ANSWER], False)
     with pytest.raises(BadRow, match="marked as bad"):
         parse(raw, "chat")
 
 
 def test_texts_may_be_called_content_or_be_plain_strings():
-    assert parse({"content": "abc", "title": "t"}, "text") == parse("abc", "text") == Text("abc")
+    assert parse({"content": "abc", "title": "t"}, "text") == parse("abc", "text") == TextRow("abc")
 
 
 def test_a_turn_of_thought_and_a_tool_call_says_something():
@@ -146,12 +146,14 @@ def test_a_turn_of_thought_and_a_tool_call_says_something():
 
 def test_a_row_is_read_as_what_its_schema_is_for():
     rows = {
-        Text: {"content": "abc"}, Chat: {"prompt": "a", "completion": "b"}, Judged: {"messages": [USER, ANSWER], "label": False},
-        Task: {"conversations": [USER, ANSWER], "gt": "1"}, Preference: {"prompt": "a", "chosen": "b", "rejected": "c"},
+        TextRow: {"content": "abc"}, ChatRow: {"prompt": "a", "completion": "b"},
+        JudgedRow: {"messages": [USER, ANSWER], "label": False},
+        TaskRow: {"conversations": [USER, ANSWER], "gt": "1"},
+        PreferenceRow: {"prompt": "a", "chosen": "b", "rejected": "c"},
     }  # fmt: skip
     assert [type(parse_any(raw)) for raw in rows.values()] == list(rows)
     placeholder = {"role": "assistant", "content": ""}
-    assert type(parse_any({"conversations": [USER, placeholder]})) is Task, "for the model to answer"
+    assert type(parse_any({"conversations": [USER, placeholder]})) is TaskRow, "for the model to answer"
     texts = [texts_of(parse_any(raw)) for raw in rows.values()]
     assert texts == [["abc"], ["a", "b"], ["你好", "Hello!"], ["你好"], ["a", "b", "a", "c"]]
     with pytest.raises(BadRow, match="'completion' is missing or empty"):
@@ -159,7 +161,7 @@ def test_a_row_is_read_as_what_its_schema_is_for():
 
 
 def test_text_spans_are_kept():
-    assert parse({"text": "abc", "spans": [[0, 1, "name", 2.5]]}, "text") == Text("abc", ((0, 1, "name"),))
+    assert parse({"text": "abc", "spans": [[0, 1, "name", 2.5]]}, "text") == TextRow("abc", ((0, 1, "name"),))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from fledge.data import Dataset, prepare, prepare_rows
 from fledge.data.encode import split_text
-from fledge.data.rows import Text
+from fledge.data.rows import TextRow
 from fledge.errors import UserError
 from tests.data.conftest import ByteTokenizer, chat
 
@@ -192,8 +192,8 @@ def test_a_dataset_opens_again_and_names_its_examples(byte_tokenizer):
 
 
 def test_a_token_has_the_tag_of_the_span_with_its_first_byte(byte_tokenizer):
-    row = Text("中ab!", ((0, 1, "name"), (2, 4, "fact"), (3, 4, "end")))
-    dataset = prepare_rows([row, Text("x")], byte_tokenizer, kind="text")
+    row = TextRow("中ab!", ((0, 1, "name"), (2, 4, "fact"), (3, 4, "end")))
+    dataset = prepare_rows([row, TextRow("x")], byte_tokenizer, kind="text")
     names = [dataset.tag_names[tag] for tag in dataset.tags]
     assert names == ["", "name", "name", "name", "", "fact", "end", "", "", "", ""]
 

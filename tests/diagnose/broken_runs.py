@@ -100,7 +100,7 @@ def targets(change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """Every batch, of training and of validation, gets the targets `change(targets_BT)`."""
     build = batches.build_batch
 
-    def broken(*args: Any, **kwargs: Any) -> batches.Batch:
+    def broken(*args: Any, **kwargs: Any) -> batches.TokenBatch:
         batch = build(*args, **kwargs)
         batch.targets_BT = change(batch.targets_BT)
         batch.count = int((batch.targets_BT != batches.IGNORE).sum())
@@ -190,7 +190,7 @@ def nan_after(step: int) -> Iterator[None]:
     """The training loss is NaN from that step on."""
     compute, calls = LanguageModeling.loss, iter(range(10**9))
 
-    def broken(self: LanguageModeling, batch: batches.Batch) -> Loss:
+    def broken(self: LanguageModeling, batch: batches.TokenBatch) -> Loss:
         loss = compute(self, batch)
         return Loss(loss.sum * float("nan"), loss.count) if next(calls) >= step else loss
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from fledge.generate.sampler import penalised, sample
+from fledge.generate.sampler import next_token, penalised
 from fledge.generate.sampling import Sampling
 from fledge.parts.sampling import draw, filtered
 
@@ -52,9 +52,9 @@ def test_reported_is_the_log_probability_at_the_temperature_whatever_the_filters
     seen = torch.zeros(4, 50, dtype=torch.bool)
     uniform = torch.tensor([0.1, 0.5, 0.9, 0.99])
     for wishes in ({}, {"top_k": 3}, {"top_p": 0.5, "min_p": 0.1}, {"repetition_penalty": 1.5}):
-        ids, logprobs = sample(logits, Sampling(temperature=0.5, **wishes), uniform, seen)
+        ids, logprobs = next_token(logits, Sampling(temperature=0.5, **wishes), uniform, seen)
         torch.testing.assert_close(logprobs, torch.log_softmax(logits / 0.5, -1)[torch.arange(4), ids])
-    ids, logprobs = sample(logits, Sampling(temperature=0))
+    ids, logprobs = next_token(logits, Sampling(temperature=0))
     assert ids.equal(logits.argmax(-1))
     torch.testing.assert_close(logprobs, torch.log_softmax(logits, -1).amax(-1))
 
@@ -63,12 +63,12 @@ def test_the_penalty_makes_seen_tokens_less_likely_whatever_the_sign_of_their_lo
     logits = torch.tensor([[2.0, 1.9, -1.0, -1.1]])
     seen = torch.tensor([[True, False, True, False]])
     assert penalised(logits, 2.0).tolist() == [[1.0, pytest.approx(0.95), -2.0, pytest.approx(-2.2)]]
-    assert sample(logits, Sampling(temperature=0, repetition_penalty=2.0), None, seen)[0].tolist() == [1]
+    assert next_token(logits, Sampling(temperature=0, repetition_penalty=2.0), None, seen)[0].tolist() == [1]
 
 
 def test_a_low_temperature_is_nearly_greedy_and_does_not_overflow():
     logits = torch.randn(8, 100, generator=torch.Generator().manual_seed(3))
-    ids, logprobs = sample(logits, Sampling(temperature=1e-4), torch.full((8,), 0.5))
+    ids, logprobs = next_token(logits, Sampling(temperature=1e-4), torch.full((8,), 0.5))
     assert ids.equal(logits.argmax(-1)) and all(math.isfinite(value) for value in logprobs.tolist())
 
 

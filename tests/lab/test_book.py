@@ -10,10 +10,10 @@ import pytest
 from rich.cells import cell_len
 
 from fledge import proofs
-from fledge.book import topics
 from fledge.cli.lab import load
+from fledge.course.book import topics
 from fledge.lab import Results, proof
-from fledge.lab.show import cell, reason, table
+from fledge.lab.show import cell, numbers_table, reason
 from fledge.lab.verdict import judge
 from tests.conftest import ROOT
 
@@ -63,7 +63,7 @@ def test_tables_fit_a_terminal(name: str, lang: str, monkeypatch) -> None:
     """80 columns, and every number in one piece; made of what was recorded, nothing runs."""
     monkeypatch.setenv("FLEDGE_LANG", lang)
     results = recorded(name)
-    lines = table(results)
+    lines = numbers_table(results)
     assert max(map(cell_len, lines)) <= 80
     text = "\n".join(lines)
     for arm in results.arms:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fledge.book import book_root
+from fledge.course.book import book_root
 from fledge.course.mine import answer_file
 from fledge.course.progress import Progress
 from fledge.course.workspace import Workspace, make_workspace

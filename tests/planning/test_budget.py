@@ -21,7 +21,7 @@ from fledge.planning.budget import (
     wanted,
     warnings,
 )
-from fledge.planning.data import Size
+from fledge.planning.facts import Size
 from fledge.planning.machines import card
 from fledge.planning.work import computing
 from fledge.training.config import parse_duration

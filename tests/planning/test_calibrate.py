@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from fledge.planning.calibrate import NONE, Calibration, fit, learn, learned, outcomes
+from fledge.planning.machines import (
+    UNCALIBRATED,
+    Calibration,
+    calibrate,
+    calibration_of,
+    calibrations,
+    outcomes,
+)
 from fledge.records import Run, list_runs
 
 KEY = "cpu: a CPU 2 threads, bf16"
@@ -29,24 +38,28 @@ def finished(name: str, time_ratio: float, memory_ratio: float = 1.0, *, key: st
 def test_the_median_stands_and_one_bad_run_does_not_move_it():
     for i, ratio in enumerate([1.1, 1.2, 1.3, 9.0, 1.2]):
         finished(f"r{i}", ratio, 1.5)
-    _, fitted = learn(list_runs())
+    _, fitted = calibrate(list_runs())
     factors = fitted[KEY]
     assert factors.time == pytest.approx(1.2) and factors.memory == pytest.approx(1.5) and factors.runs == 5
     assert factors.spread == pytest.approx(0.1 / 1.2) and factors.memory_spread == pytest.approx(0.0)
-    assert learned(KEY) == factors and learned("cpu: another") == NONE and learned("") == NONE
+    assert (
+        calibration_of(KEY) == factors
+        and calibration_of("cpu: another") == UNCALIBRATED
+        and calibration_of("") == UNCALIBRATED
+    )
 
 
 def test_a_calibration_is_not_learned_twice():
     """A plan that was already multiplied by 2 and was then right teaches 2 again, not 1."""
-    finished("r", 1.0, 1.0, calibration=Calibration(time=2.0, memory=1.5, runs=3).to_dict())
-    factors = fit(outcomes(list_runs()))[KEY]
+    finished("r", 1.0, 1.0, calibration=dataclasses.asdict(Calibration(time=2.0, memory=1.5, runs=3)))
+    factors = calibrations(outcomes(list_runs()))[KEY]
     assert factors.time == pytest.approx(2.0) and factors.memory == pytest.approx(1.5)
 
 
 def test_machines_are_kept_apart():
     finished("a", 2.0)
     finished("b", 3.0, key="cuda: NVIDIA GeForce RTX 3050, bf16")
-    assert {key: factors.time for key, factors in fit(outcomes(list_runs())).items()} == pytest.approx(
+    assert {key: factors.time for key, factors in calibrations(outcomes(list_runs())).items()} == pytest.approx(
         {KEY: 2.0, "cuda: NVIDIA GeForce RTX 3050, bf16": 3.0}
     )
 
@@ -57,8 +70,8 @@ def test_runs_without_both_sides_teach_nothing():
     finished("nothing done", 5.0, actual_memory_mb=0)
     finished("guessed", 5.0, measured=False)
     Run.create("pretrain", {}, "no plan").finish("done")
-    assert outcomes(list_runs()) == [] and learn(list_runs()) == ([], {})
-    assert learned(KEY) == NONE
+    assert outcomes(list_runs()) == [] and calibrate(list_runs()) == ([], {})
+    assert calibration_of(KEY) == UNCALIBRATED
 
 
 def test_words_say_how_sure_it_is(monkeypatch):
@@ -66,4 +79,4 @@ def test_words_say_how_sure_it_is(monkeypatch):
     monkeypatch.setenv("FLEDGE_LANG", "en")
     assert factors.words() == "calibrated on 7 runs: time ±12%, memory ±3%"
     monkeypatch.setenv("FLEDGE_LANG", "zh")
-    assert "7 次训练" in factors.words() and NONE.words() == ""
+    assert "7 次训练" in factors.words() and UNCALIBRATED.words() == ""

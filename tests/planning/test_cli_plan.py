@@ -10,14 +10,14 @@ import fledge
 from fledge.cli import main
 from fledge.errors import UserError
 from fledge.model.config import ModelConfig
-from fledge.planning import measure, run
+from fledge.planning import measure
 from fledge.records import Run
 
 
 @pytest.fixture(autouse=True)
 def no_measurement(monkeypatch, cpu):
     """This machine is the machine of the fixture."""
-    monkeypatch.setattr(run, "this_machine", lambda *args, **kwargs: cpu)
+    monkeypatch.setattr(measure, "this_machine", lambda *args, **kwargs: cpu)
     monkeypatch.setattr(measure, "time_step", lambda *args, **kwargs: pytest.fail("measured"))
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from fledge.errors import UserError
 from fledge.model.presets import preset
-from fledge.planning import measure, store
-from fledge.planning.machines import CARDS, card
-from fledge.planning.measure import ANCHORS, neighbour, seconds_of, solve, this_machine
+from fledge.planning import measure
+from fledge.planning.machines import CARDS, card, store_path, stored
+from fledge.planning.measure import ANCHORS, neighbour, solve, this_machine
 from fledge.planning.memory import Pass
-from fledge.planning.work import computing, pass_flops, step_work
+from fledge.planning.work import computing, pass_flops, seconds_of, step_work
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_measurement_beside_other_programs_is_not_kept(clock, monkeypatch):
     monkeypatch.setattr(measure, "IDLE", 1e9)
     machine = this_machine("cpu")
     assert machine.busy and machine.flops == pytest.approx(100e9)
-    assert store.get("speed", machine.key) is None
+    assert stored("speed", machine.key) is None
 
 
 def test_quick_never_measures(clock):
@@ -60,7 +60,7 @@ def test_quick_never_measures(clock):
 
 def test_a_broken_cache_is_measured_again(clock):
     this_machine("cpu")
-    store.path().write_text('{"speed": {"', encoding="utf-8")
+    store_path().write_text('{"speed": {"', encoding="utf-8")
     assert this_machine("cpu").flops == pytest.approx(100e9) and len(clock) == 2 * len(ANCHORS)
 
 

@@ -11,12 +11,11 @@ from fledge.jobs import find_job
 from fledge.jobs.settings import job_config
 from fledge.model.presets import preset
 from fledge.planning import predict as predictions
-from fledge.planning.calibrate import Calibration
-from fledge.planning.data import Size, bytes_per_token
-from fledge.planning.machines import card
+from fledge.planning.budget import budget_settings
+from fledge.planning.facts import Size, bytes_per_token
+from fledge.planning.machines import Calibration, card
 from fledge.planning.memory import peak
-from fledge.planning.predict import outcome, predict
-from fledge.planning.run import budget_settings, plan_run
+from fledge.planning.predict import outcome, plan_run, predict
 
 TEXT = Size(10_000_000, 600)
 SHAPE = preset("cpu-2m", vocab_size=2048)

@@ -10,10 +10,9 @@ import pytest
 from fledge.errors import UserError
 from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
-from fledge.planning import why
-from fledge.planning.data import Size
+from fledge.planning.facts import ASSUMED, Size
 from fledge.planning.machines import SHOWN, card
-from fledge.planning.profiles import ASSUMED, PROFILES, profile_named, profile_settings, proposals
+from fledge.planning.profiles import PROFILES, profile_named, profile_settings, proposals, why_enough
 
 TEXT = Size(1_600_000_000, 1100)
 
@@ -34,7 +33,7 @@ def test_every_profile_fits_its_share_and_says_why(job, name, cpu):
         assert all(proposal.reasons.values())
         job_config(job, **proposal.settings).check()
     for careful, bold in itertools.pairwise(found):
-        if bold.reasons.get("budget") != why.enough(
+        if bold.reasons.get("budget") != why_enough(
             ASSUMED[find_job(job).rows]
         ):  # a faster model has read enough sooner
             assert careful.plan.run_seconds <= 1.001 * bold.plan.run_seconds

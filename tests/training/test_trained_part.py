@@ -17,7 +17,7 @@ from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model
 from fledge.model.layers import Linear
 from fledge.model.presets import preset
-from fledge.planning.optimizer import chosen_optimizer, update_share
+from fledge.planning.work import chosen_optimizer, update_share
 from fledge.training.losses import linear_cross_entropy
 from fledge.training.prefetch import Prefetch
 from tests.jobs.test_fit import TEXTS, pretrain, tokenizer  # noqa: F401 (a fixture)

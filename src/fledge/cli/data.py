@@ -15,7 +15,10 @@ from fledge.errors import UserError
 from fledge.lang import _, both
 
 if TYPE_CHECKING:
-    from fledge.data.check import Check, Example
+    from rich.console import Console
+    from rich.text import Text as RichText
+
+    from fledge.data.check import DataCheck, Example
     from fledge.tokenizer import Tokenizer
 
 SHOWN_LEARNED, SHOWN_CONTEXT = 400, 120  # tokens shown of one stretch; the middle of a longer one is only counted
@@ -72,13 +75,11 @@ def check_file(argv: list[str]) -> int:
     return int(len(found.bad) > found.good)
 
 
-def show(found: Check, seq_len: int) -> None:
+def show(found: DataCheck, seq_len: int) -> None:
     """Print the report, in colour where the terminal has it."""
     from rich.console import Console
-    from rich.text import Text as RichText
 
     console = Console(highlight=False)
-    facts = found.as_dict()
     schemas = ", ".join(f"{name} {count:,}" for name, count in found.schemas.items())
     console.print(
         _("{path}: {kind} data, good rows: {good:,} (schemas: {schemas})").format(
@@ -105,21 +106,39 @@ def show(found: Check, seq_len: int) -> None:
         )
         console.print(paint(example, found.tokenizer, seq_len, colour=bool(console.color_system)))
     console.rule(style="dim")
-    legend = RichText()
-    learned, context = _("learned"), _("context only")
-    if console.color_system:
-        legend.append(learned, "bold green").append("  ").append(context, "dim").append("  ")
-        legend.append(_("control token"), "magenta")
-        legend.append(_("  one background, one token"))
-    else:
-        legend.append(_("⟦learned⟧  the rest is context only"))
-    console.print(legend)
+    console.print(_legend(colour=bool(console.color_system)))
     console.print()
-    share = f"{found.trained / max(1, facts['tokens']):.0%}"
+    _show_lengths(found, seq_len, console)
+    if found.bad:
+        console.print(
+            _("{length:,} rows cannot be read and are left out:").format(length=len(found.bad)),
+            style="red",
+        )
+        for bad in found.bad[:10]:
+            place = _("line {line}: ").format(line=bad.line)
+            console.print(f"  {place}{bad.reason}", markup=False)
+        if len(found.bad) > 10:
+            more = f"{len(found.bad) - 10:,}"
+            console.print(_("  … and {more} more (--json lists them)").format(more=more))
+
+
+def _legend(*, colour: bool) -> RichText:
+    from rich.text import Text as RichText
+
+    if not colour:
+        return RichText(_("⟦learned⟧  the rest is context only"))
+    legend = RichText().append(_("learned"), "bold green").append("  ").append(_("context only"), "dim").append("  ")
+    return legend.append(_("control token"), "magenta").append(_("  one background, one token"))
+
+
+def _show_lengths(found: DataCheck, seq_len: int, console: Console) -> None:
+    """How many tokens there are, how long the rows are, and what of them would be lost."""
+    tokens = sum(found.lengths)
+    share = f"{found.trained / max(1, tokens):.0%}"
     rows = len(found.lengths)
     of = _(" of the first {rows:,} rows").format(rows=rows) if found.partial else ""
     console.print(
-        _("{tokens:,} tokens{of}, {share} learned. Tokens per row:").format(tokens=facts["tokens"], of=of, share=share)
+        _("{tokens:,} tokens{of}, {share} learned. Tokens per row:").format(tokens=tokens, of=of, share=share)
     )
     for label, count, bar in histogram(found.lengths):
         console.print(f"  {label:>15} {count:>9,} {bar}")
@@ -137,17 +156,6 @@ def show(found: Check, seq_len: int) -> None:
             ).format(longer=found.longer, seq_len=seq_len, lost=found.lost),
             style="yellow",
         )
-    if found.bad:
-        console.print(
-            _("{length:,} rows cannot be read and are left out:").format(length=len(found.bad)),
-            style="red",
-        )
-        for bad in found.bad[:10]:
-            place = _("line {line}: ").format(line=bad.line)
-            console.print(f"  {place}{bad.reason}", markup=False)
-        if len(found.bad) > 10:
-            more = f"{len(found.bad) - 10:,}"
-            console.print(_("  … and {more} more (--json lists them)").format(more=more))
 
 
 def paint(example: Example, tokenizer: Tokenizer, seq_len: int, colour: bool) -> Any:

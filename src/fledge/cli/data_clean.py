@@ -15,7 +15,7 @@ from fledge.errors import UserError
 from fledge.lang import N_, _
 
 if TYPE_CHECKING:
-    from fledge.data.clean.report import Report
+    from fledge.data.clean.report import CleaningReport
 
 NAMES = {  # stage -> zh, en
     "read": N_("cannot be read"),
@@ -102,35 +102,21 @@ def clean(argv: list[str]) -> int:
     return int(not report.rows_out)
 
 
-def show(report: Report) -> None:
+def show(report: CleaningReport) -> None:
     """The report as a table, with examples underneath."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from fledge.display.terminal import table
+
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False)
-    heads = (
-        _("stage"),
-        _("rows in"),
-        _("dropped"),
-        "%",
-        _("changed"),
-        _("MB dropped"),
-    )
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left")
+    heads = (_("stage"), _("rows in"), _("dropped"), "%", _("changed"), _("MB dropped"))
+    rows = []
     for stage in report.stages:
         share = f"{stage.dropped / stage.rows_in:.2%}" if stage.rows_in else "–"
-        cells = (
-            f"{stage.rows_in:,}",
-            f"{stage.dropped:,}",
-            share,
-            f"{stage.changed:,}",
-            f"{stage.dropped_bytes / 1e6:.2f}",
-        )
-        table.add_row(str(NAMES[stage.name]), *cells)
-    console.print(table)
+        dropped = f"{stage.rows_in:,}", f"{stage.dropped:,}", share
+        rows.append((str(NAMES[stage.name]), *dropped, f"{stage.changed:,}", f"{stage.dropped_bytes / 1e6:.2f}"))
+    console.print(table(heads, rows))
     for stage in report.stages:
         found = stage.as_dict()
         counts = {**found["reasons"], **found["changes"]}
@@ -155,8 +141,8 @@ def show(report: Report) -> None:
             ).format(unchecked=report.unchecked)
         )
     size = f"{report.bytes_out / 1e6:.2f} / {report.bytes_in / 1e6:.2f} MB ({languages})"
-    rows = f"{report.rows_out:,} / {report.rows_in:,}"
+    kept = f"{report.rows_out:,} / {report.rows_in:,}"
     took = f"{report.seconds:.1f} s ({speed:.1f} MB/s) → {report.out}"
-    line = _("\nKept {rows} rows, {size}, in {took}").format(rows=rows, size=size, took=took)
+    line = _("\nKept {rows} rows, {size}, in {took}").format(rows=kept, size=size, took=took)
     console.print(line, soft_wrap=True, markup=False)
     console.print(_("Dropped rows and why: {dropped_file}").format(dropped_file=report.dropped_file), soft_wrap=True)

@@ -150,11 +150,12 @@ class Bar:
 
     def __enter__(self) -> Bar:
         if self.live:
-            from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+            from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+            from fledge.display.terminal import progress
 
             columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-            self.progress = Progress("{task.description}", *columns, console=Console(stderr=True), transient=True)
+            self.progress = progress("{task.description}", *columns)
             self.task = self.progress.add_task(self.name, total=self.size)
             self.progress.start()
         return self
@@ -184,9 +185,9 @@ def show_list(entries: dict[str, Entry], as_json: bool) -> None:
         print(json.dumps([asdict(entry) for entry in entries.values()], ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
 
     from fledge.data.download import megabytes
+    from fledge.display.terminal import table
 
     console = Console(highlight=False)
     titles = {
@@ -196,16 +197,14 @@ def show_list(entries: dict[str, Entry], as_json: bool) -> None:
     }
     for collection, title in titles.items():
         members = [entry for entry in entries.values() if entry.collection == collection]
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        table.add_column(_("name"), overflow="fold")
-        table.add_column(_("size"), justify="right", overflow="fold")
-        for column in (_("rows"), _("what it is"), _("from")):
-            table.add_column(column, overflow="fold")
+        rows = []
         for entry in members:
             size = "?" if entry.size is None else f"{'' if entry.exact else '~'}{megabytes(entry.size)}"
             licence = "" if collection != "open" else f" ({entry.licence})"
-            table.add_row(entry.name, size, entry.kind, f"{Text(entry.zh, entry.en)}{licence}", " ".join(entry.sources))
-        console.print(table)
+            about = f"{Text(entry.zh, entry.en)}{licence}"
+            rows.append((entry.name, size, entry.kind, about, " ".join(entry.sources)))
+        heads = (_("name"), _("size"), _("rows"), _("what it is"), _("from"))
+        console.print(table(heads, rows, title=title, words=(0, 2, 3, 4)))
         if collection != "open":
             licence = members[0].licence
             console.print(_("licence: {licence}\n").format(licence=licence), style="dim", markup=False)

@@ -203,7 +203,7 @@ def check_disk() -> Check:
 
 
 def check_fonts() -> Check:
-    from fledge.drawing import cjk_font
+    from fledge.display.fonts import cjk_font
 
     font = cjk_font()
     none = _("no Chinese font: plots are labelled in English")

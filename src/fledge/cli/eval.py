@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +44,7 @@ def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge eval")
     _check(flags)
     from fledge.api import load
+    from fledge.display.terminal import bar
     from fledge.evaluate.report import print_scores, print_world
     from fledge.evaluate.text import score_file
     from fledge.evaluate.world import evaluate_world
@@ -57,7 +56,7 @@ def main(argv: list[str]) -> int:
     if flags.text:
         scores = {}
         for name in flags.text:
-            with _bar(Path(name).name) as advance:
+            with bar(Path(name).name) as advance:
                 scores[name] = score_file(lm.model, lm.tokenizer, name, window=flags.window, advance=advance)
         result["text"] = {
             name: asdict(score) | {"bpb": score.bpb, "perplexity": score.perplexity} for name, score in scores.items()
@@ -66,7 +65,7 @@ def main(argv: list[str]) -> int:
             print_scores(scores)
     if flags.world or not flags.text:
         world = World.build(flags.world or "small", flags.seed)
-        with _bar(_("world")) as advance:
+        with bar(_("world")) as advance:
             report = evaluate_world(
                 lm.model, lm.tokenizer, world, per_family=flags.per_family, window=flags.window, advance=advance
             )
@@ -91,15 +90,3 @@ def _check(flags: Flags) -> None:
         raise UserError(_("--per-family is {per_family}; it must be at least 1.").format(per_family=flags.per_family))
     if flags.answers and not Path(flags.answers).absolute().parent.is_dir():
         raise UserError(_("'{answers}' cannot be written: make its folder first.").format(answers=flags.answers))
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr; the function it gives takes the share of the work that was done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=1.0)
-        yield lambda share: progress.advance(task, share)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import tyro
 
-from fledge import book
 from fledge.cli.flags import parse, subverb
+from fledge.course import book
 from fledge.lang import _, both, pgettext
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]

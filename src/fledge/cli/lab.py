@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge import book
 from fledge.cli.flags import subverb
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import _, both
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import tyro
 
-from fledge import book
 from fledge.cli.flags import parse, subverb
 from fledge.cli.learn_carry import export, import_, report
 from fledge.cli.learn_go import go
 from fledge.cli.learn_view import finished, plain_console, row_of, show_path, span, sums
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import _, both
 

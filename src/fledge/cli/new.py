@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from fledge import book
 from fledge.cli import new_check
 from fledge.cli.flags import parse, subverb
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import _, both
 

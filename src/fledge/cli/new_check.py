@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge import book
+from fledge.course import book
 from fledge.errors import NotWritten, UserError
 from fledge.lang import _
 

@@ -16,7 +16,7 @@ from fledge.lang import _, both, ngettext
 if TYPE_CHECKING:
     from fledge.api import LM
     from fledge.course.mine import Mine
-    from fledge.parts.verify import Check
+    from fledge.parts.verify import Comparison
 
 
 def main(argv: list[str]) -> int:
@@ -85,22 +85,20 @@ def _as_dict(part: Mine) -> dict[str, Any]:
 
 def _show(parts: list[Mine]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     from fledge.course.mine import STATES
+    from fledge.display.terminal import table
     from fledge.parts.table import PARTS
 
-    table = Table(box=None, pad_edge=False)
-    for head in (_("part"), _("what it is"), _("exercise"), "--parts mine"):
-        table.add_column(head)
+    rows = []
     yours = _("yours")
     for part in parts:
         left_out = part.state == "passed" and not part.chosen
         other = _("reference (not chosen)") if left_out else _("reference")
         whose = f"[green]{yours}[/]" if part.used else f"[dim]{other}[/]"
-        table.add_row(part.name, str(PARTS[part.name].about), str(STATES[part.state]), whose)
+        rows.append((part.name, str(PARTS[part.name].about), str(STATES[part.state]), whose))
     console = Console(highlight=False)
-    console.print(table)
+    console.print(table((_("part"), _("what it is"), _("exercise"), "--parts mine"), rows, words=range(4)))
     used = sum(part.used for part in parts)
     bar = "█" * used + "░" * (len(parts) - used)
     console.print(_("\n{bar}  {used} of {num_parts} parts are yours").format(bar=bar, used=used, num_parts=len(parts)))
@@ -192,7 +190,7 @@ def _verify(argv: list[str]) -> int:
     shape = ModelConfig.load(find_model(flags.model)) if flags.model else preset(flags.preset)
     where = pick_device(flags.device)
     dtypes = (torch.float32, pick_precision(flags.precision, where))
-    checks: list[Check] = []
+    checks: list[Comparison] = []
     for part in parts:
         checks += check_part(MyPart(part.name, *load_function(part.file, part.name)), shape, dtypes, where)
     if flags.json:
@@ -202,24 +200,21 @@ def _verify(argv: list[str]) -> int:
     return 1 if any(check.wrong for check in checks) else 0
 
 
-def _show_checks(checks: list[Check], *, all: bool) -> None:
+def _show_checks(checks: list[Comparison], *, all: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for head in (_("part"), _("dtype"), _("input"), _("compared")):
-        table.add_column(head)
-    for head in (_("difference"), _("allowed")):
-        table.add_column(head, justify="right")
-    table.add_column("")
+    from fledge.display.terminal import table
+
+    rows = []
     for check in checks if all else _worst(checks):
         numbers = (f"{check.difference:.1e}", f"{check.allowed:.1e}")
         mark = "[red]✗[/]" if check.wrong else "[green]✓[/]"
-        table.add_row(check.part, check.dtype, escape(check.case), check.what, *numbers, mark)
+        rows.append((check.part, check.dtype, escape(check.case), check.what, *numbers, mark))
     console = Console(highlight=False)
-    console.print(table)
-    first: dict[str, Check] = {}
+    heads = (_("part"), _("dtype"), _("input"), _("compared"), _("difference"), _("allowed"), "")
+    console.print(table(heads, rows, words=(0, 1, 2, 3, 6)))
+    first: dict[str, Comparison] = {}
     for check in checks:
         if check.wrong:
             first.setdefault(check.part, check)
@@ -238,9 +233,9 @@ def _show_checks(checks: list[Check], *, all: bool) -> None:
     )
 
 
-def _worst(checks: list[Check]) -> list[Check]:
+def _worst(checks: list[Comparison]) -> list[Comparison]:
     """Of every part and dtype the comparison that came nearest to what is allowed, or beyond."""
-    worst: dict[tuple[str, str], Check] = {}
+    worst: dict[tuple[str, str], Comparison] = {}
     for check in checks:
         key = (check.part, check.dtype)
         if key not in worst or _badness(check) > _badness(worst[key]):
@@ -248,5 +243,5 @@ def _worst(checks: list[Check]) -> list[Check]:
     return list(worst.values())
 
 
-def _badness(check: Check) -> tuple[bool, float]:
+def _badness(check: Comparison) -> tuple[bool, float]:
     return bool(check.wrong), check.difference / check.allowed if check.allowed else check.difference

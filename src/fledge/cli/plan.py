@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass
-class Extra(train_verb.Extra):
+class PlanFlags(train_verb.JobFlags):
     """Predict memory and minutes, and propose settings: conservative, standard, aggressive. All flags of `fledge train`."""
 
     card: str | None = None
@@ -56,20 +56,20 @@ def main(argv: list[str]) -> int:
         if "--calibrate" not in argv:
             names = commas(JOBS)
             raise UserError(_("`fledge plan` begins with a job ({names}) or with --calibrate.").format(names=names))
-        return calibrate(flags.parse(CalibrateFlags, argv, "fledge plan"))
+        return past_runs(flags.parse(CalibrateFlags, argv, "fledge plan"))
     job, *rest = argv
-    chosen, settings = train_verb.requested(job, rest, Extra, f"fledge plan {job}")
+    chosen, settings = train_verb.requested(job, rest, PlanFlags, f"fledge plan {job}")
     if chosen.price is not None and chosen.price < 0:
         raise UserError(_("--price is {price:g}; it must be 0 or more.").format(price=chosen.price))
     return show(job, job_config(job, **settings), set(settings), chosen)
 
 
-def show(job: str, config: TrainConfig, given: set[str], chosen: Extra) -> int:
+def show(job: str, config: TrainConfig, given: set[str], chosen: PlanFlags) -> int:
     """Exit code 1 when nothing that is proposed fits."""
-    from fledge.planning.calibrate import learned
-    from fledge.planning.machines import SHOWN, card
+    from fledge.planning.facts import size_of
+    from fledge.planning.machines import SHOWN, calibration_of, card
+    from fledge.planning.measure import machine_of
     from fledge.planning.profiles import profile_named, proposals
-    from fledge.planning.run import machine_of, size_of
 
     facts = find_job(job).planning
     size = size_of(facts, config)
@@ -78,7 +78,9 @@ def show(job: str, config: TrainConfig, given: set[str], chosen: Extra) -> int:
     else:
         machines = [machine_of(chosen.card, config, again=chosen.measure)]
     found = {
-        machine: proposals(facts, config, given, machine, size, calibration=learned(machine.key), price=chosen.price)
+        machine: proposals(
+            facts, config, given, machine, size, calibration=calibration_of(machine.key), price=chosen.price
+        )
         for machine in machines
     }
     if config.profile:
@@ -112,14 +114,14 @@ def report(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def calibrate(chosen: CalibrateFlags) -> int:
-    from fledge.planning.calibrate import learn
+def past_runs(chosen: CalibrateFlags) -> int:
+    from fledge.planning.machines import calibrate
     from fledge.records import list_runs, runs_root
 
-    found, fitted = learn(list_runs())
+    found, fitted = calibrate(list_runs())
     if chosen.json:
         rows = [dataclasses.asdict(outcome) for outcome in found]
-        print(json.dumps({"runs": rows, "machines": {key: one.to_dict() for key, one in fitted.items()}}))
+        print(json.dumps({"runs": rows, "machines": {key: dataclasses.asdict(one) for key, one in fitted.items()}}))
         return 0
     if not found:
         print(

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fledge.display.terminal import table
 from fledge.lang import N_, _, commas, pgettext
-from fledge.planning.profiles import asked
+from fledge.planning.budget import asked
 
 if TYPE_CHECKING:
-    from fledge.planning.calibrate import Calibration, Outcome
-    from fledge.planning.data import Size
-    from fledge.planning.machines import Machine
+    from fledge.planning.facts import Size
+    from fledge.planning.machines import Calibration, Machine, Outcome
     from fledge.planning.predict import Plan
     from fledge.planning.profiles import Proposal
 
@@ -53,14 +52,10 @@ def profiles_table(job: str, size: Size, machine: Machine, found: Sequence[Propo
     console.print(f"fledge plan {job} · {machine.title} · {text_of(size)}", style="bold")
     calibrated = found[0].plan.calibration.words()
     console.print(f"{machine.source()}{'; ' + calibrated if calibrated else ''}", style="dim")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    for proposal in found:
-        table.add_column(str(proposal.profile.title))
     plans = [proposal.plan for proposal in found]
-    for name, values in rows_of(plans):
-        table.add_row(name, *values)
-    console.print(table)
+    heads = ("", *(str(proposal.profile.title) for proposal in found))
+    rows = [(name, *values) for name, values in rows_of(plans)]
+    console.print("", table(heads, rows, words=range(len(heads))), "", sep="\n")
     console.print(_("why"), style="bold")
     why = Table.grid(padding=(0, 1))
     why.add_column(no_wrap=True)
@@ -135,15 +130,15 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
     console.print(f"fledge plan {job} · {text_of(size)}", style="bold")
     costs = any(proposal.plan.cost is not None for made in found.values() for proposal in made)
     columns = COLUMNS if costs else COLUMNS[:-1]
-    table = _grid(columns)
-    table.add_row(*(f"[dim]{title}[/]" for title, _ in columns))
-    console.print(table)
+    heads = _grid(columns)
+    heads.add_row(*(f"[dim]{title}[/]" for title, _ in columns))
+    console.print(heads)
     for machine, made in found.items():
         console.print(f"{machine.name}", style="bold", no_wrap=True, overflow="ellipsis")
-        table = _grid(columns)
+        lines = _grid(columns)
         for proposal in made:
             plan, config = proposal.plan, proposal.plan.config
-            table.add_row(
+            lines.add_row(
                 f" {proposal.profile.title}",
                 model_of(plan),
                 f"{config.batch_size}×{config.seq_len}×{config.accumulation_steps}",
@@ -153,7 +148,7 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
                 f"{plan.tokens_per_second:,.0f}",
                 *([f"{plan.cost:,.2f}"] if costs else []),
             )
-        console.print(table)
+        console.print(lines)
     if any(not proposal.plan.fits for made in found.values() for proposal in made):
         console.print(_("! does not fit: take a smaller model or shorter rows."))
     for source in dict.fromkeys(machine.source() for machine in found):
@@ -162,10 +157,10 @@ def cards_table(job: str, size: Size, found: Mapping[Machine, Sequence[Proposal]
 
 
 def _grid(columns: Sequence[tuple[object, int]]) -> Table:
-    table = Table.grid()
+    grid = Table.grid()
     for _, width in columns:
-        table.add_column(width=width, no_wrap=True)
-    return table
+        grid.add_column(width=width, no_wrap=True)
+    return grid
 
 
 def print_notes(console: Console, plans: Iterable[Plan]) -> None:
@@ -178,23 +173,21 @@ def calibration_table(found: Sequence[Outcome], fitted: Mapping[str, Calibration
     console = Console(highlight=False)
     for key, factors in fitted.items():
         console.print(key, style="bold")
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        per = _("seconds a million tokens")
-        memory = _("memory MB")
-        table.add_column(pgettext("heading", "run"))
-        for title in (_("predicted"), _("actual"), _("ratio")):
-            table.add_column(f"{title}\n{per}" if title == _("predicted") else title, justify="right")
-        for title in (_("predicted"), _("actual"), _("ratio")):
-            table.add_column(f"{title}\n{memory}" if title == _("predicted") else title, justify="right")
-        for outcome in found:
-            if outcome.key == key:
-                seconds, size = outcome.seconds_a_million, outcome.memory_mb
-                table.add_row(
-                    outcome.run,
-                    *(f"{seconds[0]:.1f}", f"{seconds[1]:.1f}", f"{outcome.time_ratio:.2f}"),
-                    *(f"{size[0]:,.0f}", f"{size[1]:,.0f}", f"{outcome.memory_ratio:.2f}"),
-                )
-        console.print(table)
+        heads, predicted = [pgettext("heading", "run")], _("predicted")
+        for unit in (_("seconds a million tokens"), _("memory MB")):
+            heads += [f"{predicted}\n{unit}", _("actual"), _("ratio")]
+        rows = [
+            (
+                outcome.run,
+                *(f"{seconds:.1f}" for seconds in outcome.seconds_a_million),
+                f"{outcome.time_ratio:.2f}",
+                *(f"{size:,.0f}" for size in outcome.memory_mb),
+                f"{outcome.memory_ratio:.2f}",
+            )
+            for outcome in found
+            if outcome.key == key
+        ]
+        console.print(table(heads, rows))
         console.print(
             _("later plans: time ×{time:.2f}, memory ×{memory:.2f}; {words}").format(
                 time=factors.time, memory=factors.memory, words=factors.words()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge.drawing import bitmap_settings, cjk_font, drawable
+from fledge.display.fonts import bitmap_settings, cjk_font, drawable
 from fledge.errors import UserError
 from fledge.lang import N_, _, both, commas
 from fledge.records import Run

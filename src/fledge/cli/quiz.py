@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from fledge import book
 from fledge.cli.flags import parse
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import _
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fledge.course.quiz import Item, Quiz, Verdict
+    from fledge.course.quiz import Feedback, Item, Quiz
 
 STOP = ("q", "quit")
 
@@ -185,7 +185,7 @@ def _answer(item: Item, shown: list[int], prompt: str, console: Console) -> Any:
             console.print(str(error), style="yellow")
 
 
-def _tell(quiz: Quiz, item: Item, verdict: Verdict, shown: list[int], console: Console) -> None:
+def _tell(quiz: Quiz, item: Item, verdict: Feedback, shown: list[int], console: Console) -> None:
     """Right or wrong, the reasons, and the lab to look at."""
     from fledge.course.quiz import LETTERS
 

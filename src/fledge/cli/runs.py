@@ -220,20 +220,9 @@ def _value(value: Any) -> str:
 
 
 def _table(head: list[str] | tuple[str, ...], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from fledge.display.terminal import table, uncut
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(head):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:  # a pipe has no width: cut nothing
-        console.width = 10_000
-        table.expand = False
-    console.print(table)
+    uncut().print(table(head, rows))
 
 
 def _print_json(value: Any) -> int:

@@ -75,11 +75,9 @@ def check(argv: list[str]) -> int:
 
 def print_check(check: RunCheck) -> None:
     """Print the check in the learner's language."""
-    from rich.console import Console
+    from fledge.display.terminal import uncut
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:  # a pipe has no width: cut nothing
-        console.width = 10_000
+    console = uncut()
     evidence = check.evidence
     steps = _("step {step} of {planned}").format(step=evidence.curves.step, planned=evidence.curves.planned)
     status = evidence.run.status()
@@ -106,11 +104,12 @@ def _print_findings(check: RunCheck, console: Console) -> None:
 
 def _print_landmarks(check: RunCheck, console: Console) -> None:
     from fledge.diagnose.check import after_a_tenth
+    from fledge.display.terminal import table
 
     evidence = check.evidence
     if not check.landmarks or evidence.end is None:
         return
-    table = _table(_("landmark"), "", _("this run"))
+    rows = []
     for landmark in check.landmarks:
         if landmark.unit == "bits/byte":
             bits = evidence.curves.final("val_bpb")
@@ -119,11 +118,11 @@ def _print_landmarks(check: RunCheck, console: Console) -> None:
             here = _("passed by step {reached}").format(reached=landmark.reached)
         else:
             here = _("not passed")
-        table.add_row(landmark.words, f"{landmark.value:.3f} {landmark.unit}", here)
+        rows.append((landmark.words, f"{landmark.value:.3f} {landmark.unit}", here))
     curve = [f"{loss:.3f}" for loss in (evidence.begin, after_a_tenth(evidence), evidence.end) if loss is not None]
-    table.add_row(_("loss: at first → after a tenth → now"), "", " → ".join(curve))
+    rows.append((_("loss: at first → after a tenth → now"), "", " → ".join(curve)))
     console.print()
-    console.print(table)
+    console.print(table((_("landmark"), "", _("this run")), rows))
 
 
 def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
@@ -149,24 +148,11 @@ def _print_band(check: RunCheck, match: BandMatch, console: Console) -> None:
             "Reference: '{title}', {seeds} seeds (distance in standard deviations: + worse, − better, within ±4 the same)"
         ).format(title=title, seeds=seeds)
     )
-    table = _table(
-        _("measure"),
-        pgettext("heading", "step"),
-        _("this run"),
-        pgettext("a run", "reference"),
-        _("distance"),
-    )
+    from fledge.display.terminal import table
+
+    names = (_("measure"), pgettext("heading", "step"), _("this run"), pgettext("a run", "reference"), _("distance"))
+    rows = []
     for point in check.points:
         value = f"{point.mean:.3f} ± {point.spread:.3f}"
-        table.add_row(point.measure, str(point.step), f"{point.value:.3f}", value, f"{point.sigmas:+.1f}σ")
-    console.print(table)
-
-
-def _table(*names: str):  # type: ignore[no-untyped-def]
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(names):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
-    return table
+        rows.append((point.measure, str(point.step), f"{point.value:.3f}", value, f"{point.sigmas:+.1f}σ"))
+    console.print(table(names, rows))

@@ -139,11 +139,10 @@ def train(flags: TrainFlags) -> int:
 
 
 def compare(flags: CompareFlags) -> int:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     from fledge.cli.tokenizer_view import measure
+    from fledge.display.terminal import table
     from fledge.tokenizer import Tokenizer
 
     loaded = [(folder.name or str(folder), Tokenizer.load(folder)) for folder in flags.tokenizers]
@@ -156,14 +155,11 @@ def compare(flags: CompareFlags) -> int:
     languages = [name for name in ("zh", "en", "other") if name in rows[0]["bytes_per_token_by_language"]]
     size = f"{rows[0]['bytes'] / 1e6:.2f} MB"
     title = _("{size} of text; embedding of a {preset} model").format(size=size, preset=flags.preset)
-    table = Table(title=title, box=box.SIMPLE)
-    table.add_column(_("tokenizer"), overflow="fold", min_width=10)
     sizes = (_("vocab"), _("tokens"), _("bytes/token"))
-    for name in (*sizes, *(str(LANGUAGES[name]) for name in languages), _("embedding")):
-        table.add_column(name, justify="right", no_wrap=True)
+    heads = (_("tokenizer"), *sizes, *(str(LANGUAGES[name]) for name in languages), _("embedding"))
     names = [_("raw bytes"), _("characters"), *(row["tokenizer"] for row in rows[2:])]
-    for name, row in zip(names, rows):
-        table.add_row(
+    cells = [
+        (
             name,
             f"{row['vocab_size']:,}",
             f"{row['tokens']:,}",
@@ -171,8 +167,10 @@ def compare(flags: CompareFlags) -> int:
             *(f"{row['bytes_per_token_by_language'][language]:.2f}" for language in languages),
             f"{row['embedding_parameters'] / 1e6:.2f}M = {row['embedding_share']:.0%}",
         )
+        for name, row in zip(names, rows)
+    ]
     console = Console()
-    console.print(table)
+    console.print(table(heads, cells, title=title), "", sep="\n")
     lossy = [
         _("{tokenizer} does not give the text back exactly.").format(tokenizer=row["tokenizer"])
         for row in rows
@@ -240,7 +238,7 @@ class _Sample:
 
     def __iter__(self) -> Iterator[str]:
         from fledge.data import Quarantine, read_rows
-        from fledge.data.rows import Text as TextRow
+        from fledge.data.rows import TextRow
 
         for path in self.paths:
             quarantine, left = Quarantine(), int(self.limit)

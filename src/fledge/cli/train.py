@@ -18,7 +18,7 @@ from fledge.training.config import LENGTHS
 
 
 @dataclasses.dataclass
-class Extra:
+class JobFlags:
     """Beside the settings of the job."""
 
     recipe: str | None = None
@@ -27,7 +27,7 @@ class Extra:
     """Print the result as one JSON line, and the progress on stderr."""
 
 
-AnyExtra = TypeVar("AnyExtra", bound=Extra)
+AnyFlags = TypeVar("AnyFlags", bound=JobFlags)
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
         )
         return 0
     job, *rest = argv
-    chosen, settings = requested(job, rest, Extra, f"fledge train {job}")
+    chosen, settings = requested(job, rest, JobFlags, f"fledge train {job}")
     from fledge.api import train
 
     try:
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def requested(job: str, argv: list[str], kind: type[AnyExtra], program: str) -> tuple[AnyExtra, dict[str, Any]]:
+def requested(job: str, argv: list[str], kind: type[AnyFlags], program: str) -> tuple[AnyFlags, dict[str, Any]]:
     """The flags beside the settings, and the settings that the user asked for: of --recipe, and above them the flags typed."""
     config = find_job(job).config
     given = flags.typed([config, kind], argv, program)

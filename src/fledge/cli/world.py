@@ -119,7 +119,8 @@ def stats_verb(argv: list[str]) -> int:
         print(json.dumps(found, ensure_ascii=False))
         return 0
     from rich.console import Console
-    from rich.table import Table
+
+    from fledge.display.terminal import table
 
     console = Console(highlight=False)
     facts = commas(f"{FACTS[name]} {count}" for name, count in found["facts"].items())
@@ -127,18 +128,16 @@ def stats_verb(argv: list[str]) -> int:
     seed = found["seed"]
     console.print(_("World '{size}', seed {seed}. Facts: {facts}.").format(size=found["size"], seed=seed, facts=facts))
     console.print(_("Entities: {entities}.").format(entities=entities))
-    table = Table(title=_("Entropy floor"), title_justify="left")
-    table.add_column(_("of"))
-    table.add_column("")
-    for column in (_("count"), _("bytes"), _("share"), _("bits per byte")):
-        table.add_column(column, justify="right")
+    lines: list[tuple[str, ...] | None] = []
     groups = {"all": {"": found["floor"]["total"]}} | {k: v for k, v in found["floor"].items() if k != "total"}
     for group, rows in groups.items():
         for at, (name, row) in enumerate(rows.items()):
             cells = f"{row['count']:,}", f"{row['bytes']:,}", f"{row['share']:.1%}", f"{row['bpb']:.3f}"
             shown = str(TAGS[name]) if group == "tags" else name  # the others are values of --lang and --kind
-            table.add_row("" if at else str(GROUPS[group]), shown, *cells, end_section=at == len(rows) - 1)
-    console.print(table)
+            lines.append(("" if at else str(GROUPS[group]), shown, *cells))
+        lines.append(None)
+    heads = (_("of"), "", _("count"), _("bytes"), _("share"), _("bits per byte"))
+    console.print("", table(heads, lines, title=_("Entropy floor"), words=(0, 1)), sep="\n")
     return 0
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fledge import book
-from fledge.course import quiz
-from fledge.course.paths import Check, LearningPath, Step, all_paths
+from fledge.course import book, quiz
+from fledge.course.paths import ChecklistItem, LearningPath, Step, all_paths
 from fledge.course.progress import Event, Progress
 from fledge.course.workspace import Workspace
 from fledge.lang import _
@@ -20,7 +19,7 @@ LOG_LINE = re.compile(r"^<!-- fledge log (?P<what>[\w-]+)(?P<rest>.*) -->$", re.
 
 
 @dataclass(frozen=True)
-class Exercise:
+class ExerciseEvidence:
     """What was done about one exercise."""
 
     attempts: int
@@ -78,7 +77,7 @@ class Evidence:
     def about(self, kind: str, subject: str | None = None) -> list[Event]:
         return [e for e in self.events if e.kind == kind and subject in (None, e.subject)]
 
-    def exercise(self, name: str) -> Exercise | None:
+    def exercise(self, name: str) -> ExerciseEvidence | None:
         """None when it was never tried."""
         attempts = self.about("attempt", name)
         if not attempts:
@@ -87,7 +86,7 @@ class Evidence:
         passed = next((event for event in passing if not event.data.get("calls")), passing[0] if passing else None)
         before = [event for event in self.events if event.subject == name and (passed is None or event.id < passed.id)]
         reverse = self.about("reverse", name)
-        return Exercise(
+        return ExerciseEvidence(
             attempts=len(attempts),
             passed_at=attempts.index(passed) + 1 if passed else None,
             hints=max((int(event.data.get("level") or 0) for event in before if event.kind == "hint"), default=0),
@@ -102,7 +101,7 @@ class Evidence:
         """{item: whether the newest answer is right}."""
         return quiz.latest_answers(self.about("quiz"), topic)
 
-    def met(self, check: Check, path: LearningPath) -> bool:
+    def met(self, check: ChecklistItem, path: LearningPath) -> bool:
         """Whether everything that a check of this path needs is there."""
         steps = {step.id: step for step in path.steps}
         paths = all_paths()

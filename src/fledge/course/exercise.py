@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fledge import book
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import Text, _, commas
 
 if TYPE_CHECKING:
-    from fledge.course.grader.bank import Bank, Entry
+    from fledge.course.grader.bank import Bank, Implementation
     from fledge.course.grader.checking import Case
 
 HINTS = 4
@@ -82,13 +82,13 @@ class Exercise:
 
         return collect(self._load("bank"))
 
-    def implementations(self) -> list[tuple[Entry | None, Functions]]:
+    def implementations(self) -> list[tuple[Implementation | None, Functions]]:
         """The solution (without an entry), then every variant, then every mistake of the bank."""
         solution, bank = self.solution(), self.bank()
         entries = [*bank.variants, *bank.mistakes]
         return [(None, solution), *((entry, {**solution, self.target(entry): entry.call}) for entry in entries)]
 
-    def target(self, entry: Entry) -> str:
+    def target(self, entry: Implementation) -> str:
         """The function that an entry of the bank replaces."""
         function = entry.function or self.functions[0]
         if function not in self.functions or (entry.function is None and len(self.functions) > 1):

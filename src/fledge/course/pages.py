@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fledge.book import Topic
+from fledge.course.book import Topic
 from fledge.course.formula import plain
 from fledge.errors import UserError, suggest
 from fledge.lang import _, commas, language

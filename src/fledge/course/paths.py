@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fledge import book
-from fledge.course import pages, quiz
+from fledge.course import book, pages, quiz
 from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
 from fledge.lang import N_, Text, _, both, commas, language
@@ -85,7 +84,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Check:
+class ChecklistItem:
     """An item of the checklist at the end, and the ids of the steps that show it; "path NAME" is that whole checklist."""
 
     text: Text
@@ -98,7 +97,7 @@ class LearningPath:
     title: Text
     about: Text
     stages: tuple[Stage, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[ChecklistItem, ...]
 
     @property
     def steps(self) -> list[Step]:
@@ -197,7 +196,7 @@ def _path(name: str, row: Mapping[str, Any], earlier: Mapping[str, LearningPath]
         else:
             later = tuple(_text(text) for text in said.get("later", ()))
             stages.append(Stage(_text(said["title"]), tuple(map(_step, said["steps"])), later))
-    checks = tuple(Check(_text(check["text"]), tuple(check["needs"])) for check in row["checklist"])
+    checks = tuple(ChecklistItem(_text(check["text"]), tuple(check["needs"])) for check in row["checklist"])
     return LearningPath(name, _text(row["title"]), _text(row["about"]), tuple(stages), checks)
 
 

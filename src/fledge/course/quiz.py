@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fledge.book import Topic
+from fledge.course.book import Topic
 from fledge.course.pages import topic_title
 from fledge.course.progress import Event
 from fledge.course.quiz_items import LETTERS, Item, Option, Quiz, Trap, has_quiz, load, parse_number
@@ -26,7 +26,7 @@ Chosen = list[int] | float  # positions in the file (all chosen ones, or the who
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Feedback:
     """What became of an answer: whether it is right, the reasons to read now, and the labs that refute what was chosen."""
 
     right: bool
@@ -80,31 +80,31 @@ def read_answer(item: Item, shown: list[int], said: str) -> Chosen:
     return sorted(chosen)
 
 
-def judge(item: Item, chosen: Chosen) -> Verdict:
+def judge(item: Item, chosen: Chosen) -> Feedback:
     """Whether an answer is right, with the reason of what was chosen and of what is right."""
     if item.kind == "numeric":
         return _judge_number(item, float(chosen))  # type: ignore[arg-type]
     assert isinstance(chosen, list)
     if item.kind == "order":
         assert item.why
-        return Verdict(chosen == item.correct, (("", item.why),))
+        return Feedback(chosen == item.correct, (("", item.why),))
     wrong = [number for number in chosen if not item.options[number].correct]
     told = [item.options[number] for number in dict.fromkeys([*chosen, *item.correct])]
     labs = [item.options[number].lab for number in wrong]
-    return Verdict(
+    return Feedback(
         chosen == item.correct,
         tuple((str(option.text), option.why) for option in told),
         tuple(dict.fromkeys(lab for lab in labs if lab)),
     )
 
 
-def _judge_number(item: Item, number: float) -> Verdict:
+def _judge_number(item: Item, number: float) -> Feedback:
     assert item.why
     right = _near(number, item.answer, item.tolerance)
     caught = [t for t in item.traps if _near(number, t.value, max(item.tolerance, 0.01 * abs(t.value)))]
     traps = [] if right else caught[:1]
     reasons = [(f"{trap.value:.10g}", trap.why) for trap in traps] + [(f"{item.answer:.10g}", item.why)]
-    return Verdict(right, tuple(reasons), tuple(trap.lab for trap in traps if trap.lab))
+    return Feedback(right, tuple(reasons), tuple(trap.lab for trap in traps if trap.lab))
 
 
 def _near(number: float, value: float, tolerance: float) -> bool:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fledge.book import Topic
+from fledge.course.book import Topic
 from fledge.course.sources import read_yaml
 from fledge.errors import UserError, suggest
 from fledge.lang import Text, _, commas

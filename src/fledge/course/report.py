@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from fledge import book
-from fledge.course import pages, quiz
+from fledge.course import book, pages, quiz
 from fledge.course.evidence import Evidence
 from fledge.course.paths import KINDS, LearningPath, Step
 from fledge.course.progress import Event, Progress
@@ -24,7 +23,7 @@ LEFT = 8  # of what is left, so many steps are listed
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Confidence:
     """How sure somebody was, and how often right. Only the first prediction of a lab counts: later ones know the result."""
 
     groups: dict[int, tuple[int, int]]
@@ -41,7 +40,7 @@ class Calibration:
         return sum(right for _, right in self.groups.values())
 
 
-def calibration(predictions: Sequence[Event]) -> Calibration:
+def calibration(predictions: Sequence[Event]) -> Confidence:
     """Of events of kind `prediction`."""
     first: dict[str, tuple[float, bool]] = {}
     for event in predictions:
@@ -54,7 +53,7 @@ def calibration(predictions: Sequence[Event]) -> Calibration:
         count, hits = groups.get(tenth, (0, 0))
         groups[tenth] = (count + 1, hits + right)
     brier = sum((sure - right) ** 2 for sure, right in first.values()) / len(first) if first else None
-    return Calibration(groups, brier)
+    return Confidence(groups, brier)
 
 
 def build(progress: Progress, evidence: Evidence, path: LearningPath, today: date | None = None) -> Report:
@@ -154,7 +153,7 @@ def _labs(report: Report, evidence: Evidence) -> None:
     report.numbers["labs"] = len(labs)
 
 
-def _predictions(report: Report, found: Calibration) -> None:
+def _predictions(report: Report, found: Confidence) -> None:
     report.numbers["predictions"] = {"count": found.count, "right": found.right, "brier": found.brier}
     report.numbers["calibration"] = {
         f"{sure}%": {"count": n, "right": hits} for sure, (n, hits) in found.groups.items()
@@ -242,7 +241,7 @@ def _add_table(report: Report, title: str, rows: list[list[str]]) -> None:
     report.blocks.append(("table", rows) if len(rows) > 1 else ("text", _("Nothing yet.")))
 
 
-def _picture(found: Calibration) -> str:
+def _picture(found: Confidence) -> str:
     """Share right over stated confidence: on the diagonal, somebody is as often right as they say."""
     size, edge = 240, 40
 

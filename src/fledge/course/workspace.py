@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from fledge import book
+from fledge.course import book
 from fledge.errors import UserError
 from fledge.lang import _
 

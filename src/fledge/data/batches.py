@@ -23,7 +23,7 @@ IGNORE = -100  # the target of a position that has no loss (PyTorch's ignore_ind
 
 
 @dataclass
-class Batch:
+class TokenBatch:
     """Rows to train on; int64 tensors [B, T] unless said.
 
     Attributes:
@@ -46,7 +46,7 @@ class Batch:
     ends_epoch: bool = False
     real_BT: torch.Tensor | None = None
 
-    def split(self, parts: int) -> list[Batch]:
+    def split(self, parts: int) -> list[TokenBatch]:
         """The same rows as `parts` batches, or fewer when there are not so many rows: for a machine that has too little
         memory for all of them at once. The bytes of a part are not counted: `num_bytes` is 0."""
         if parts == 1:
@@ -57,7 +57,7 @@ class Batch:
         for i in range(min(parts, len(self))):
             rows = [None if column is None else column[i] for column in columns]
             part: dict[str, Any] = dict(zip(names, rows))
-            pieces.append(Batch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=0))
+            pieces.append(TokenBatch(**part, count=int((part["targets_BT"] != IGNORE).sum()), num_bytes=0))
         return pieces
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Batch:
         """Positions that are computed."""
         return self.inputs_BT.numel()
 
-    def pin(self) -> Batch:
+    def pin(self) -> TokenBatch:
         """The same in page-locked memory, from which a GPU copies while it computes."""
         pinned = {
             field.name: value.pin_memory()
@@ -82,7 +82,7 @@ class Batch:
 
 
 class PackedBatches:
-    """An iterator of `Batch` over a dataset, shuffled anew every epoch, packed by best fit.
+    """An iterator of `TokenBatch` over a dataset, shuffled anew every epoch, packed by best fit.
 
     Args:
         seq_len: pairs (input, target) per row; batch_size: rows per batch (the last batch of `epochs` may have fewer).
@@ -177,7 +177,7 @@ class PackedBatches:
     def __iter__(self) -> PackedBatches:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> TokenBatch:
         rows: list[list[Stretch]] = []
         source = self._source()
         while len(rows) < self.batch_size:
@@ -248,7 +248,7 @@ def same_place(was: dict[str, Any], now: dict[str, Any], dataset: Dataset) -> No
 
 def eval_batches(
     dataset: Dataset, seq_len: int, batch_size: int, max_tokens: int | None = None, pad_id: int = 0
-) -> Iterator[Batch]:
+) -> Iterator[TokenBatch]:
     """Validation rows in a fixed order, every target once.
 
     Documents that fit a row are never cut; a longer one is read in windows of `seq_len`, each starting where the last
@@ -278,19 +278,19 @@ def build_batch(
     seq_len: int,
     pad_id: int,
     sft_targets: Callable[..., torch.Tensor] | None = None,
-) -> Batch:
+) -> TokenBatch:
     """Gather the tokens of packed rows. The work per stretch is in numpy: about ten array operations a batch."""
     flat = np.array([s for row in rows for s in row], np.int64)
     document, start, size = flat.T
-    in_row = np.concatenate([np.arange(len(row)) for row in rows])
-    row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    lengths = [len(row) for row in rows]
+    in_row = np.concatenate([np.arange(length) for length in lengths])
+    row_of = np.repeat(np.arange(len(rows)), lengths)
     # Where each stretch begins inside its row: pairs before it, minus those of the rows above.
     before = np.cumsum(size) - size
     column = before - before[in_row == 0][row_of]
     positions = np.arange(size.sum()) - np.repeat(before, size)
     place = np.repeat(row_of * seq_len + column, size) + positions
     token = np.repeat(dataset.starts[document] + start, size) + positions  # absolute place of every input token
-
     shape = (len(rows), seq_len)
     inputs_BT = np.full(shape, pad_id, np.int64)
     inputs_BT.flat[place] = dataset.tokens[token]
@@ -302,17 +302,14 @@ def build_batch(
     targets_BT.flat[place] = targets
     positions_BT = np.zeros(shape, np.int64)
     positions_BT.flat[place] = positions
-    segments_BT = None
-    if len(flat) > len(rows) or size.sum() < len(rows) * seq_len:
-        segments_BT = np.repeat(
-            np.array([len(row) for row in rows], np.int64)[:, None], seq_len, 1
-        )  # padding: the last number
+    segments_BT = real_BT = tags_BT = None
+    padded = size.sum() < len(rows) * seq_len
+    if len(flat) > len(rows) or padded:
+        segments_BT = np.repeat(np.array(lengths, np.int64)[:, None], seq_len, 1)  # padding: the last number
         segments_BT.flat[place] = np.repeat(in_row, size)
-    real_BT = None
-    if size.sum() < len(rows) * seq_len:
+    if padded:
         real_BT = np.zeros(shape, bool)
         real_BT.flat[place] = True
-    tags_BT = None
     if dataset.tags is not None:
         tags_BT = np.zeros(shape, np.uint8)
         tags_BT.flat[place] = dataset.tags[token + 1]
@@ -320,7 +317,7 @@ def build_batch(
     import torch  # here, at the edge: preparing and checking data needs no torch
 
     learned = targets[targets != IGNORE]
-    return Batch(
+    return TokenBatch(
         inputs_BT=torch.from_numpy(inputs_BT),
         targets_BT=torch.from_numpy(targets_BT),
         positions_BT=torch.from_numpy(positions_BT),

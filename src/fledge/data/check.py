@@ -12,7 +12,7 @@ import numpy as np
 
 from fledge.data.encode import encode_texts
 from fledge.data.readers import Bad, check_file, mostly_bad, raw_rows
-from fledge.data.rows import KINDS, Kind, Row, Text, conversations_of, parse, schema_of, texts_of
+from fledge.data.rows import KINDS, Kind, Row, TextRow, conversations_of, parse, schema_of, texts_of
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
 from fledge.lang import _
@@ -36,7 +36,7 @@ class Example:
 
 
 @dataclass
-class Check:
+class DataCheck:
     """What `check` found. `lengths`: tokens of every row that was tokenised (`partial`: the file goes on after them)."""
 
     path: Path
@@ -79,7 +79,7 @@ class Check:
         }
 
 
-def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5, seq_len: int = 512) -> Check:
+def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5, seq_len: int = 512) -> DataCheck:
     """Read a whole file and report. Bad rows are counted here, never raised; a file without one good row is a UserError."""
     path = check_file(path)
     schemas, kind, unknown = _schemas(path)
@@ -90,7 +90,7 @@ def check(path: str | Path, tokenizer: Tokenizer | None = None, *, rows: int = 5
         raise UserError(
             _("{path}: none of its rows can be read; line {line}: {reason}").format(path=path, line=line, reason=reason)
         )
-    found = Check(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
+    found = DataCheck(path, kind, tokenizer or _train_on(path, kind), tokenizer is None, schemas)
     characters = 0
     group: list[tuple[int, Row]] = []
     for line, row in _good_rows(path, kind, found.bad, found.notes):
@@ -156,7 +156,7 @@ def _train_on(path: Path, kind: Kind) -> Tokenizer:
     return Tokenizer.train(texts, VOCABULARY)
 
 
-def _measure(found: Check, group: list[tuple[int, Row]], rows: int, seq_len: int) -> None:
+def _measure(found: DataCheck, group: list[tuple[int, Row]], rows: int, seq_len: int) -> None:
     """Tokenise rows, keep the first `rows` for showing, count the rest."""
     for example in _tokenise(found.tokenizer, group):
         found.lengths.append(len(example.ids))
@@ -169,8 +169,8 @@ def _measure(found: Check, group: list[tuple[int, Row]], rows: int, seq_len: int
 
 
 def _tokenise(tokenizer: Tokenizer, group: list[tuple[int, Row]]) -> Iterator[Example]:
-    if isinstance(group[0][1], Text):
-        texts = [row.text[:TOKENISED] for _, row in group if isinstance(row, Text)]
+    if isinstance(group[0][1], TextRow):
+        texts = [row.text[:TOKENISED] for _, row in group if isinstance(row, TextRow)]
         for (line, _), ids in zip(group, encode_texts(tokenizer, texts)):
             end = tokenizer.endoftext_id
             yield Example(line, "", [end, *ids.tolist(), end], [False] + [True] * (len(ids) + 1))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fledge.data.rows import Text
+from fledge.data.rows import TextRow
 
 if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
@@ -50,7 +50,7 @@ def split_text(text: str, size: int = PIECE_CHARACTERS) -> Iterator[str]:
         yield text[start:]
 
 
-def tag_tokens(row: Text, ids: np.ndarray, byte_lengths: np.ndarray, tag_names: list[str]) -> np.ndarray:
+def tag_tokens(row: TextRow, ids: np.ndarray, byte_lengths: np.ndarray, tag_names: list[str]) -> np.ndarray:
     """The tag number of every token, uint8: that of the span which holds the token's first byte; 0 where there is none.
 
     New names are appended to `tag_names`. Of overlapping spans the later one counts.

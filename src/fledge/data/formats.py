@@ -67,7 +67,7 @@ def documents(source: Source) -> Iterator[tuple[int, Any]]:
         raise blank(source.path)
 
 
-def table(source: Source, delimiter: str) -> Iterator[tuple[int, Any]]:
+def csv_rows(source: Source, delimiter: str) -> Iterator[tuple[int, Any]]:
     """The rows of a .csv or .tsv by the names in its first line. A comma may be a semicolon, as spreadsheets write it."""
     first = source.first_line()
     if delimiter == "," and "," not in first:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fledge.data.batches import Batch, PackedBatches
+from fledge.data.batches import PackedBatches, TokenBatch
 
 
 class Mixture:
@@ -17,7 +17,7 @@ class Mixture:
     def __iter__(self) -> Mixture:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> TokenBatch:
         self.owed += self.share
         if self.owed >= 1:
             self.owed -= 1

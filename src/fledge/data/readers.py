@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.data.encoding import chunks, open_bytes, sniff
-from fledge.data.formats import SEPARATOR, documents, json_rows, parquet, table
+from fledge.data.formats import SEPARATOR, csv_rows, documents, json_rows, parquet
 from fledge.data.rows import Kind, Row, as_row, parse, schema_of
 from fledge.data.source import Source
 from fledge.data.turns import BadRow
@@ -127,7 +127,7 @@ def raw_rows(
         return
     source = Source(path, *sniff(path))
     if name in TABLES:
-        rows = table(source, TABLES[name])
+        rows = csv_rows(source, TABLES[name])
     elif name in JSON_FORMATS:
         rows = json_rows(source)
     elif _is_json_rows(source):

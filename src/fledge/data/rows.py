@@ -1,13 +1,13 @@
 """Rows: every schema that learners already have, read into five plain types.
 
-| kind         | type         | schemas that give one                                                                    |
-|--------------|--------------|------------------------------------------------------------------------------------------|
-| `text`       | `Text`       | `{text}`, `{content}`, a string, a plain text file                                       |
-| `chat`       | `Chat`       | MiniMind `{conversations}`, OpenAI `{messages}`, ShareGPT, Alpaca, Dolly, and a question |
-|              |              | beside its answer: `{question, answer}`, `{prompt, completion}`, … (`PAIRS`)             |
-| `preference` | `Preference` | `{chosen, rejected}` as message lists, or as strings beside a `prompt`                   |
-| `judged`     | `Judged`     | `{messages, label}` (KTO: one answer, good or bad)                                       |
-| `task`       | `Task`       | MiniMind `{conversations, gt}`, `{question, answer}` with `#### answer` (GSM8K)          |
+| kind         | type            | schemas that give one                                                                    |
+|--------------|-----------------|------------------------------------------------------------------------------------------|
+| `text`       | `TextRow`       | `{text}`, `{content}`, a string, a plain text file                                       |
+| `chat`       | `ChatRow`       | MiniMind `{conversations}`, OpenAI `{messages}`, ShareGPT, Alpaca, Dolly, and a question |
+|              |                 | beside its answer: `{question, answer}`, `{prompt, completion}`, … (`PAIRS`)             |
+| `preference` | `PreferenceRow` | `{chosen, rejected}` as message lists, or as strings beside a `prompt`                   |
+| `judged`     | `JudgedRow`     | `{messages, label}` (KTO: one answer, good or bad)                                       |
+| `task`       | `TaskRow`       | MiniMind `{conversations, gt}`, `{question, answer}` with `#### answer` (GSM8K)          |
 
 The schema is detected row by row, so one file may mix them. A row that cannot be read raises `BadRow` with the reason; the
 reader counts it and goes on. A blank question or answer is such a row: a model would learn to say nothing.
@@ -45,7 +45,7 @@ KINDS: dict[
 
 
 @dataclass(frozen=True)
-class Text:
+class TextRow:
     """One document. `spans` are (start, end, tag) in characters: what kind of knowledge a stretch of the text is."""
 
     text: str
@@ -53,13 +53,13 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Chat:
+class ChatRow:
     messages: list[Message]
     tools: list[dict] | None = None
 
 
 @dataclass(frozen=True)
-class Preference:
+class PreferenceRow:
     """`prompt + chosen` is better than `prompt + rejected`; both go on after the prompt with an assistant turn."""
 
     prompt: list[Message]
@@ -69,14 +69,14 @@ class Preference:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRow:
     messages: list[Message]
     good: bool
     tools: list[dict] | None = None
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskRow:
     """A prompt to be answered by the model; `answers` is what a verifier looks for (empty when the file gives none)."""
 
     messages: list[Message]
@@ -84,7 +84,7 @@ class Task:
     tools: list[dict] | None = None
 
 
-Row = Text | Chat | Preference | Judged | Task
+Row = TextRow | ChatRow | PreferenceRow | JudgedRow | TaskRow
 
 
 def as_row(value: Any) -> Any:
@@ -142,7 +142,7 @@ def parse(raw: Any, kind: Kind) -> Row:
     """Read one raw row (a dict as it stands in the file, or a row type) as `kind`; `BadRow` says why it cannot be."""
     if isinstance(raw, BadRow):
         raise raw
-    if isinstance(raw, Text | Chat | Preference | Judged | Task):
+    if isinstance(raw, TextRow | ChatRow | PreferenceRow | JudgedRow | TaskRow):
         if type(raw) is not _TYPES[kind]:
             name = type(raw).__name__
             raise BadRow(_("a {name} row, where {kind} rows are needed").format(name=name, kind=kind))
@@ -180,26 +180,26 @@ def parse_any(raw: Any) -> Row:
 def conversations_of(row: Row) -> list[tuple[str, list[Message], list[dict] | None]]:
     """(name, messages, tools) of everything in a row that is rendered; names where a row gives several."""
     match row:
-        case Chat():
+        case ChatRow():
             return [("", row.messages, row.tools)]
-        case Preference():
+        case PreferenceRow():
             pairs = (("chosen", row.chosen), ("rejected", row.rejected))
             return [(name, row.prompt + side, row.tools) for name, side in pairs]
-        case Judged():
+        case JudgedRow():
             return [("good" if row.good else "bad", row.messages, row.tools)]
-        case Task():
+        case TaskRow():
             return [("prompt", row.messages, row.tools)]
     return []
 
 
 def texts_of(row: Row) -> list[str]:
     """All text of a row."""
-    if isinstance(row, Text):
+    if isinstance(row, TextRow):
         return [row.text]
     return [message["content"] for _, messages, _ in conversations_of(row) for message in messages]
 
 
-def _text(raw: dict) -> Text:
+def _text(raw: dict) -> TextRow:
     text = _document(raw, "text")
     spans = []
     for span in raw.get("spans") or ():
@@ -208,11 +208,11 @@ def _text(raw: dict) -> Text:
                 spans.append((start, end, tag))
             case _:
                 raise BadRow(_("'spans' must be a list of [start, end, tag], start and end in characters of the text"))
-    return Text(text, tuple(spans))
+    return TextRow(text, tuple(spans))
 
 
-def _content(raw: dict) -> Text:
-    return Text(_document(raw, "content"))
+def _content(raw: dict) -> TextRow:
+    return TextRow(_document(raw, "content"))
 
 
 def _document(raw: dict, key: str) -> str:
@@ -224,34 +224,34 @@ def _document(raw: dict, key: str) -> str:
     return text
 
 
-def _chat(raw: dict) -> Chat:
+def _chat(raw: dict) -> ChatRow:
     if "gt" in raw:
         raise BadRow(_("a row with 'gt' is a task: its last turn is a placeholder and not an answer to imitate"))
     messages, tools = conversation(raw)
-    return Chat(answered(messages), tools)
+    return ChatRow(answered(messages), tools)
 
 
-def _kto_chat(raw: dict) -> Chat:
+def _kto_chat(raw: dict) -> ChatRow:
     if not raw["label"]:
         raise BadRow(_("its answer is marked as bad (label false): it is not imitated"))
     return _chat(raw)
 
 
-def _kto(raw: dict) -> Judged:
+def _kto(raw: dict) -> JudgedRow:
     chat = _chat(raw)
-    return Judged(chat.messages, raw["label"], chat.tools)
+    return JudgedRow(chat.messages, raw["label"], chat.tools)
 
 
-def _alpaca(raw: dict) -> Chat:
+def _alpaca(raw: dict) -> ChatRow:
     """`instruction` and `input` make the question; LLaMA-Factory's `system` and `history` come before it."""
     return _instructed(raw, "input", "output")
 
 
-def _dolly(raw: dict) -> Chat:
+def _dolly(raw: dict) -> ChatRow:
     return _instructed(raw, "context", "response")
 
 
-def _instructed(raw: dict, extra: str, output: str) -> Chat:
+def _instructed(raw: dict, extra: str, output: str) -> ChatRow:
     question = "\n".join(part for key in ("instruction", extra) if (part := _string(raw, key)).strip())
     answer = _string(raw, output)
     if not question:
@@ -264,10 +264,10 @@ def _instructed(raw: dict, extra: str, output: str) -> Chat:
             raise BadRow(_("'history' must be a list of [question, answer]"))
         turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return Chat(answered(messages_of(turns)[0]))
+    return ChatRow(answered(messages_of(turns)[0]))
 
 
-def _pair(raw: dict) -> Chat:
+def _pair(raw: dict) -> ChatRow:
     """One question and its answer: strings, or lists of messages as TRL has them."""
     keys = PAIRS[schema_of(raw)]
     turns = []
@@ -277,27 +277,27 @@ def _pair(raw: dict) -> Chat:
             raise BadRow(_("'{key}' is missing or empty").format(key=key))
         turns += turns_of(value, role, key)
     messages, tools = messages_of(turns, raw.get("tools"))
-    return Chat(answered(messages), tools)
+    return ChatRow(answered(messages), tools)
 
 
-def _question_task(raw: dict) -> Task:
+def _question_task(raw: dict) -> TaskRow:
     """GSM8K: the number after `####` is what is checked; without one the whole answer is."""
     messages = _pair(raw).messages
     answer = messages[-1]["content"].rpartition("####")[2].strip()
-    return Task(messages[:-1], [answer])
+    return TaskRow(messages[:-1], [answer])
 
 
-def _task(raw: dict) -> Task:
+def _task(raw: dict) -> TaskRow:
     """MiniMind rlaif and agent_rl: the last assistant turn is a placeholder and is dropped; `gt` is the truth."""
     messages, tools = conversation(raw, placeholder=True)
     if not any(m["role"] == "user" for m in messages):
         raise BadRow(_("no user turn: there is nothing to answer"))
     truth = raw.get("gt")
     truths = truth if isinstance(truth, list) else [] if truth is None else [truth]
-    return Task(asked(messages), [str(t) for t in truths], tools)
+    return TaskRow(asked(messages), [str(t) for t in truths], tools)
 
 
-def _preference(raw: dict) -> Preference:
+def _preference(raw: dict) -> PreferenceRow:
     sides = {key: turns_of(raw.get(key) or "", "assistant", key) for key in ("chosen", "rejected")}
     prompt = turns_of(raw["prompt"], "user", "prompt") if raw.get("prompt") else []
     chosen, tools = messages_of(prompt + sides["chosen"], raw.get("tools"))
@@ -314,7 +314,7 @@ def _preference(raw: dict) -> Preference:
         raise BadRow(_("no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share"))
     if not all(side[same:] and side[same]["role"] == "assistant" for side in (chosen, rejected)):
         raise BadRow(_("'chosen' and 'rejected' must differ first in an assistant turn"))
-    return Preference(asked(chosen[:same]), chosen[same:], rejected[same:], tools)
+    return PreferenceRow(asked(chosen[:same]), chosen[same:], rejected[same:], tools)
 
 
 def _string(raw: dict, key: str) -> str:
@@ -324,7 +324,13 @@ def _string(raw: dict, key: str) -> str:
     return value or ""
 
 
-_TYPES: dict[str, type] = {"text": Text, "chat": Chat, "preference": Preference, "judged": Judged, "task": Task}
+_TYPES: dict[str, type] = {
+    "text": TextRow,
+    "chat": ChatRow,
+    "preference": PreferenceRow,
+    "judged": JudgedRow,
+    "task": TaskRow,
+}
 _READERS: dict[str, dict[str, Any]] = {
     "text": {"text": _text, "content": _content},
     "chat": {

@@ -25,7 +25,7 @@ import numpy as np
 from fledge.data.dataset import Dataset
 from fledge.data.encode import encode_texts, tag_tokens
 from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
-from fledge.data.rows import Chat, Kind, Row, Text
+from fledge.data.rows import ChatRow, Kind, Row, TextRow
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.records import cache_root, dumps, file_sha256
@@ -284,7 +284,7 @@ def _write_chats(
 ) -> None:
     """As the chat template renders it; the mask comes out of the rendering."""
     for group in _groups(rows):
-        chats = [row for _, row in group if isinstance(row, Chat)]
+        chats = [row for _, row in group if isinstance(row, ChatRow)]
         for (source, __), rendered in zip(group, _render(tokenizer, chats)):
             if isinstance(rendered, UserError):
                 dropped[str(rendered)] = dropped.get(str(rendered), 0) + 1
@@ -298,7 +298,7 @@ def _write_chats(
             writer.add(source, ids, mask, int(mask.sum()), int(byte_lengths[ids[mask]].sum()))
 
 
-def _render(tokenizer: Tokenizer, chats: list[Chat]) -> list[Any]:
+def _render(tokenizer: Tokenizer, chats: list[ChatRow]) -> list[Any]:
     """(ids, mask) of every conversation, or the UserError with which a foreign chat template refused it."""
     try:
         return tokenizer.render_ids_batch([c.messages for c in chats], tools=[c.tools for c in chats])
@@ -312,7 +312,7 @@ def _groups(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Any]]]:
     characters = 0
     for source, row in rows:
         group.append((source, row))
-        characters += len(row.text) if isinstance(row, Text) else 1000
+        characters += len(row.text) if isinstance(row, TextRow) else 1000
         if characters >= BATCH_CHARACTERS:
             yield group
             group, characters = [], 0
@@ -324,13 +324,12 @@ def _progress(
     rows: Iterator[tuple[int, Row]], inputs: list[dict[str, Any]], writer: _Writer
 ) -> Iterator[tuple[int, Row]]:
     """Pass rows on, with a line on the terminal about how far it is."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("")
+    from fledge.display.terminal import progress
+
+    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
+        task = shown.add_task("")
         for number, (source, row) in enumerate(rows):
             if number % 100 == 0:
                 where = f"{inputs[source]['file']} ({source + 1}/{len(inputs)})"
@@ -338,7 +337,7 @@ def _progress(
                 words = _("Preparing {where}: {number:,} rows, {tokens:,} tokens").format(
                     where=where, number=number, tokens=tokens
                 )
-                progress.update(task, description=words)
+                shown.update(task, description=words)
             yield source, row
 
 

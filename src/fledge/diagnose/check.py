@@ -18,7 +18,7 @@ from fledge.diagnose.rates import FALL, FEWEST_STEPS
 from fledge.lang import _
 from fledge.records import Run
 
-Verdict = Literal["normal", "unusual", "broken", "cannot tell"]
+RunVerdict = Literal["normal", "unusual", "broken", "cannot tell"]
 SHOWN = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the run: points of the training loss that are shown beside the band
 
 
@@ -38,7 +38,7 @@ class Landmark:
 class RunCheck:
     """The answer. `unchecked` says what could not be looked at, and why."""
 
-    verdict: Verdict
+    verdict: RunVerdict
     why: str
     evidence: RunEvidence
     landmarks: list[Landmark]
@@ -91,7 +91,7 @@ def check_run(run: Run, job: JobFacts) -> RunCheck:
     )
 
 
-def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[Verdict, str]:
+def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[RunVerdict, str]:
     levels = {finding.level for finding in findings}
     if "broken" in levels:
         return "broken", next(finding.cause for finding in findings if finding.level == "broken")

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from fledge.display.terminal import table
 from fledge.evaluate.interval import Rate
 from fledge.evaluate.score import Score
 from fledge.evaluate.world import HALLUCINATION, REPEATS, WorldReport
@@ -44,8 +45,7 @@ FAMILIES = {
 def print_world(report: WorldReport, console: Console | None = None) -> None:
     """Print a report in the learner's language."""
     console = console or Console()
-    console.print(_bits_table(report))
-    console.print(_rates_table(report))
+    console.print(_bits_table(report), "", _rates_table(report), "", sep="\n")
     console.print(
         _(
             "[ ] is the 95 % interval; 'chance' is what knowing nothing would get. Hallucination: "
@@ -58,59 +58,38 @@ def print_world(report: WorldReport, console: Console | None = None) -> None:
 
 def print_scores(scores: dict[str, Score], console: Console | None = None) -> None:
     """Print the scores of text files (path -> score)."""
-    table = Table(title=_("Surprise over texts"))
-    for heading in (
-        _("file"),
-        _("bits/byte"),
-        _("perplexity"),
-        pgettext("heading", "tokens"),
-        _("bytes"),
-    ):
-        table.add_column(heading, justify="left" if not table.columns else "right")
-    for name, score in scores.items():
-        table.add_row(
-            Path(name).name, f"{score.bpb:.4f}", f"{score.perplexity:.2f}", f"{score.tokens:,}", f"{score.bytes:,}"
-        )
-    (console or Console()).print(table)
+    heads = (_("file"), _("bits/byte"), _("perplexity"), pgettext("heading", "tokens"), _("bytes"))
+    rows = [
+        (Path(name).name, f"{score.bpb:.4f}", f"{score.perplexity:.2f}", f"{score.tokens:,}", f"{score.bytes:,}")
+        for name, score in scores.items()
+    ]
+    (console or Console()).print(table(heads, rows, title=_("Surprise over texts")))
 
 
 def _bits_table(report: WorldReport) -> Table:
-    table = Table(title=_("Bits per byte on validation text, beside the floor"))
-    for heading in ("", _("model"), "±", _("floor"), _("above"), _("bytes")):
-        table.add_column(heading, justify="right" if table.columns else "left")
+    rows: list[tuple[str, ...] | None] = []
     for names, kinds in ((TEXTS, report.bits), (TAGS, report.bits_by_tag)):
         for key in [*(k for k in names if k in kinds), *(k for k in kinds if k not in names)]:
             bits = kinds[key]
             above = f"{bits.bpb / bits.floor - 1:+.1%}" if bits.floor > 0.05 else f"{bits.bpb - bits.floor:+.3f}"
-            table.add_row(
-                str(names.get(key, key)), f"{bits.bpb:.3f}", f"{bits.half_width:.3f}", f"{bits.floor:.3f}",
-                above, f"{bits.bytes:,}",
-            )  # fmt: skip
-        table.add_section()
-    return table
+            figures = f"{bits.bpb:.3f}", f"{bits.half_width:.3f}", f"{bits.floor:.3f}", above, f"{bits.bytes:,}"
+            rows.append((str(names.get(key, key)), *figures))
+        rows.append(None)
+    heads = ("", _("model"), "±", _("floor"), _("above"), _("bytes"))
+    return table(heads, rows, title=_("Bits per byte on validation text, beside the floor"))
 
 
 def _rates_table(report: WorldReport) -> Table:
-    table = Table(title=_("Answers"))
-    for heading in (
-        "",
-        pgettext("heading", "right"),
-        _("95 % interval"),
-        _("chance"),
-        "n",
-        _("zh"),
-        _("en"),
-    ):
-        table.add_column(heading, justify="right" if table.columns else "left")
+    heads = ("", pgettext("heading", "right"), _("95 % interval"), _("chance"), "n", _("zh"), _("en"))
+    rows = []
     for key in [*(k for k in FAMILIES if k in report.rates), *(k for k in report.rates if k not in FAMILIES)]:
         rate = report.rates[key]
         low, high = rate.interval
         by_lang = [_percent(report.rates_by_lang.get(lang, {}).get(key)) for lang in ("zh", "en")]
-        table.add_row(
-            str(FAMILIES.get(key, key)), _percent(rate), f"[{low:.1%}, {high:.1%}]".replace("[", r"\["),
-            f"{rate.chance:.1%}", str(rate.n), *by_lang,
-        )  # fmt: skip
-    return table
+        interval = rf"\[{low:.1%}, {high:.1%}]"
+        figures = _percent(rate), interval, f"{rate.chance:.1%}", str(rate.n), *by_lang
+        rows.append((str(FAMILIES.get(key, key)), *figures))
+    return table(heads, rows, title=_("Answers"))
 
 
 def _percent(rate: Rate | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.data.encode import encode_texts
 from fledge.data.readers import Quarantine, read_rows
-from fledge.data.rows import Text
+from fledge.data.rows import TextRow
 from fledge.errors import UserError
 from fledge.evaluate.score import Score, token_nats
 from fledge.lang import _
@@ -30,7 +30,7 @@ def score_file(
     `advance` is told the share of the file that was scored, batch by batch. UserError: a file that is missing, empty or
     no text.
     """
-    texts = [row.text for row in read_rows(path, "text", Quarantine()) if isinstance(row, Text) and row.text]
+    texts = [row.text for row in read_rows(path, "text", Quarantine()) if isinstance(row, TextRow) and row.text]
     if not texts:
         raise UserError(_("{path} has no text to score.").format(path=path))
     sequences = [[tokenizer.endoftext_id, *ids.tolist()] for ids in encode_texts(tokenizer, texts)]

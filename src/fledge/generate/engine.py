@@ -18,7 +18,7 @@ from torch import Tensor
 from fledge.errors import UserError
 from fledge.generate.beam import beam_search
 from fledge.generate.cache import StaticCache
-from fledge.generate.sampler import sample
+from fledge.generate.sampler import next_token
 from fledge.generate.sampling import Completion, Sampling
 from fledge.lang import _
 
@@ -109,7 +109,7 @@ class Generator:
             step = 0
             while True:
                 uniform_B = None if uniform_BN is None else uniform_BN[:, step]
-                ids_B, logprobs_B = sample(logits_BV, sampling, uniform_B, seen_BV, self.model.parts)
+                ids_B, logprobs_B = next_token(logits_BV, sampling, uniform_B, seen_BV, self.model.parts)
                 for row, token, logprob in zip(rows, ids_B.tolist(), logprobs_B.tolist()):
                     self._append(row, token, logprob, stops)
                 yield rows

@@ -15,7 +15,7 @@ from fledge.generate.sampling import Sampling
 from fledge.parts import REFERENCE, Parts
 
 
-def sample(
+def next_token(
     logits_BV: Tensor,
     sampling: Sampling,
     uniform_B: Tensor | None = None,

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fledge.data import Dataset, PackedBatches, prepare, prepare_rows, read_rows
-from fledge.data.rows import Kind, Text
+from fledge.data.rows import Kind, TextRow
 from fledge.errors import UserError, flag
 from fledge.generate import Generator, Sampling
 from fledge.jobs.job import Material, Setting
 from fledge.lang import _
 from fledge.planning.budget import vocabulary
-from fledge.planning.data import measure
+from fledge.planning.facts import measure_text
 from fledge.planning.predict import TOKENIZER_BYTES
 from fledge.tokenizer import Tokenizer
 
@@ -31,7 +31,7 @@ def make_tokenizer(config: Any, base: Path | None, material: Material | None) ->
         return Tokenizer.load(base)
     if material is not None:
         raise UserError(_("rows in memory need a tokenizer: give {flag}.").format(flag=flag("tokenizer")))
-    size = measure(config.data, "text").num_bytes
+    size = measure_text(config.data, "text").num_bytes
     texts = tokenizer_texts(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
     tokens = getattr(config, "vocab_size", None) or vocabulary(size)
     print(_("training a tokenizer of {tokens} tokens on the data …").format(tokens=tokens))
@@ -41,7 +41,7 @@ def make_tokenizer(config: Any, base: Path | None, material: Material | None) ->
 def tokenizer_texts(config: Any, stride: int) -> list[str]:
     """The texts of the data, without what is held out of a single one; of more than a tokenizer needs every `stride`th piece,
     so that two long books, one in each language, both have their part."""
-    rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, Text))
+    rows = (row.text for path in config.data for row in read_rows(path, "text") if isinstance(row, TextRow))
     first, second = next(rows, ""), next(rows, None)
     if second is None:
         texts: Iterable[str] = [first[: math.ceil(len(first) * (1 - config.val_fraction))]]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fledge.data import Batch, Dataset, Mixture, PackedBatches, eval_batches
+from fledge.data import Dataset, Mixture, PackedBatches, TokenBatch, eval_batches
 from fledge.data.batches import IGNORE
 from fledge.model.router import router_balance
 from fledge.model.transformer import Transformer
@@ -53,7 +53,7 @@ class LanguageModeling:
         own = step_rows * (1 - self.replay_share)  # the other rows of a step are replayed
         return Epochs(config.epochs or 1.0, math.ceil((config.epochs or 1.0) * self.rows.rows_per_epoch() / own))
 
-    def loss(self, batch: Batch) -> Loss:
+    def loss(self, batch: TokenBatch) -> Loss:
         """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""
         device, config = self.model.device, self.model.config
         router: list[Tensor] | None = [] if config.model_type == "qwen3_moe" else None
@@ -113,7 +113,7 @@ class LanguageModeling:
         }
 
 
-def model_inputs(batch: Batch, device: torch.device) -> dict[str, Any]:
+def model_inputs(batch: TokenBatch, device: torch.device) -> dict[str, Any]:
     """What `Transformer.forward` and `.hidden` take of a batch, on the device."""
     packed = batch.segments_BT is not None
     return {

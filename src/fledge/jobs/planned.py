@@ -9,9 +9,11 @@ from typing import Any
 from fledge.data import Dataset
 from fledge.jobs.job import Job
 from fledge.model.config import ModelConfig
-from fledge.planning.predict import outcome
+from fledge.planning.budget import budget_settings
+from fledge.planning.facts import size_of
+from fledge.planning.measure import machine_of, too_short_to_measure
+from fledge.planning.predict import outcome, plan_run
 from fledge.planning.profiles import profile_settings
-from fledge.planning.run import budget_settings, machine_of, plan_run, size_of, too_short_to_measure
 from fledge.records import Run
 from fledge.training.config import TrainConfig
 

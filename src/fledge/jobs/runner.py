@@ -33,7 +33,7 @@ from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
 from fledge.parts.learner import record, yours
 from fledge.parts.verify import verify
-from fledge.planning.run import DEFAULT_BUDGET
+from fledge.planning.budget import DEFAULT_BUDGET
 from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import LENGTHS, TrainConfig

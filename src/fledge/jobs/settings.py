@@ -10,7 +10,7 @@ from fledge.errors import UserError, flag, resume_command, suggest
 from fledge.jobs import find_job
 from fledge.lang import _
 from fledge.model.config import ModelConfig
-from fledge.planning.optimizer import chosen_optimizer
+from fledge.planning.work import chosen_optimizer
 from fledge.records import Run
 from fledge.training.config import CHANGEABLE, LENGTHS, TrainConfig
 

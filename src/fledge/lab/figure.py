@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fledge import drawing
+from fledge.display import fonts
 from fledge.lang import Text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Word = Text | str
 class Figure:
     """Given to a lab's `figure` function: `axes` first, then what is drawn into them."""
 
-    def __init__(self, words: Any = drawing.drawable) -> None:
+    def __init__(self, words: Any = fonts.drawable) -> None:
         from matplotlib.figure import Figure as Canvas
 
         self.canvas = Canvas(layout="constrained")
@@ -93,7 +93,7 @@ def save_png(results: Results, path: Path) -> None:
     """The lab's picture in the learner's language, or in English where no font here has Chinese."""
     import matplotlib
 
-    with matplotlib.rc_context(drawing.bitmap_settings()):
+    with matplotlib.rc_context(fonts.bitmap_settings()):
         figure = Figure()
         results.lab.figure(results, figure)
         figure.canvas.savefig(path, dpi=130)
@@ -104,7 +104,7 @@ def svg(results: Results) -> str:
     import matplotlib
 
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not here are the reader's
-    with matplotlib.rc_context(drawing.vector_settings()), warnings.catch_warnings():
+    with matplotlib.rc_context(fonts.vector_settings()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(words=str)
         results.lab.figure(results, figure)

@@ -13,7 +13,7 @@ CLOSING = "，。；：、！？）》”%…"  # what may not begin a line
 
 
 @dataclass(frozen=True)
-class Table:
+class Grid:
     """Heads and rows, the first of each the name of the row. `pieces` of them stand one below the other."""
 
     head: list[str]

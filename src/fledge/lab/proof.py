@@ -25,20 +25,7 @@ has four degrees of freedom, and chance alone passes 10 of them once in 1,800 co
 ROUNDING = (
     0.02  # and this share of the value on top: what another processor's rounding may do to a number without spread
 )
-ASIDE = {
-    "__init__",
-    "api",
-    "book",
-    "cli",
-    "complaints",
-    "course",
-    "device",
-    "drawing",
-    "errors",
-    "lang",
-    "proofs",
-    "records",
-}
+ASIDE = {"__init__", "api", "cli", "course", "device", "display", "errors", "lang", "proofs", "records"}
 ASIDE_OF_LAB = {"__init__", "figure", "grid", "predict", "proof", "script", "show", "spec"}
 
 

@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fledge.complaints import translated
 from fledge.course.onward import next_lines
 from fledge.course.progress import open_progress
 from fledge.course.workspace import find_workspace
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, suggest, translated
 from fledge.lab import figure, predict, verdict
 from fledge.lab.results import Results
 from fledge.lab.show import show
@@ -161,9 +160,7 @@ def _count(word: str) -> int:
 
 def _execute(lab: Lab, settings: Any, seeds: Sequence[int]) -> Results:
     """`verdict.execute` with a bar on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from fledge.display.terminal import bar
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(pgettext("a lab", "running"), total=len(lab.arms) * len(seeds))
-        return verdict.execute(lab, settings, seeds, tick=lambda: bar.advance(task))
+    with bar(pgettext("a lab", "running"), len(lab.arms) * len(seeds)) as advance:
+        return verdict.execute(lab, settings, seeds, tick=lambda: advance(1))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fledge.lab import verdict
-from fledge.lab.grid import WIDTH, Table, wrap
+from fledge.lab.grid import WIDTH, Grid, wrap
 from fledge.lab.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Verdict
 from fledge.lang import N_, _
 
@@ -31,7 +31,7 @@ def show(results: Results, prediction: dict[str, Any] | None, *, ours: bool) -> 
     `ours`: the settings are those that the lesson talks about, so that its explanation applies.
     """
     console = Console(highlight=False)
-    for line in table(results):
+    for line in numbers_table(results):
         console.print(line, markup=False, overflow="ignore", crop=False, no_wrap=True)
     count, seconds = len(results.seeds), f"{results.seconds:.1f}"
     spread = _("mean ± standard deviation over {count} seeds").format(count=count)
@@ -112,7 +112,7 @@ def by_seed(results: Results, made: Verdict) -> list[str]:
             name = _("{label}: {about}").format(label=results.label(arm), about=results.lab.metrics[metric].about)
             rows.append([name, *(f"{value:{form}}" for value in values)])
     heads = [_("seed"), *map(str, results.seeds)]
-    return Table(heads, rows, WIDTH - 4).lines()
+    return Grid(heads, rows, WIDTH - 4).lines()
 
 
 def _not_finite(results: Results, made: Verdict) -> str:
@@ -140,7 +140,7 @@ def again(results: Results, judged: list[Verdict], *, ours: bool) -> list[str]:
 # Tables
 
 
-def table(results: Results) -> list[str]:
+def numbers_table(results: Results) -> list[str]:
     """The numbers (curves and matrices are for the picture), as lines of at most 80 columns.
 
     Arms are columns when they fit beside each other; else rows; else the table is cut into several.
@@ -155,9 +155,9 @@ def table(results: Results) -> list[str]:
                 "" if mark is None else f"{mark:{lab.metrics[name].format}}" for name, mark in zip(names, marks)
             ]
     rows = [str(lab.metrics[name].about) for name in names]
-    upright = Table(["", *columns], [[row, *cells] for row, *cells in zip(rows, *columns.values())])
-    turned = Table(["", *rows], [[head, *cells] for head, cells in columns.items()])
-    return min(upright, turned, key=Table.pieces).lines()  # upright when both need as many pieces
+    upright = Grid(["", *columns], [[row, *cells] for row, *cells in zip(rows, *columns.values())])
+    turned = Grid(["", *rows], [[head, *cells] for head, cells in columns.items()])
+    return min(upright, turned, key=Grid.pieces).lines()  # upright when both need as many pieces
 
 
 def cell(results: Results, arm: str, name: str) -> str:

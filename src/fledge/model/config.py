@@ -11,7 +11,7 @@ from typing import Any
 
 from fledge.errors import UserError, suggest
 from fledge.lang import _, commas
-from fledge.settings import fit_types
+from fledge.model.settings import fit_types
 
 ARCHITECTURES = {
     "qwen3": "Qwen3ForCausalLM",

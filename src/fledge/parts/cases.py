@@ -23,7 +23,7 @@ SCHEDULES = ("linear", "cosine", "wsd", "constant")
 
 
 @dataclass(frozen=True)
-class Case:
+class PartCase:
     """One call. `make` draws its arguments, the same ones for the same generator.
 
     Attributes:
@@ -41,7 +41,7 @@ class Case:
     stable: Callable[..., Tensor] | None = None
 
 
-def cases(part: str, shape: ModelConfig, dtype: torch.dtype, schedule: str | None = None) -> list[Case]:
+def cases(part: str, shape: ModelConfig, dtype: torch.dtype, schedule: str | None = None) -> list[PartCase]:
     """The cases of a part for a model of this shape that computes in `dtype`; `schedule` is that of the run, if it is known."""
     if part == "lr_at":
         return list(_lr_at(schedule))
@@ -52,20 +52,20 @@ def normal(rng: torch.Generator, *size: int, dtype: torch.dtype = torch.float32,
     return (torch.randn(size, generator=rng) * scale).to(dtype)
 
 
-def _rms_norm(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _rms_norm(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     D, eps = shape.hidden_size, shape.rms_norm_eps
 
     def make(*size: int, scale: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
         return lambda rng: (normal(rng, *size, dtype=dtype, scale=scale), 1 + normal(rng, size[-1], scale=0.1), eps)
 
-    yield Case(f"[{B}, {T}, {D}]", make(B, T, D, scale=1.0), grads=(0, 1), length=D)
-    yield Case(f"[{B}, {T}, {D}]" + _(", small numbers"), make(B, T, D, scale=0.003), grads=(0, 1), length=D)
-    yield Case(f"[{B}, {T}, {D}]" + _(", large numbers"), make(B, T, D, scale=300.0), grads=(0, 1), length=D)
+    yield PartCase(f"[{B}, {T}, {D}]", make(B, T, D, scale=1.0), grads=(0, 1), length=D)
+    yield PartCase(f"[{B}, {T}, {D}]" + _(", small numbers"), make(B, T, D, scale=0.003), grads=(0, 1), length=D)
+    yield PartCase(f"[{B}, {T}, {D}]" + _(", large numbers"), make(B, T, D, scale=300.0), grads=(0, 1), length=D)
     heads = (B, T, shape.num_attention_heads, shape.head_dim or 2)
-    yield Case(f"{list(heads)}", make(*heads, scale=3.0), grads=(0, 1), length=heads[-1])
+    yield PartCase(f"{list(heads)}", make(*heads, scale=3.0), grads=(0, 1), length=heads[-1])
 
 
-def _apply_rope(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _apply_rope(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     H, D = shape.num_attention_heads, shape.head_dim or 2
     frequencies, factor = rope_frequencies(shape)
 
@@ -74,13 +74,13 @@ def _apply_rope(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         rows = positions.shape[-1]
         return lambda rng: (normal(rng, B, rows, H, D, dtype=dtype).transpose(1, 2), *tables)
 
-    yield Case(f"[{B}, {H}, {T}, {D}]", make(torch.arange(T)), grads=(0,))
+    yield PartCase(f"[{B}, {H}, {T}, {D}]", make(torch.arange(T)), grads=(0,))
     packed = torch.stack([torch.arange(T), torch.arange(T) % 7])
-    yield Case(_("positions of packed rows"), make(packed), grads=(0,))
-    yield Case(_("one new token each, far on"), make(torch.tensor([[300], [77]])))
+    yield PartCase(_("positions of packed rows"), make(packed), grads=(0,))
+    yield PartCase(_("one new token each, far on"), make(torch.tensor([[300], [77]])))
 
 
-def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     H, G, D = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim or 2
     segment = torch.stack([torch.arange(T) // 9, (torch.arange(T) > 4).long()])
     same = (segment[:, :, None] == segment[:, None, :]) & (torch.arange(T)[:, None] >= torch.arange(T))
@@ -97,27 +97,27 @@ def _attention(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         return draw
 
     size = _("{H} heads over {G}").format(H=H, G=G)
-    yield Case(size + _(", causal"), make(T, None), grads=(0, 1, 2), length=D + T)
-    yield Case(size + _(", packed rows"), make(T, packed), grads=(0, 1, 2), length=D + T)
-    yield Case(size + _(", large scores"), make(T, None, 6.0), grads=(0, 1, 2), length=D + T)
-    yield Case(_("one new token over a cache"), make(1, None), length=D + T)
-    yield Case(
+    yield PartCase(size + _(", causal"), make(T, None), grads=(0, 1, 2), length=D + T)
+    yield PartCase(size + _(", packed rows"), make(T, packed), grads=(0, 1, 2), length=D + T)
+    yield PartCase(size + _(", large scores"), make(T, None, 6.0), grads=(0, 1, 2), length=D + T)
+    yield PartCase(_("one new token over a cache"), make(1, None), length=D + T)
+    yield PartCase(
         _("one new token, rows of different length"),
         make(1, seen[:, None, None]),
         length=D + T,
     )
 
 
-def _swiglu(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _swiglu(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     size = (B, T, shape.intermediate_size)
-    yield Case(
+    yield PartCase(
         f"{list(size)}",
         lambda rng: (normal(rng, *size, dtype=dtype, scale=2.0), normal(rng, *size, dtype=dtype)),
         grads=(0, 1),
     )
 
 
-def _route_tokens(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _route_tokens(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     E, k = (shape.num_experts, shape.num_experts_per_tok) if shape.num_experts else (8, 2)
 
     def make(normalise: bool) -> Callable[[torch.Generator], tuple[Any, ...]]:
@@ -130,10 +130,10 @@ def _route_tokens(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
 
     for normalise in (True, False):
         how = _(", normalised") if normalise else _(", not normalised")
-        yield Case(_("{k} of {E} experts").format(k=k, E=E) + how, make(normalise), grads=(0,), length=E)
+        yield PartCase(_("{k} of {E} experts").format(k=k, E=E) + how, make(normalise), grads=(0,), length=E)
 
 
-def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     N, V = B * T, shape.vocab_size
 
     def make(ignored: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
@@ -144,11 +144,11 @@ def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
 
         return draw
 
-    yield Case(_("{N} tokens of {V}").format(N=N, V=V), make(0.0), grads=(0,), length=V + N)
-    yield Case(_("{N} tokens, some of them -100").format(N=N), make(0.4), grads=(0,), length=V + N)
+    yield PartCase(_("{N} tokens of {V}").format(N=N, V=V), make(0.0), grads=(0,), length=V + N)
+    yield PartCase(_("{N} tokens, some of them -100").format(N=N), make(0.4), grads=(0,), length=V + N)
 
 
-def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     sizes = [(shape.hidden_size, 64), (shape.vocab_size, 4), (shape.hidden_size,)]
     count = sum(math.prod(size) for size in sizes)
 
@@ -161,10 +161,10 @@ def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         (_("no limit"), 1.0, float("inf")),
         (_("gradients of 0"), 0.0, 1.0),
     ):
-        yield Case(words, make(scale, limit), mutates=(0,), length=64)
+        yield PartCase(words, make(scale, limit), mutates=(0,), length=64)
 
 
-def _adamw_step(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _adamw_step(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     for words, size, step, decay in (
         (_("the first step"), (shape.hidden_size, 16), 1, 0.0),
         (_("step 40, with decay"), (shape.hidden_size, 16), 40, 0.1),
@@ -178,10 +178,10 @@ def _adamw_step(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
             return normal(rng, *size, scale=0.02), normal(rng, *size, scale=0.01), *moments, step
 
         rates = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": decay}
-        yield Case(words, draw, rates, mutates=(0, 2, 3))
+        yield PartCase(words, draw, rates, mutates=(0, 2, 3))
 
 
-def _lr_at(schedule: str | None) -> Iterator[Case]:
+def _lr_at(schedule: str | None) -> Iterator[PartCase]:
     def make(progress: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
         return lambda _: (progress,)
 
@@ -191,23 +191,23 @@ def _lr_at(schedule: str | None) -> Iterator[Case]:
                 words = _("{name}, warm-up {warmup}, progress {progress}").format(
                     name=name, warmup=warmup, progress=progress
                 )
-                yield Case(words, make(progress), {"warmup": warmup, "schedule": name})
+                yield PartCase(words, make(progress), {"warmup": warmup, "schedule": name})
 
 
-def _sft_targets(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _sft_targets(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     def make(length: int, share: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
         return lambda rng: (
             torch.randint(shape.vocab_size, (length,), generator=rng),
             torch.rand(length, generator=rng) < share,
         )
 
-    yield Case(_("half of the tokens are answers"), make(40, 0.5))
-    yield Case(_("all are answers"), make(9, 1.1))
-    yield Case(_("none is an answer"), make(9, -1.0))
-    yield Case(_("one token"), make(1, 1.1))
+    yield PartCase(_("half of the tokens are answers"), make(40, 0.5))
+    yield PartCase(_("all are answers"), make(9, 1.1))
+    yield PartCase(_("none is an answer"), make(9, -1.0))
+    yield PartCase(_("one token"), make(1, 1.1))
 
 
-def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
+def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     from fledge.parts import REFERENCE
 
     V = shape.vocab_size
@@ -234,10 +234,10 @@ def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[Case]:
         {"temperature": 0.9, "top_k": 50, "top_p": 0.95, "min_p": 0.01},
     ):
         words = ", ".join(f"{name} {value}" for name, value in settings.items())
-        yield Case(words, draw, settings, stable=stable)
+        yield PartCase(words, draw, settings, stable=stable)
 
 
-MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[Case]]] = {
+MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[PartCase]]] = {
     "rms_norm": _rms_norm,
     "apply_rope": _apply_rope,
     "attention": _attention,

@@ -17,7 +17,7 @@ from torch import Tensor
 from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.parts import Parts
-from fledge.parts.cases import Case, cases
+from fledge.parts.cases import PartCase, cases
 from fledge.parts.learner import MyPart, PartError, in_words, line_in, yours
 from fledge.parts.table import PARTS
 
@@ -28,7 +28,7 @@ Kind = Literal["result", "argument", "gradient"]
 
 
 @dataclass(frozen=True)
-class Check:
+class Comparison:
     """One comparison. `difference` and `allowed` are shares of the largest number that is right; `wrong` says what is not
     as it should be, "" when all is well."""
 
@@ -56,7 +56,7 @@ def verify(
             part.on_failure(part, PartError(part.name, in_a_sentence(failed), part.file, failed.line))
 
 
-def in_a_sentence(check: Check) -> str:
+def in_a_sentence(check: Comparison) -> str:
     """What differs and where."""
     where = f"{check.case}, {check.dtype}"
     advice = f"`fledge parts verify {check.part}`"
@@ -71,20 +71,20 @@ def check_part(
     dtypes: Iterable[torch.dtype],
     device: torch.device,
     schedule: str | None = None,
-) -> Iterator[Check]:
+) -> Iterator[Comparison]:
     """Every comparison of one part, in each of the dtypes that it meets."""
     for dtype in (torch.float32,) if PARTS[part.name].fp32 else dict.fromkeys(dtypes):
         for case in cases(part.name, shape, dtype, schedule):
             yield from _check(part, case, dtype, device)
 
 
-def _check(part: MyPart, case: Case, dtype: torch.dtype, device: torch.device) -> Iterator[Check]:
+def _check(part: MyPart, case: PartCase, dtype: torch.dtype, device: torch.device) -> Iterator[Comparison]:
     name = str(dtype).removeprefix("torch.")
     want = _run(part.reference, case, device)
     try:
         got = _run(part.function, case, device)
     except Exception as error:
-        yield Check(part.name, case.name, name, "", 0.0, 0.0, in_words(error), line_in(error, part.file))
+        yield Comparison(part.name, case.name, name, "", 0.0, 0.0, in_words(error), line_in(error, part.file))
         return
     arguments = list(inspect.signature(part.reference).parameters)
     for (kind, i), right in want.items():
@@ -92,12 +92,12 @@ def _check(part: MyPart, case: Case, dtype: torch.dtype, device: torch.device) -
             continue
         what = _label(kind, i, arguments, ("result", 1) in want)
         if (kind, i) not in got:
-            yield Check(part.name, case.name, name, what, 0.0, 0.0, _("there is no {what}").format(what=what))
+            yield Comparison(part.name, case.name, name, what, 0.0, 0.0, _("there is no {what}").format(what=what))
             continue
         # the gradient of an fp32 weight has gone through the dtype of the activations
         coarsest = dtype if kind == "gradient" else torch.float32
         difference, allowed, wrong = _compare(got[kind, i], right, case, coarsest)
-        yield Check(part.name, case.name, name, what, difference, allowed, wrong and what + _(": ") + wrong)
+        yield Comparison(part.name, case.name, name, what, difference, allowed, wrong and what + _(": ") + wrong)
 
 
 def _label(kind: Kind, i: int, arguments: list[str], several: bool) -> str:
@@ -107,7 +107,7 @@ def _label(kind: Kind, i: int, arguments: list[str], several: bool) -> str:
     return _("gradient of {name}").format(name=name) if kind == "gradient" else _("new {name}").format(name=name)
 
 
-def _run(function: Callable[..., Any], case: Case, device: torch.device) -> dict[tuple[Kind, int], Any]:
+def _run(function: Callable[..., Any], case: PartCase, device: torch.device) -> dict[tuple[Kind, int], Any]:
     """Everything that a call gives: its results, what it changed, and gradients (of a random combination of the result)."""
     rng = torch.Generator().manual_seed(SEED)
     args = _to(case.make(rng), device)
@@ -136,7 +136,7 @@ def _run(function: Callable[..., Any], case: Case, device: torch.device) -> dict
     return outcome
 
 
-def _compare(got: Any, want: Any, case: Case, coarsest: torch.dtype) -> tuple[float, float, str]:
+def _compare(got: Any, want: Any, case: PartCase, coarsest: torch.dtype) -> tuple[float, float, str]:
     """(difference, allowed, what is wrong), the first two as shares of the largest number. `coarsest`: a dtype that the
     numbers have gone through."""
     if isinstance(want, (list, tuple)):

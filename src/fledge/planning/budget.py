@@ -7,20 +7,24 @@ short is not worth more than a few readings, so that from there on a larger mode
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.presets import PRESETS, preset
-from fledge.planning.data import Size, bytes_per_token
+from fledge.model.source import find_model
+from fledge.planning.facts import Size, bytes_per_token
 from fledge.planning.machines import FRAGMENTS, Machine
-from fledge.planning.measure import seconds_of
 from fledge.planning.memory import Pass, attention_kind, peak
-from fledge.planning.work import computing, step_work
+from fledge.planning.work import computing, seconds_of, step_work
+from fledge.training.config import TrainConfig
 
+DEFAULT_BUDGET = "5m"  # of a run whose length is not said
+TYPICAL_SECONDS = 600.0  # for a run by steps or epochs: they say nothing of the time that it may take
 # (preset, layers): shapes from small to large, each 1.3 to 2 times the one before; widths are multiples of 256.
 LADDER = [
     ("cpu-2m", 2),
@@ -73,7 +77,7 @@ def batch_tokens(tokens: float) -> int:
     return 2 ** min(16, max(11, round(math.log2(goal))))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Candidate:
     """A shape of the ladder on a machine: what it reads in the time."""
 
@@ -130,6 +134,56 @@ def choose(
         "batch_size": batch_size,
         "accumulation_steps": max(1, best.step_tokens // (best.row * batch_size)),
     }
+
+
+def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: Machine) -> dict[str, Any]:
+    """What `--budget` (or the default length) chooses for pretraining, without the fields that the user typed.
+
+    A preset or a change of the shape that was typed keeps the whole shape; a typed batch size or row length keeps the
+    whole batch.
+    """
+    seconds = config.seconds() or TYPICAL_SECONDS
+    seq_len = config.seq_len if "seq_len" in given else None
+    vocab_size = asked(config).vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else None)
+    # Short rows were measured with the dial's own shape and batch; a run by steps does not say here how much it reads.
+    short = not {"preset", "set", "batch_size", "accumulation_steps", "steps", "epochs"} & given
+    chosen = choose(size, seconds, machine, vocab_size=vocab_size, seq_len=seq_len, short=short)
+    groups = [{"preset", "set"}, {"batch_size", "accumulation_steps"}, {"seq_len"}, {"vocab_size"}]
+    kept = {name for group in groups if group & given for name in group}
+    if config.tokenizer:
+        kept.add("vocab_size")
+    return {name: value for name, value in chosen.items() if name not in kept}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a config says of a new model's shape; a job that begins with a model has no such settings."""
+
+    preset: str | None
+    set: dict[str, Any]
+    vocab_size: int | None
+
+
+def asked(config: TrainConfig) -> Asked:
+    return Asked(
+        getattr(config, "preset", None), getattr(config, "set", None) or {}, getattr(config, "vocab_size", None)
+    )
+
+
+def shape_of(config: TrainConfig, size: Size) -> ModelConfig:
+    """The model that these settings train: the one it starts from, or the preset with its changes and its vocabulary."""
+    if config.model:
+        return ModelConfig.load(find_model(config.model))
+    new = asked(config)
+    vocab = new.vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else vocabulary(size.num_bytes))
+    return preset(new.preset or "cpu-2m", **{"vocab_size": vocab, **new.set})
+
+
+def vocab_of(folder: str) -> int:
+    """Tokens of a tokenizer in a folder."""
+    from fledge.tokenizer import Tokenizer
+
+    return Tokenizer.load(folder).vocab_size
 
 
 def row_length(hidden_size: int) -> int:

@@ -1,13 +1,19 @@
-"""Machines to plan for: this one, measured, and graphics cards that are not here, by their makers' figures."""
+"""Machines to plan for: graphics cards by their makers' figures, and what this user's machines were measured to do and past
+runs on them taught, kept in one small JSON file of the cache folder."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fledge.errors import UserError, suggest
-from fledge.lang import _, commas
+from fledge.lang import _, commas, ngettext
+from fledge.records import Run, cache_root, write_atomic
 
 GIB = 2**30
 # Assumptions for a card that nobody has measured; `fledge plan --calibrate` replaces them on the machine itself.
@@ -61,9 +67,6 @@ class Machine:
 
     def with_speed(self, flops: float, bandwidth: float, kernel_seconds: float) -> Machine:
         return dataclasses.replace(self, flops=flops, bandwidth=bandwidth, kernel_seconds=kernel_seconds, measured=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
@@ -139,3 +142,133 @@ def card(name: str) -> Machine:
 def _words(name: str) -> list[str]:
     plain = name.lower().replace("nvidia", "").replace("geforce", "").replace("tesla", "").replace(" gb", "gb")
     return plain.replace("-", " ").split()
+
+
+def store_path() -> Path:
+    return cache_root() / "plan.json"
+
+
+def _stored() -> dict[str, Any]:
+    """Everything stored; {} when there is nothing, or nothing that can be read."""
+    try:
+        data = json.loads(store_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def stored(kind: str, key: str) -> Any:
+    """One entry, e.g. stored("speed", machine.key); None when there is none."""
+    entries = _stored().get(kind)
+    return entries.get(key) if isinstance(entries, dict) else None
+
+
+def store(kind: str, key: str, value: Any) -> None:
+    """Store one entry. A cache that cannot be written costs a measurement, not the run."""
+    data = _stored()
+    entries = data.get(kind)
+    data[kind] = (entries if isinstance(entries, dict) else {}) | {key: value}
+    try:
+        store_path().parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(store_path(), json.dumps(data, indent=1) + "\n")
+    except OSError:
+        pass
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Predictions are multiplied by `time` and `memory`, the medians of actual over predicted in `runs` runs; `spread` is
+    half of the runs' distance from that median in time, as a share."""
+
+    time: float = 1.0
+    memory: float = 1.0
+    spread: float = 0.0
+    memory_spread: float = 0.0
+    runs: int = 0
+
+    def words(self) -> str:
+        """For the reader; empty when nothing was learned yet."""
+        if not self.runs:
+            return ""
+        return ngettext(
+            "calibrated on {runs} run: time ±{spread:.0%}, memory ±{memory_spread:.0%}",
+            "calibrated on {runs} runs: time ±{spread:.0%}, memory ±{memory_spread:.0%}",
+            self.runs,
+        ).format(runs=self.runs, spread=self.spread, memory_spread=self.memory_spread)
+
+
+UNCALIBRATED = Calibration()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One past run: predicted without any calibration, and actual."""
+
+    run: str
+    key: str
+    seconds_a_million: tuple[float, float]  # a million tokens: predicted, actual
+    memory_mb: tuple[float, float]
+
+    @property
+    def time_ratio(self) -> float:
+        return self.seconds_a_million[1] / self.seconds_a_million[0]
+
+    @property
+    def memory_ratio(self) -> float:
+        return self.memory_mb[1] / self.memory_mb[0]
+
+
+def outcomes(runs: Iterable[Run]) -> list[Outcome]:
+    """The runs whose record holds both a prediction, from a measured speed, and what came of it."""
+    found = []
+    for run in runs:
+        plan = run.info.get("plan")
+        if not isinstance(plan, dict) or not plan.get("measured") or run.info.get("status") != "done":
+            continue
+        used = plan.get("calibration") or {}
+        try:
+            predicted = 1e6 / plan["predicted_tokens_per_second"] / used.get("time", 1.0)
+            actual = 1e6 / plan["actual_tokens_per_second"]
+            memory = plan["predicted_memory_mb"] / used.get("memory", 1.0), float(plan["actual_memory_mb"])
+            found.append(Outcome(run.name, plan["machine_key"], (predicted, actual), memory))
+        except (KeyError, TypeError, ZeroDivisionError):  # no outcome yet, or a record of another kind
+            continue
+    return [outcome for outcome in found if min(*outcome.seconds_a_million, *outcome.memory_mb) > 0]
+
+
+def calibrations(found: Iterable[Outcome]) -> dict[str, Calibration]:
+    """One calibration a machine. The median, because one run beside a video call must not spoil the rest."""
+    by_machine: dict[str, list[Outcome]] = {}
+    for outcome in found:
+        by_machine.setdefault(outcome.key, []).append(outcome)
+    return {key: _calibration(of_one) for key, of_one in by_machine.items() if key}
+
+
+def _calibration(found: list[Outcome]) -> Calibration:
+    time, time_spread = _middle([outcome.time_ratio for outcome in found])
+    memory, memory_spread = _middle([outcome.memory_ratio for outcome in found])
+    return Calibration(time, memory, time_spread, memory_spread, len(found))
+
+
+def _middle(ratios: list[float]) -> tuple[float, float]:
+    """(median, median distance from it as a share of it)."""
+    middle = statistics.median(ratios)
+    return middle, statistics.median(abs(ratio - middle) for ratio in ratios) / middle
+
+
+def calibrate(runs: Iterable[Run]) -> tuple[list[Outcome], dict[str, Calibration]]:
+    """Fit to past runs and keep it in the user's cache."""
+    found = outcomes(runs)
+    fitted = calibrations(found)
+    for key, calibration in fitted.items():
+        store("calibration", key, dataclasses.asdict(calibration))
+    return found, fitted
+
+
+def calibration_of(key: str) -> Calibration:
+    """The calibration of a machine; UNCALIBRATED when nothing was learned yet."""
+    known = stored("calibration", key) if key else None
+    try:
+        return Calibration(**known) if isinstance(known, dict) else UNCALIBRATED
+    except TypeError:  # written by another version
+        return UNCALIBRATED

@@ -12,13 +12,14 @@ from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
-from fledge.planning import store
-from fledge.planning.machines import CONTEXT_GB, DESKTOP_GB, KERNEL_SECONDS, Machine
+from fledge.planning.machines import CONTEXT_GB, DESKTOP_GB, KERNEL_SECONDS, Machine, card, store, stored
 from fledge.planning.memory import Pass, attention_kind
-from fledge.planning.work import Work, step_work
+from fledge.planning.work import seconds_of, step_work
 
 if TYPE_CHECKING:
     import torch
+
+    from fledge.training.config import TrainConfig
 
 # Two steps that differ in what limits them: narrow (memory) and wide (products, most of them Muon's).
 ANCHORS = [
@@ -27,16 +28,31 @@ ANCHORS = [
 ]
 STEPS = 4  # timed, after one that is not
 LONGEST = 1.5  # seconds that a measured step may take: a larger one is measured on a smaller neighbour
+LONGEST_SHARE = 0.05  # of a budget that may go into measuring the machine before it
 IDLE = 0.75  # of the cores' time that a measurement must get to be kept
 GUESSED_BYTES = 1 / 15  # a second, for each operation a second: as on the CPU that the rules were made on
 SHORT_NAME = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def machine_of(name: str | None, config: TrainConfig, *, again: bool = False, quick: bool = False) -> Machine:
+    """This machine (None), its CPU ("cpu"), or a card of the table by name or memory."""
+    if name is None:
+        return this_machine(config.device, config.precision, again=again, quick=quick)
+    if name.lower() == "cpu":
+        return this_machine("cpu", config.precision, again=again, quick=quick)
+    return card(name)
+
+
+def too_short_to_measure(config: TrainConfig) -> bool:
+    """Whether measuring the machine (5 s) would take more than LONGEST_SHARE of the run, or nobody knows how long it is."""
+    return (config.seconds() or 0) * LONGEST_SHARE < 5
 
 
 def this_machine(device: str = "auto", precision: str = "auto", *, again: bool = False, quick: bool = False) -> Machine:
     """This machine with its speed: measured in a few seconds the first time, then from the cache (`again`: anew).
     `quick` does not measure: without a cached speed, one matrix product must do."""
     machine = describe(device, precision)
-    speed = None if again else store.get("speed", machine.key)
+    speed = None if again else stored("speed", machine.key)
     if not (isinstance(speed, dict) and all(speed.get(name, 0) > 0 for name in ("flops", "bandwidth"))):
         if quick:
             return _guess(machine)
@@ -45,8 +61,8 @@ def this_machine(device: str = "auto", precision: str = "auto", *, again: bool =
         share = (time.process_time() - computed) / (time.perf_counter() - begun) / devices.set_threads()
         if machine.device == "cpu" and share < IDLE:  # other programs had the cores: right for now, wrong tomorrow
             return dataclasses.replace(machine.with_speed(**speed), busy=True)
-        store.put("speed", machine.key, speed)
-        store.put("ratio", machine.key, {})  # of the speed before
+        store("speed", machine.key, speed)
+        store("ratio", machine.key, {})  # of the speed before
     return machine.with_speed(**{name: speed[name] for name in ("flops", "bandwidth", "kernel_seconds")})
 
 
@@ -101,12 +117,12 @@ def ratio(machine: Machine, shape: ModelConfig, step: Pass, optimizer: str) -> f
     near, small = neighbour(machine, shape, step, optimizer)
     sizes = f"{near.model_type} {near.hidden_size}×{near.num_hidden_layers} {near.intermediate_size} {near.num_experts}"
     name = f"{sizes} {near.vocab_size}, {small.batch_size}×{small.seq_len} {small.attention} {small.checkpoint} {optimizer}"
-    known = store.get("ratio", machine.key)
+    known = stored("ratio", machine.key)
     known = known if isinstance(known, dict) else {}
     if name not in known:
         seconds = time_step(near, small, optimizer)
         known = known | {name: seconds / seconds_of(step_work(near, small, optimizer, 1), machine)}
-        store.put("ratio", machine.key, known)
+        store("ratio", machine.key, known)
     return float(known[name])
 
 
@@ -120,11 +136,6 @@ def neighbour(machine: Machine, shape: ModelConfig, step: Pass, optimizer: str) 
         else:
             break
     return shape, step
-
-
-def seconds_of(work: Work, machine: Machine) -> float:
-    """What the machine needs for that work: products, memory and launches one after the other."""
-    return work.flops / machine.flops + work.bytes / machine.bandwidth + work.kernels * machine.kernel_seconds
 
 
 def time_step(shape: ModelConfig, step: Pass, optimizer: str, device: str = "auto") -> float:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from fledge.model.config import ModelConfig
 from fledge.planning.budget import warnings
-from fledge.planning.calibrate import NONE, Calibration
-from fledge.planning.data import Size
-from fledge.planning.facts import Planning
-from fledge.planning.machines import FRAGMENTS, Machine
-from fledge.planning.measure import ratio, seconds_of
+from fledge.planning.facts import Planning, Size
+from fledge.planning.machines import FRAGMENTS, UNCALIBRATED, Calibration, Machine, calibration_of
+from fledge.planning.measure import machine_of, ratio, too_short_to_measure
 from fledge.planning.memory import Pass, Terms, attention_kind, peak
-from fledge.planning.optimizer import chosen_optimizer
-from fledge.planning.work import step_work
+from fledge.planning.work import chosen_optimizer, seconds_of, step_work
 from fledge.training.config import TrainConfig
 from fledge.training.due import LAST, VALIDATIONS
 
@@ -106,7 +104,7 @@ class Plan:
             "machine": self.machine.title,
             "machine_key": self.machine.key,
             "measured": self.machine.measured,
-            "calibration": self.calibration.to_dict(),
+            "calibration": dataclasses.asdict(self.calibration),
             "notes": self.notes,
         }
 
@@ -121,7 +119,7 @@ def predict(
     size: Size,
     machine: Machine,
     *,
-    calibration: Calibration = NONE,
+    calibration: Calibration = UNCALIBRATED,
     price: float | None = None,
     measure: bool = True,
 ) -> Plan:
@@ -141,6 +139,34 @@ def predict(
     step_seconds = seconds_of(work, machine) * taken * calibration.time
     per_step = step.num_tokens * config.accumulation_steps
     text_tokens = size.tokens(shape.vocab_size)
+    trains_tokenizer = config.tokenizer is None and config.model is None
+    steps, seconds = _times(config, step_seconds, per_step, text_tokens)
+    seconds["start"] = START_SECONDS + PREPARE_SECONDS * size.num_bytes
+    if trains_tokenizer:
+        seconds["start"] += TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES)
+    moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
+    plan = Plan(
+        job=facts.job,
+        machine=machine,
+        shape=shape,
+        config=config,
+        step=step,
+        memory=memory | _overhead(memory, machine, size if trains_tokenizer else None),
+        moment=moment,
+        seconds=seconds,
+        tokens=steps * per_step,
+        steps=steps,
+        text_tokens=text_tokens,
+        tokens_per_second=steps * per_step / (seconds["training"] + seconds["validation on the way"]),
+        calibration=calibration,
+        price=price,
+    )
+    plan.notes += warnings(plan.steps, size, plan.readings, config.seconds())
+    return plan
+
+
+def _times(config: TrainConfig, step_seconds: float, per_step: int, text_tokens: int) -> tuple[int, dict[str, float]]:
+    """(optimizer steps, seconds by what they go into) of a run whose steps take `step_seconds` for `per_step` tokens."""
     token_seconds = FORWARD_SHARE * step_seconds / per_step
     held_out = math.inf if config.val else text_tokens * config.val_fraction
     one = min(config.val_tokens, held_out) * token_seconds
@@ -154,34 +180,8 @@ def predict(
         steps = config.steps or max(1, math.ceil((config.epochs or 1) * train_tokens / per_step))
         training = steps * step_seconds
         on_the_way = one * (min(steps / config.val_every, steps) if config.val_every else VALIDATIONS)
-    moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
-    trains_tokenizer = config.tokenizer is None and config.model is None
-    seconds = {
-        "start": START_SECONDS
-        + (TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES) if trains_tokenizer else 0)
-        + PREPARE_SECONDS * size.num_bytes,
-        "training": training,
-        "validation on the way": on_the_way,
-        "last validation": min(LAST * config.val_tokens, held_out) * token_seconds,
-    }
-    plan = Plan(
-        job=facts.job,
-        machine=machine,
-        shape=shape,
-        config=config,
-        step=step,
-        memory=memory | _overhead(memory, machine, size if trains_tokenizer else None),
-        moment=moment,
-        seconds=seconds,
-        tokens=steps * per_step,
-        steps=steps,
-        text_tokens=text_tokens,
-        tokens_per_second=steps * per_step / (training + on_the_way),
-        calibration=calibration,
-        price=price,
-    )
-    plan.notes += warnings(plan.steps, size, plan.readings, budget)
-    return plan
+    last = min(LAST * config.val_tokens, held_out) * token_seconds
+    return steps, {"start": 0.0, "training": training, "validation on the way": on_the_way, "last validation": last}
 
 
 def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str) -> Pass:
@@ -205,6 +205,28 @@ def _overhead(memory: Terms, machine: Machine, text: Size | None) -> Terms:
         if text is not None:
             terms["text and tokenizer"] = TOKENIZER_MB * 2**20 + TOKENIZER_MEMORY * min(text.num_bytes, TOKENIZER_BYTES)
     return terms
+
+
+def plan_run(
+    facts: Planning,
+    config: TrainConfig,
+    shape: ModelConfig,
+    *,
+    num_bytes: int,
+    num_rows: int,
+    steps: int | None,
+    machine: Machine | None = None,
+) -> dict[str, Any]:
+    """The prediction of a run that is about to start, for its record (`plan` of run.json; `outcome` adds what came of
+    it). `num_bytes` and `num_rows` are of its training text, `steps` is None when the clock decides. This machine is
+    measured only when that is a small part of the run."""
+    size = Size(num_bytes, num_bytes / max(1, num_rows))
+    if steps:
+        config = dataclasses.replace(config, steps=steps, epochs=None, budget=None)
+    if machine is None:
+        machine = machine_of(None, config, quick=too_short_to_measure(config))
+    calibration = calibration_of(machine.key)
+    return predict(facts, config, shape, size, machine, calibration=calibration, measure=False).to_dict()
 
 
 def outcome(results: dict[str, Any]) -> dict[str, Any]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fledge.errors import UserError, suggest
 from fledge.lang import N_, Text, _, commas
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
-from fledge.model.source import find_model
 from fledge.planning import budget as budgets
-from fledge.planning import why
-from fledge.planning.calibrate import NONE, Calibration
-from fledge.planning.data import Size
-from fledge.planning.facts import Planning
-from fledge.planning.machines import Machine
+from fledge.planning.budget import asked, budget_settings, shape_of
+from fledge.planning.facts import Planning, Size, size_of
+from fledge.planning.machines import UNCALIBRATED, Calibration, Machine, calibration_of
+from fledge.planning.measure import machine_of
 from fledge.planning.predict import Plan, predict
+from fledge.planning.work import computing
 from fledge.training.config import LENGTHS, TrainConfig, parse_duration
 
 
@@ -43,7 +42,6 @@ PROFILES = (
 
 FEW = 4  # rows of a pass
 USUAL = ("1h", "8h")  # of (CPU, GPU): for what reads its data, to guess the model that it will be given
-ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
 
 
 @dataclass
@@ -84,7 +82,7 @@ def proposals(
     machine: Machine,
     size: Size,
     *,
-    calibration: Calibration = NONE,
+    calibration: Calibration = UNCALIBRATED,
     price: float | None = None,
     measure: bool = True,
 ) -> list[Proposal]:
@@ -103,76 +101,109 @@ def propose(
     machine: Machine,
     size: Size,
     *,
-    calibration: Calibration = NONE,
+    calibration: Calibration = UNCALIBRATED,
     price: float | None = None,
     measure: bool = True,
 ) -> Proposal:
     """The settings of one profile, its plan and its reasons."""
-    i = PROFILES.index(profile)
-    on_gpu = machine.device != "cpu"
-    settings: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
+    draft = _Draft(facts, profile, config, given, machine, size, calibration)
+    seconds = draft.choose_length()
+    shape, free = draft.choose_shape(seconds)
+    draft.choose_batch(shape)
+    draft.shorten(shape, seconds)
+    plan = predict(facts, draft.config, shape, size, machine, calibration=calibration, price=price, measure=measure)
+    draft.reasons["model"] = why_model(plan, free, facts)
+    draft.reasons["precision"] = why_precision(plan.step.precision, machine, "precision" in given)
+    return Proposal(profile, draft.settings, plan, draft.reasons)
 
-    def add(name: str, value: Any, reason: str) -> None:
-        nonlocal config
-        if name not in given:
-            settings[name] = value
-            config = dataclasses.replace(config, **{name: value})
-        reasons[name] = _("you said so") if name in given else reason
 
-    usual = facts.budget[on_gpu][i] if facts.budget else USUAL[on_gpu]
-    if not given & set(LENGTHS):
-        config = dataclasses.replace(config, steps=None, epochs=None, budget=None)
-        if facts.budget:
-            add("budget", usual, why.budget(usual))
+@dataclass
+class _Draft:
+    """A proposal in the making: `config` is the user's with all that was chosen so far."""
+
+    facts: Planning
+    profile: Profile
+    config: TrainConfig
+    given: Set[str]
+    machine: Machine
+    size: Size
+    calibration: Calibration
+    settings: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, value: Any, reason: str) -> None:
+        if name not in self.given:
+            self.settings[name] = value
+            self.config = dataclasses.replace(self.config, **{name: value})
+        self.reasons[name] = _("you said so") if name in self.given else reason
+
+    def usual(self, values: tuple[Any, Any]) -> Any:
+        """Of a pair for (CPU, GPU) the one of this machine; of three for the profiles the one of this profile."""
+        found = values[self.machine.device != "cpu"]
+        return found[PROFILES.index(self.profile)] if isinstance(found, tuple) else found
+
+    def trial(self, shape: ModelConfig, **changes: Any) -> Plan:
+        changed = dataclasses.replace(self.config, **changes)
+        return predict(self.facts, changed, shape, self.size, self.machine, calibration=self.calibration, measure=False)
+
+    def choose_length(self) -> float:
+        """Seconds that the run has; a guess of them for what reads its data."""
+        usual = self.usual(self.facts.budget or USUAL)
+        if not self.given & set(LENGTHS):
+            self.config = dataclasses.replace(self.config, steps=None, epochs=None, budget=None)
+            if self.facts.budget:
+                self.add("budget", usual, why_budget(usual))
+            else:
+                assert self.facts.epochs is not None
+                number = self.facts.epochs[PROFILES.index(self.profile)]
+                self.add("epochs", float(number), why_epochs(number))
+        return self.config.seconds() or parse_duration(usual)
+
+    def choose_shape(self, seconds: float) -> tuple[ModelConfig, bool]:
+        """(the model's shape, whether it was free to choose), and its row length. For fine-tuning without --model: the shape
+        that pretraining would have chosen."""
+        config = self.config
+        free = config.model is None and not self.given & {"preset", "set"}
+        if free:
+            vocab_size, share = asked(config).vocab_size, self.profile.share
+            chosen = budgets.choose(
+                self.size, seconds, self.machine, vocab_size=vocab_size, seq_len=config.seq_len, share=share
+            )
+            shape = preset(chosen["preset"], vocab_size=chosen["vocab_size"], **chosen["set"])
+            if self.facts.dial:
+                self.settings |= {name: chosen[name] for name in ("preset", "set") if chosen[name]}
+                if "vocab_size" not in self.given and config.tokenizer is None:
+                    self.settings["vocab_size"] = chosen["vocab_size"]
+                fields = {name: chosen[name] for name in ("preset", "set", "vocab_size")}
+                self.config = dataclasses.replace(config, **fields)
         else:
-            assert facts.epochs is not None
-            add("epochs", float(facts.epochs[i]), why.epochs(facts.epochs[i]))
-    seconds = config.seconds() or parse_duration(usual)
+            shape = shape_of(config, self.size)
+        length = self.usual(self.facts.seq_len)
+        self.add("seq_len", min(length, shape.max_position_embeddings), why_seq_len(length))
+        return shape, free
 
-    free = config.model is None and not given & {"preset", "set"}
-    if free:  # for fine-tuning without --model: the shape that pretraining would have chosen
-        chosen = budgets.choose(
-            size, seconds, machine, vocab_size=asked(config).vocab_size, seq_len=config.seq_len, share=profile.share
-        )
-        shape = preset(chosen["preset"], vocab_size=chosen["vocab_size"], **chosen["set"])
-        if facts.dial:
-            settings |= {name: chosen[name] for name in ("preset", "set") if chosen[name]}
-            if "vocab_size" not in given and config.tokenizer is None:
-                settings["vocab_size"] = chosen["vocab_size"]
-            config = dataclasses.replace(config, **{name: chosen[name] for name in ("preset", "set", "vocab_size")})
-    else:
-        shape = shape_of(config, size)
-    length = facts.seq_len[on_gpu][i]
-    add("seq_len", min(length, shape.max_position_embeddings), why.seq_len(length))
+    def choose_batch(self, shape: ModelConfig) -> None:
+        """The first of `_sizes` that fits the profile's share of the memory, or the last."""
+        config, share = self.config, self.profile.share
+        rows = max(1, budgets.batch_tokens(self.trial(shape).tokens) // config.seq_len)
+        limit = share * self.machine.usable / 2**20
+        for batch_size, checkpoint in _sizes(config, self.given, rows):
+            accumulation = config.accumulation_steps
+            if "accumulation_steps" not in self.given:
+                accumulation = max(1, round(rows / batch_size))
+            made = {"batch_size": batch_size, "accumulation_steps": accumulation, "checkpoint_activations": checkpoint}
+            tried = self.trial(shape, **made)
+            if tried.training_mb <= limit:
+                break
+        self.add("batch_size", batch_size, why_batch_size(batch_size, rows, tried.training_mb <= limit, share))
+        self.add("accumulation_steps", accumulation, why_accumulation(batch_size, accumulation))
+        saved = self.trial(shape, **made | {"checkpoint_activations": False}).total_mb - tried.total_mb
+        self.add("checkpoint_activations", checkpoint, why_checkpoint(checkpoint, saved))
 
-    def trial(**changes: Any) -> Plan:
-        changed = dataclasses.replace(config, **changes)
-        return predict(facts, changed, shape, size, machine, calibration=calibration, measure=False)
-
-    step_tokens = budgets.batch_tokens(trial().tokens)
-    rows = max(1, step_tokens // config.seq_len)
-    limit = profile.share * machine.usable / 2**20
-    for batch_size, checkpoint in _sizes(config, given, rows):
-        accumulation = config.accumulation_steps
-        if "accumulation_steps" not in given:
-            accumulation = max(1, round(rows / batch_size))
-        made = {"batch_size": batch_size, "accumulation_steps": accumulation, "checkpoint_activations": checkpoint}
-        tried = trial(**made)
-        if tried.training_mb <= limit:
-            break
-    add("batch_size", batch_size, why.batch_size(batch_size, rows, tried.training_mb <= limit, profile.share))
-    add("accumulation_steps", accumulation, why.accumulation(batch_size, accumulation))
-    saved = trial(**made | {"checkpoint_activations": False}).total_mb - tried.total_mb
-    add("checkpoint_activations", checkpoint, why.checkpoint(checkpoint, saved))
-    if "budget" in settings and (readings := trial().readings) > budgets.ENOUGH:
-        text = budgets.length(seconds * budgets.ENOUGH / readings)
-        add("budget", text, why.enough(size))
-
-    plan = predict(facts, config, shape, size, machine, calibration=calibration, price=price, measure=measure)
-    reasons["model"] = why.model(plan, free, facts)
-    reasons["precision"] = why.precision(plan.step.precision, machine, "precision" in given)
-    return Proposal(profile, settings, plan, reasons)
+    def shorten(self, shape: ModelConfig, seconds: float) -> None:
+        """A budget that the text is worth."""
+        if "budget" in self.settings and (readings := self.trial(shape).readings) > budgets.ENOUGH:
+            self.add("budget", budgets.length(seconds * budgets.ENOUGH / readings), why_enough(self.size))
 
 
 def _sizes(config: TrainConfig, given: Set[str], rows: int) -> Iterator[tuple[int, bool]]:
@@ -187,32 +218,119 @@ def _sizes(config: TrainConfig, given: Set[str], rows: int) -> Iterator[tuple[in
             yield from ((size, checkpoint) for size in sizes if least <= size <= most)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a config says of a new model's shape; a job that begins with a model has no such settings."""
+def plan_job(
+    facts: Planning,
+    config: TrainConfig,
+    given: Set[str],
+    *,
+    machine: Machine | None = None,
+    profile: str | None = None,
+    price: float | None = None,
+) -> Plan:
+    """What `fledge train JOB` with these settings will take; those not in `given` are chosen as training chooses them,
+    or as `profile` does."""
+    machine = machine or machine_of(None, config)
+    size, calibration = size_of(facts, config), calibration_of(machine.key)
+    if profile:
+        chosen = profile_named(profile)
+        return propose(facts, chosen, config, given, machine, size, calibration=calibration, price=price).plan
+    if all(getattr(config, name) is None for name in LENGTHS):
+        config = dataclasses.replace(config, budget=budgets.DEFAULT_BUDGET)
+    if facts.dial and config.model is None:
+        config = dataclasses.replace(config, **budget_settings(config, given, size, machine))
+    return predict(facts, config, shape_of(config, size), size, machine, calibration=calibration, price=price)
 
-    preset: str | None
-    set: dict[str, Any]
-    vocab_size: int | None
+
+def why_budget(text: str) -> str:
+    return {
+        "10m": _("a first try: does it run?"),
+        "1h": _("one hour"),
+        "8h": _("one night"),
+        "24h": _("a day and a night"),
+    }[text]
 
 
-def asked(config: TrainConfig) -> Asked:
-    return Asked(
-        getattr(config, "preset", None), getattr(config, "set", None) or {}, getattr(config, "vocab_size", None)
+def why_enough(size: Size) -> str:
+    megabytes = f"{size.num_bytes / 1e6:.1f} MB"
+    return _(
+        "the text has only {megabytes}: after five readings it is learned by heart; more time wants more text"
+    ).format(megabytes=megabytes)
+
+
+def why_epochs(number: int) -> str:
+    return {
+        1: _("one reading: nothing is learned by heart"),
+        2: _("two readings: usual for fine-tuning"),
+        3: _("three readings: with more it learns answers by heart"),
+    }[number]
+
+
+def why_seq_len(tokens: int) -> str:
+    if tokens <= 256:
+        return _("short rows take the least memory")
+    if tokens <= 512:
+        return _("most documents and conversations fit")
+    return _("long documents are cut less often; attention costs more")
+
+
+def why_batch_size(rows: int, wanted_rows: int, fits: bool, share: float) -> str:
+    if not fits:
+        return _("not even this fits: take a smaller model or shorter rows")
+    if rows >= wanted_rows:
+        return _("all rows of a step at once")
+    return _("the most rows in {share:.0%} of the usable memory").format(share=share)
+
+
+def why_accumulation(rows: int, times: int) -> str:
+    if times == 1:
+        return _("nothing to add up")
+    return _("{times} passes of {rows} rows make one step: the same as {total} rows at once").format(
+        times=times, rows=rows, total=rows * times
     )
 
 
-def shape_of(config: TrainConfig, size: Size) -> ModelConfig:
-    """The model that these settings train: the one it starts from, or the preset with its changes and its vocabulary."""
-    if config.model:
-        return ModelConfig.load(find_model(config.model))
-    new = asked(config)
-    vocab = new.vocab_size or (vocab_of(config.tokenizer) if config.tokenizer else budgets.vocabulary(size.num_bytes))
-    return preset(new.preset or "cpu-2m", **{"vocab_size": vocab, **new.set})
+def why_checkpoint(used: bool, saved_mb: float) -> str:
+    if not used:
+        return _("not needed: the activations fit")
+    return _("blocks are computed again on the way back: a third slower, {saved_gb:.1f} GB less").format(
+        saved_gb=saved_mb / 1024
+    )
 
 
-def vocab_of(folder: str) -> int:
-    """Tokens of a tokenizer in a folder."""
-    from fledge.tokenizer import Tokenizer
+def why_precision(name: str, machine: Machine, typed: bool) -> str:
+    if typed:
+        return _("you said so")
+    if machine.device == "cpu":
+        if name == "bf16":
+            return _("measured to be faster on this CPU")
+        return _("bf16 is slower on this CPU")
+    if name == "bf16":
+        return _("the card has it: half the activations, no loss scaling")
+    return _("the card has no bf16; fp16 with loss scaling")
 
-    return Tokenizer.load(folder).vocab_size
+
+def why_model(plan: Plan, free: bool, facts: Planning) -> str:
+    """Why this shape: what it wants to read and what it reads."""
+    if not free:
+        return _("you said so")
+    if not facts.dial:
+        return _("no --model was given: as if from a model of this shape")
+    wants, reads = budgets.wanted(computing(plan.shape)), plan.tokens
+    if budgets.READINGS * plan.text_tokens < wants:
+        return _(
+            "the text is short and read {readings:.0f} times: then a larger model is the better use of the time"
+        ).format(readings=plan.readings)
+    if reads < wants:
+        return _("the smallest there is: the time is short (it wants {wants} tokens, it reads {reads})").format(
+            wants=_count(wants), reads=_count(reads)
+        )
+    return _("the largest that reads enough in the time (it wants {wants} tokens, it reads {reads})").format(
+        wants=_count(wants), reads=_count(reads)
+    )
+
+
+def _count(number: float) -> str:
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.0f}"

@@ -1,16 +1,26 @@
-"""Arithmetic of a training step: floating-point operations, bytes that pass through memory, and kernels launched.
+"""The time of a training step by arithmetic: floating-point operations, bytes that pass through memory, kernels launched.
 
 Three numbers, because three things can be the limit: the multipliers (wide models), the memory (narrow models, whose norms
 and rotations touch many numbers for few products) and the launching of kernels (any small step on a GPU). Seconds are
-their sum over what a machine does of each a second. Nothing here needs torch.
+their sum over what a machine does of each a second. From the same arithmetic
+follows which optimizer `auto` means. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fledge.lang import _
 from fledge.model.config import ModelConfig
+from fledge.model.source import find_model
 from fledge.planning.memory import FP32, Pass, activations, matrices, parameters
+from fledge.records import Run
+from fledge.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from fledge.planning.machines import Machine
 
 NEWTON_SCHULZ_STEPS = 5  # of training.optim
 # How often the bytes that a pass saves go through memory: written and read forward, with their gradients backward,
@@ -23,6 +33,8 @@ LOGIT_BYTES = 40  # a logit: made, made fp32, normalised, its gradient, read by 
 PARAMETER_BYTES = 60  # a parameter and step: gradient, norm and clipping, moments, update
 KERNELS_A_BLOCK = 170  # forward and backward of one block, eager
 KERNELS_A_PARAMETER = 10  # the optimizer's step on one tensor
+TOO_DEAR = 2.0  # times the arithmetic of the gradients that Muon's update may cost …
+SMALL = 10e6  # … for models with more computing parameters: on smaller ones a step is short either way
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,11 @@ def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps
     )
 
 
+def seconds_of(work: Work, machine: Machine) -> float:
+    """What the machine needs for that work: products, memory and launches one after the other."""
+    return work.flops / machine.flops + work.bytes / machine.bandwidth + work.kernels * machine.kernel_seconds
+
+
 def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
     """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products (where a
     kernel is slower than a product, as many as would take its time).
@@ -79,3 +96,36 @@ def muon_flops(shape: ModelConfig) -> float:
     """Newton–Schulz of every block matrix: each iteration one Gram matrix, its square and one product."""
     one = {(r, c): NEWTON_SCHULZ_STEPS * (4 * min(r, c) * r * c + 2 * min(r, c) ** 3) for r, c in matrices(shape)}
     return float(sum(one[size] * count for size, count in matrices(shape).items()))
+
+
+def chosen_optimizer(config: TrainConfig, shape: ModelConfig) -> tuple[str, str]:
+    """(its name, the reason in the reader's language).
+
+    Muon's steps look like noise to weights that AdamW made, and the other way round: fine-tuning keeps to the maker.
+    Measured on a real model of 135M parameters with 512 tokens a step: docs/LOG.md.
+    """
+    if config.optimizer != "auto":
+        return config.optimizer, _("you said so")
+    if config.model and maker(find_model(config.model)) != "muon":
+        return "adamw", _("the model was not made by Muon")
+    tokens = config.seq_len * config.batch_size * config.accumulation_steps
+    if computing(shape) > SMALL and (times := update_share(shape, tokens)) > TOO_DEAR:
+        return "adamw", _(
+            "with {tokens} tokens a step, Muon's update would cost {times:.1f} times the gradient's arithmetic"
+        ).format(tokens=tokens, times=times)
+    if config.model:
+        return "muon", _("Muon made the model")
+    return "muon", _("new weights learn fastest with it")
+
+
+def maker(base: Path) -> str | None:
+    """The optimizer of the run that made a model folder; None for a model from elsewhere."""
+    if base.name != "model" or not (base.parent / "run.json").is_file():
+        return None
+    found: str | None = Run(base.parent).info.get("config", {}).get("optimizer")
+    return found
+
+
+def update_share(shape: ModelConfig, tokens: int) -> float:
+    """Arithmetic of Muon's update over that of the gradients of so many tokens."""
+    return muon_flops(shape) / (6 * computing(shape) * tokens)

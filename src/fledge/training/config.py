@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from fledge.errors import UserError, flag
 from fledge.lang import N_, Text, _
-from fledge.settings import fit_types
+from fledge.model.settings import fit_types
 from fledge.training.optimizers import DECAYED, OPTIMIZERS, Choice, Role
 
 Range = tuple[tuple[str, ...], Callable[[float], bool], Text]

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from rich.console import Console as Rich
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn
 
+from fledge.display.terminal import progress
 from fledge.lang import _
 
 EVERY = 15.0  # seconds between lines when no terminal is there
@@ -22,13 +23,7 @@ class Console:
         self.out = Rich(highlight=False)
         self.last = time.perf_counter()
         self.smooth: float | None = None
-        self.bar = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
-            console=self.out,
-            transient=True,
-            refresh_per_second=4,
-        )
+        self.bar = progress(BarColumn(bar_width=24), "{task.description}", console=self.out)
         self.task = self.bar.add_task("", total=1.0)
         self.live = sys.stdout.isatty()
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
 from fledge.training.config import TrainConfig
-from fledge.training.optimizers import OPTIMIZERS, RULES, WIDTH, Recipe, Role
+from fledge.training.optimizers import OPTIMIZERS, RULES, WIDTH, OptimizerSpec, Role
 
 # Coefficients of the quintic iteration (Jordan et al.): steep at 0, so that five steps bring every singular value near 1.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -64,7 +64,7 @@ def parameter_groups(model: Transformer, config: TrainConfig) -> list[Group]:
     ]
 
 
-def _rate(recipe: Recipe, role: Role, model: Transformer, config: TrainConfig) -> float:
+def _rate(recipe: OptimizerSpec, role: Role, model: Transformer, config: TrainConfig) -> float:
     setting = recipe.settings[role]
     if role == "embedding" and model.config.tie_word_embeddings:
         setting = recipe.settings["head"]  # tied, it is the head

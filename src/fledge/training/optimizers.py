@@ -21,7 +21,7 @@ RULES = {"muon": Rule(("momentum",)), "adamw": Rule(("exp_avg", "exp_avg_sq"))}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class OptimizerSpec:
     """An optimizer: the rule of every role, the setting that holds its rate, and rates for new weights of 1–10M parameters
     (docs/LOG.md). A job for weights that are trained already has gentler rates of its own."""
 
@@ -32,12 +32,12 @@ class Recipe:
 
 # AdamW moves every number by about its rate, Muon a whole matrix: their rates are not the same number.
 OPTIMIZERS = {
-    "muon": Recipe(
+    "muon": OptimizerSpec(
         rules={"matrices": "muon", "embedding": "adamw", "head": "adamw", "vectors": "adamw"},
         settings={"matrices": "lr", "embedding": "embed_lr", "head": "head_lr", "vectors": "norm_lr"},
         rates={"lr": 0.025, "embed_lr": 0.3, "head_lr": 0.01, "norm_lr": 0.004},
     ),
-    "adamw": Recipe(
+    "adamw": OptimizerSpec(
         rules={"matrices": "adamw", "embedding": "adamw", "head": "adamw", "vectors": "adamw"},
         settings={"matrices": "lr", "embedding": "lr", "head": "lr", "vectors": "lr"},
         rates={"lr": 0.003},

@@ -22,7 +22,7 @@ from fledge.lang import Text
 
 
 @dataclass(frozen=True)
-class Entry:
+class Implementation:
     """One implementation of the bank: a mistake has a text, a variant has none."""
 
     name: str
@@ -33,8 +33,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Bank:
-    mistakes: tuple[Entry, ...]
-    variants: tuple[Entry, ...]
+    mistakes: tuple[Implementation, ...]
+    variants: tuple[Implementation, ...]
 
 
 def mistake(text: Text, function: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -57,5 +57,5 @@ def collect(module: ModuleType) -> Bank:
 
 
 def _mark(call: Callable[..., Any], text: Text | None, function: str | None) -> Callable[..., Any]:
-    call.fledge_entry = Entry(call.__name__, function, call, text)  # type: ignore[attr-defined]
+    call.fledge_entry = Implementation(call.__name__, function, call, text)  # type: ignore[attr-defined]
     return call

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from fledge.course.grader.compare import Tolerance, Unlike, named, unlike
 from fledge.course.grader.failures import Problem, raised
-from fledge.course.grader.measuring import Answer, Request, floating, measure_plainly
+from fledge.course.grader.measuring import CallResult, Request, floating, measure_plainly
 from fledge.lang import Text, _, both
 
 __all__ = ["Case", "Text", "Wanted", "difference", "normal", "same", "wanted"]
@@ -70,7 +70,7 @@ class Wanted:
     """The right answer to a case, and the call that asks for it."""
 
     request: Request
-    answer: Answer
+    answer: CallResult
     names: tuple[str, ...]  # of the arguments, keyword arguments last
 
     @property
@@ -91,9 +91,9 @@ def wanted(case: Case, oracle: Callable[..., Any] | None, function: str, seed: i
     arguments = [*case.args, *case.kwargs.values()]
     if case.raises is not None:
         error = {"type": case.raises, "message": "", "line": None, "text": ""}
-        return Wanted(request, Answer(error=error), _names(case, oracle))
+        return Wanted(request, CallResult(error=error), _names(case, oracle))
     if case.want is not None or case.judge is not None or case.name == "cost" or oracle is None:
-        return Wanted(request, Answer(case.want, finals=arguments), _names(case, oracle))
+        return Wanted(request, CallResult(case.want, finals=arguments), _names(case, oracle))
     answer = _ask(case, oracle, request)
     if case.grad:
         rng = torch.Generator().manual_seed(seed)
@@ -103,13 +103,13 @@ def wanted(case: Case, oracle: Callable[..., Any] | None, function: str, seed: i
     return Wanted(request, answer, _names(case, oracle))
 
 
-def difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
+def difference(case: Case, want: Wanted, got: CallResult) -> Problem | None:
     """Why `got` does not pass the case, or None. `want` may also be a mistake's answer: is it the same one?"""
     problem = _difference(case, want, got)
     return problem and dataclasses.replace(problem, case=case.name)
 
 
-def same(case: Case, want: Wanted, one: Answer, other: Answer) -> bool:
+def same(case: Case, want: Wanted, one: CallResult, other: CallResult) -> bool:
     """Whether two answers to a case are the same within its rounding, be they right or wrong."""
     if case.name == "cost":
         return True
@@ -122,7 +122,7 @@ def same(case: Case, want: Wanted, one: Answer, other: Answer) -> bool:
     return alike and all(difference(case, dataclasses.replace(want, answer=b), a) is None for a, b in pairs)
 
 
-def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
+def _difference(case: Case, want: Wanted, got: CallResult) -> Problem | None:
     right = want.answer
     if got.error is not None or right.error is not None:
         if got.error is not None and right.error is not None and got.error["type"] == right.error["type"]:
@@ -149,7 +149,7 @@ def _difference(case: Case, want: Wanted, got: Answer) -> Problem | None:
     return _values(case, want, got) or _gradients(case, want, got)
 
 
-def _judged(case: Case, got: Answer) -> Text | None:
+def _judged(case: Case, got: CallResult) -> Text | None:
     assert case.judge is not None
     try:
         return case.judge(got.value, case.args)
@@ -158,7 +158,7 @@ def _judged(case: Case, got: Answer) -> Text | None:
         return both("the result is {kind}, which is not what was agreed.", kind=kind)
 
 
-def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
+def _unchanged(case: Case, want: Wanted, got: CallResult) -> Problem | None:
     """Arguments keep their values and their memory, but for those that the case names."""
     pairs = list(zip(want.names, got.finals, want.answer.finals))
     for i, (name, final, right) in enumerate(pairs):
@@ -197,7 +197,7 @@ def _unchanged(case: Case, want: Wanted, got: Answer) -> Problem | None:
     return None
 
 
-def _values(case: Case, want: Wanted, got: Answer) -> Problem | None:
+def _values(case: Case, want: Wanted, got: CallResult) -> Problem | None:
     found = unlike(got.value, want.answer.value, case.tolerance)
     if found is not None:
         return _wrong(case, found)
@@ -227,7 +227,7 @@ def _wrong(case: Case, found: Unlike, argument: str = "") -> Problem:
     )
 
 
-def _gradients(case: Case, want: Wanted, got: Answer) -> Problem | None:
+def _gradients(case: Case, want: Wanted, got: CallResult) -> Problem | None:
     rights = want.answer.grads
     if rights is None:
         return None
@@ -291,7 +291,7 @@ def _anonymous(error: dict[str, Any]) -> tuple[str, str]:
     return error["type"], re.sub(r"\d+|'[^']*'", "…", error["message"])
 
 
-def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> Answer:
+def _ask(case: Case, oracle: Callable[..., Any], request: Request) -> CallResult:
     answer = measure_plainly(oracle, request)
     error = answer.error or answer.grad_error
     if error is not None:

@@ -69,7 +69,7 @@ class Learner:
 
     def call(self, request: dict[str, Any], limit: int) -> bytes:
         """The answer to one request, ready to send."""
-        from fledge.course.grader.measuring import Answer, Request, answer_bytes, describe, measure
+        from fledge.course.grader.measuring import CallResult, Request, answer_bytes, describe, measure
 
         names = request.pop("check", None)
         asked = Request(**request)
@@ -83,19 +83,19 @@ class Learner:
                 answer = self._check(function, args, asked.seed)
             return answer_bytes(answer, limit)
         except MemoryError as error:  # there was enough for the call, but not for sending its result
-            return answer_bytes(Answer(error=describe(error, self.path)), limit)
+            return answer_bytes(CallResult(error=describe(error, self.path)), limit)
 
     def _check(self, function: Any, implementations: tuple[Any, ...], seed: int) -> Any:
         import torch
 
-        from fledge.course.grader.measuring import Answer, describe
+        from fledge.course.grader.measuring import CallResult, describe
 
         torch.default_generator.manual_seed(seed)
         try:
             function(*implementations)
         except BaseException as error:
-            return Answer(error=describe(error, self.path))
-        return Answer(value=True)
+            return CallResult(error=describe(error, self.path))
+        return CallResult(value=True)
 
 
 def _take_the_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -136,7 +136,7 @@ def _warm_up() -> None:
 
 def _unfit(module: types.ModuleType, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An answer that says why the call cannot be made, or None."""
-    from fledge.course.grader.measuring import Answer
+    from fledge.course.grader.measuring import CallResult
 
     if not callable(function):
         there = [
@@ -144,7 +144,7 @@ def _unfit(module: types.ModuleType, function: Any, args: tuple[Any, ...], kwarg
             for name, value in vars(module).items()
             if inspect.isfunction(value) and value.__module__ == module.__name__
         ]
-        return Answer(error={"type": "Missing", "message": " ".join(there), "line": None, "text": ""})
+        return CallResult(error={"type": "Missing", "message": " ".join(there), "line": None, "text": ""})
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin tells no signature
@@ -153,7 +153,7 @@ def _unfit(module: types.ModuleType, function: Any, args: tuple[Any, ...], kwarg
         signature.bind(*args, **kwargs)
     except TypeError:
         words = f"({', '.join(signature.parameters)})"
-        return Answer(error={"type": "Signature", "message": words, "line": None, "text": ""})
+        return CallResult(error={"type": "Signature", "message": words, "line": None, "text": ""})
     return None
 
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from fledge.course.exercise import Exercise, Functions, unwritten
-from fledge.course.grader.bank import Entry
+from fledge.course.grader.bank import Implementation
 from fledge.course.grader.checking import Case, Wanted, difference, same, wanted
 from fledge.course.grader.cost import Cost, over
 from fledge.course.grader.failures import Problem
-from fledge.course.grader.measuring import Answer, measure_plainly
+from fledge.course.grader.measuring import CallResult, measure_plainly
 from fledge.lang import Text, _, both
 from fledge.parts import REFERENCE
 from fledge.proofs import sources
@@ -51,7 +51,7 @@ def gate(exercise: Exercise, seeds: tuple[int, ...] = SEEDS) -> Gate:
         for name, problem in _rights(exercise, asked, seed, costs=seed == seeds[0]):
             accepted.discard(name)
             problems.append(problem)
-        answers: dict[str, list[Answer]] = {}
+        answers: dict[str, list[CallResult]] = {}
         for entry, functions in _implementations(exercise, right=False):
             assert entry is not None
             answers[entry.name] = [
@@ -94,7 +94,7 @@ def _rights(exercise: Exercise, asked: Asked, seed: int, *, costs: bool) -> list
     return found
 
 
-def _implementations(exercise: Exercise, *, right: bool) -> list[tuple[Entry | None, Functions]]:
+def _implementations(exercise: Exercise, *, right: bool) -> list[tuple[Implementation | None, Functions]]:
     """The solution and the variants, or the mistakes."""
     return [
         (entry, functions)
@@ -109,12 +109,12 @@ def ask(exercise: Exercise, seed: int) -> Asked:
     return [(case, wanted(case, exercise.oracle(case.function or ""), case.function or "", seed)) for case in cases]
 
 
-def first_problem(asked: Asked, answers: list[Answer]) -> Problem | None:
+def first_problem(asked: Asked, answers: list[CallResult]) -> Problem | None:
     problems = (difference(case, want, answer) for (case, want), answer in zip(asked, answers))
     return next((problem for problem in problems if problem is not None), None)
 
 
-def _fails(entry: Entry | None, seed: int, problem: Problem) -> str:
+def _fails(entry: Implementation | None, seed: int, problem: Problem) -> str:
     """That something right is rejected, and why."""
     who = _("the solution")
     if entry is not None:
@@ -239,7 +239,7 @@ def _zeros(value: Any) -> Any:
     return None if value is None else type(value)()
 
 
-def _alike(exercise: Exercise, asked: Asked, answers: dict[str, list[Answer]]) -> list[str]:
+def _alike(exercise: Exercise, asked: Asked, answers: dict[str, list[CallResult]]) -> list[str]:
     """Two mistakes with the same results cannot be told apart by a diagnosis."""
     targets = {entry.name: exercise.target(entry) for entry in exercise.bank().mistakes}
     return [

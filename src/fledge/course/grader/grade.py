@@ -24,10 +24,10 @@ from fledge.course.grader.process import Child
 from fledge.lang import Text, both
 
 if TYPE_CHECKING:
-    from fledge.course.grader.bank import Entry
+    from fledge.course.grader.bank import Implementation
     from fledge.course.grader.checking import Case, Wanted
     from fledge.course.grader.cost import Cost
-    from fledge.course.grader.measuring import Answer
+    from fledge.course.grader.measuring import CallResult
 
 NOT_RUN = "NOT_RUN"
 
@@ -106,7 +106,7 @@ class Tried:
 
     case: Case
     want: Wanted
-    got: Answer | None
+    got: CallResult | None
     problem: Problem | None
 
     @property
@@ -223,7 +223,7 @@ def unreadable_source(source: bytes, file: Path) -> Problem | None:
     return None
 
 
-def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> tuple[Entry, bool] | None:
+def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> tuple[Implementation, bool] | None:
     """The mistake of the bank that explains a failure, and whether it explains all of it.
 
     It gives the learner's results in the case that is reported and in at least half of the wrong ones, and it is wrong
@@ -238,7 +238,7 @@ def diagnosis(exercise: Exercise, tried: list[Tried], problem: Problem) -> tuple
     answered = [one for one in tried if one.got is not None and one.case.function == failed.case.function]
     wrong = [one for one in answered if one.problem is not None and one.case.name != "cost"]
     right = [one for one in answered if one.problem is None]
-    found: list[tuple[int, Entry]] = []
+    found: list[tuple[int, Implementation]] = []
     for entry, functions in exercise.implementations():
         if entry is None or entry.text is None or exercise.target(entry) != failed.case.function or failed not in wrong:
             continue

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fledge.device import windows_memory
+
 
 def limit_self(megabytes: int, seconds: float) -> None:
     """Called in the learner's process once everything is imported. The parent holds it to `seconds`; should the parent
@@ -111,22 +113,5 @@ def release(job: Any) -> None:
 
 
 def _windows_committed(pid: int) -> int | None:
-    if sys.platform != "win32":
-        return None
-    import ctypes
-    from ctypes import wintypes
-
-    class Counters(ctypes.Structure):
-        _fields_ = [("size", wintypes.DWORD), ("faults", wintypes.DWORD)] + [
-            (name, ctypes.c_size_t) for name in ("peak", "working_set", "a", "b", "c", "d", "pagefile", "peak_pagefile")
-        ]
-
-    kernel, psapi = ctypes.WinDLL("kernel32"), ctypes.WinDLL("psapi")
-    kernel.OpenProcess.restype = wintypes.HANDLE
-    query, read = 0x400, 0x10
-    process = kernel.OpenProcess(query | read, False, pid)
-    counters = Counters()
-    counters.size = ctypes.sizeof(counters)
-    known = psapi.GetProcessMemoryInfo(wintypes.HANDLE(process), ctypes.byref(counters), counters.size)
-    kernel.CloseHandle(wintypes.HANDLE(process))
-    return int(counters.pagefile) if known else None
+    found = windows_memory(pid)
+    return found[1] if found else None

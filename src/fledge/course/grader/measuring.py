@@ -40,7 +40,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallResult:
     """What came of a call. Arguments count by position, keyword arguments after them.
 
     `error`: {"type", "message", "line", "text"} when it raised, `line` being the line of the learner's file.
@@ -78,7 +78,9 @@ def floating(value: Any) -> list[Tensor]:
     return [tensor for tensor in tensors_in(value) if tensor.is_floating_point()]
 
 
-def measure(function: Callable[..., Any], request: Request, *, file: str = "", watch: Watch | None = None) -> Answer:
+def measure(
+    function: Callable[..., Any], request: Request, *, file: str = "", watch: Watch | None = None
+) -> CallResult:
     """Call `function` on copies of the arguments. What it raises is in the answer; `file` says which lines are the learner's,
     and `watch` looks at what it calls (but not while costs are counted: that is slow by itself)."""
     bare, function = function, function if watch is None else watch.around(function)
@@ -89,7 +91,7 @@ def measure(function: Callable[..., Any], request: Request, *, file: str = "", w
     try:
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Answer(error=describe(error, file))
+        return CallResult(error=describe(error, file))
     replaced = [i for i, (now, before) in enumerate(zip(given, finals)) if not _holds(now, before)]
     memory = {_memory(tensor) for tensor in tensors_in(value)} - {0}
     shares = [i for i, final in enumerate(finals) if memory & {_memory(tensor) for tensor in tensors_in(final)}]
@@ -99,21 +101,21 @@ def measure(function: Callable[..., Any], request: Request, *, file: str = "", w
         grads, grad_error = _gradients(function, request, file)
     if request.cost:
         cost = _cost(bare, request)
-    return Answer(
+    return CallResult(
         value, None, grads, grad_error, finals, replaced, shares, marked, cost, [] if watch is None else watch.calls
     )
 
 
-def measure_plainly(function: Callable[..., Any], request: Request) -> Answer:
+def measure_plainly(function: Callable[..., Any], request: Request) -> CallResult:
     """As `measure`, with everything in the shape in which a learner's answer comes back."""
     answer = measure(function, request)
     try:
-        return Answer(**carried(vars(answer)))
+        return CallResult(**carried(vars(answer)))
     except NotPortable as error:
         return _not_portable(error)
 
 
-def answer_bytes(answer: Answer, limit: int) -> bytes:
+def answer_bytes(answer: CallResult, limit: int) -> bytes:
     """An answer on its way back; one that cannot travel becomes one that says so."""
     try:
         return encode(vars(answer), limit=limit)
@@ -154,9 +156,9 @@ def _holds(now: Any, before: Any) -> bool:
     return type(now) is type(before) and (now == before or now != now)  # nan is not itself
 
 
-def _not_portable(error: NotPortable) -> Answer:
+def _not_portable(error: NotPortable) -> CallResult:
     said = error.text
-    return Answer(error={"type": "NotPortable", "message": said.en, "zh": said.zh, "line": None, "text": ""})
+    return CallResult(error={"type": "NotPortable", "message": said.en, "zh": said.zh, "line": None, "text": ""})
 
 
 def _seed(number: int) -> None:

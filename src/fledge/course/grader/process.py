@@ -136,11 +136,11 @@ class Child:
         return self._decoded(decode, encode(message))["error"]
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """The Answer to a request (the fields of `measuring.Request`). Raises Died."""
-        from fledge.course.grader.measuring import Answer
+        """The CallResult to a request (the fields of `measuring.Request`). Raises Died."""
+        from fledge.course.grader.measuring import CallResult
         from fledge.course.grader.wire import decode, encode
 
-        return self._decoded(lambda body: Answer(**decode(body)), encode({"do": "call", "request": request}))
+        return self._decoded(lambda body: CallResult(**decode(body)), encode({"do": "call", "request": request}))
 
     def printed(self) -> str:
         """The last lines that the learner's code printed."""

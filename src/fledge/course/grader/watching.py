@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from fledge.book import book_root
+from fledge.course.book import book_root
 
 PACKAGE = Path(__file__).resolve().parents[2]
 GRADER = PACKAGE / "course"

@@ -29,7 +29,7 @@ from fledge.data.clean import filters, pii
 from fledge.data.clean.benchmarks import Benchmarks
 from fledge.data.clean.dedup import NearCopies, exact_key
 from fledge.data.clean.repair import lost, repair
-from fledge.data.clean.report import Report, Stage, around
+from fledge.data.clean.report import CleaningReport, CleaningStage, around
 from fledge.data.clean.rows import judged_texts, places
 from fledge.data.clean.units import unit_hashes
 from fledge.data.readers import check_file, raw_rows
@@ -69,7 +69,7 @@ def clean(
     out: Path,
     options: Options | None = None,
     progress: Callable[[int], None] = lambda rows: None,
-) -> Report:
+) -> CleaningReport:
     """Clean `files` into `out` (JSON lines, each row in the schema it had) and OUT.dropped.jsonl (what went, and why).
 
     Both appear when all is done, or not at all. `progress(rows)` is called now and then. UserError for a file that
@@ -120,8 +120,8 @@ class _Run:
             for name in STAGES
             if name == "read" or (options.against if name == "benchmark" else getattr(options, name))
         ]
-        self.report = Report(
-            [str(path) for path in paths], str(out), str(dropped_path(out)), [Stage(name) for name in on]
+        self.report = CleaningReport(
+            [str(path) for path in paths], str(out), str(dropped_path(out)), [CleaningStage(name) for name in on]
         )
         self.stages = {stage.name: stage for stage in self.report.stages}
         self.benchmarks = Benchmarks.read(list(options.against)) if options.against else None
@@ -254,7 +254,7 @@ class _Run:
         file, line = self._where(origin)
         return {"file": file, "line": line}
 
-    def finish(self) -> Report:
+    def finish(self) -> CleaningReport:
         self.report.settle()
         self.report.seconds = time.perf_counter() - self.begun
         return self.report

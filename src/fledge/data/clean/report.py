@@ -11,7 +11,7 @@ SHOWN = 160  # characters of one
 
 
 @dataclass
-class Stage:
+class CleaningStage:
     """What one stage did. `bytes`: UTF-8, of the judged text as it left the changing stages.
 
     `reasons` counts drops, `changes` counts what was mended or masked."""
@@ -52,13 +52,13 @@ class Stage:
 
 
 @dataclass
-class Report:
+class CleaningReport:
     """The whole of it. `languages`: bytes of the rows that stayed, by script. `unchecked`: test items without a 13-gram."""
 
     files: list[str]
     out: str
     dropped_file: str
-    stages: list[Stage]
+    stages: list[CleaningStage]
     rows_in: int = 0
     rows_out: int = 0
     bytes_in: int = 0
@@ -68,7 +68,7 @@ class Report:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)  # what was mended while the files were read
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str) -> CleaningStage:
         return next(stage for stage in self.stages if stage.name == name)
 
     def settle(self) -> None:

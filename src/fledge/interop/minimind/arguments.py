@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from fledge.complaints import translated
-from fledge.errors import Spelling, UserError, suggest
+from fledge.errors import Spelling, UserError, suggest, translated
 from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.runs import weights_of
 from fledge.interop.minimind.tables import ABSENT, BY_DOOR, DOORS, GENERATIONS, Generation, default, file_of

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fledge.data.readers import read_rows
-from fledge.data.rows import Chat, Row, Text
+from fledge.data.rows import ChatRow, Row, TextRow
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.tokenizer import Tokenizer
@@ -52,7 +52,7 @@ class PretrainDataset(_Rows):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         row = self.samples[index]
-        assert isinstance(row, Text)
+        assert isinstance(row, TextRow)
         text = self.tokenizer.encode(row.text)[: self.max_length - 2]
         ids = [self.tokenizer.im_start_id, *text, self.tokenizer.im_end_id]
         return self._pad(ids, list(ids))
@@ -69,7 +69,7 @@ class SFTDataset(_Rows):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         row = self.samples[index]
-        assert isinstance(row, Chat)
+        assert isinstance(row, ChatRow)
         ids, learned = self.tokenizer.render_ids(row.messages, tools=row.tools)
         for i in range(1, len(ids)):  # MiniMind also learns the line break after <|im_end|>
             if ids[i - 1] == self.tokenizer.im_end_id and learned[i - 1] and ids[i : i + 1] == self.newline:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fledge.data import Batch, Dataset, prepare, prepare_rows
+from fledge.data import Dataset, TokenBatch, prepare, prepare_rows
 from fledge.data.batches import IGNORE, same_place
 from fledge.jobs.job import Setting
 from fledge.jobs.language import LanguageModeling
@@ -27,7 +27,7 @@ SEED = 42  # fixed in MiniMind's trainers
 
 
 @dataclasses.dataclass
-class PaddedBatch(Batch):
+class PaddedBatch(TokenBatch):
     """A batch whose loss is a mean, and counts as one of the `accumulation_steps` batches of a step.
 
     `targets` and `rows` are those of the whole batch, also in a part of it; `weight`: what its mean weighs in the gradient, less
@@ -38,11 +38,13 @@ class PaddedBatch(Batch):
     rows: int = 0
     weight: float = 1.0
 
-    def split(self, parts: int) -> list[Batch]:
+    def split(self, parts: int) -> list[TokenBatch]:
         """Every part's loss is its share of the whole batch's mean."""
         pieces = super().split(parts)
         own = {"targets": self.targets, "rows": self.rows, "weight": self.weight}
-        return [PaddedBatch(**{f.name: getattr(p, f.name) for f in dataclasses.fields(Batch)} | own) for p in pieces]
+        return [
+            PaddedBatch(**{f.name: getattr(p, f.name) for f in dataclasses.fields(TokenBatch)} | own) for p in pieces
+        ]
 
 
 class PaddedBatches:
@@ -150,7 +152,7 @@ class ParityObjective(LanguageModeling):
 
     rows: PaddedBatches  # type: ignore[assignment]
 
-    def loss(self, batch: Batch) -> Loss:
+    def loss(self, batch: TokenBatch) -> Loss:
         assert isinstance(batch, PaddedBatch)
         mean = super().loss(batch).sum / max(1, batch.targets)
         return Loss(mean * batch.weight, 1, {"loss": (mean.detach(), len(batch) / batch.rows)})

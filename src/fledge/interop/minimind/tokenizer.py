@@ -12,7 +12,7 @@ from typing import get_args
 
 from fledge.cli.data import spell
 from fledge.data.readers import check_file, raw_rows, read_rows
-from fledge.data.rows import BadRow, Kind, Row, Text
+from fledge.data.rows import BadRow, Kind, Row, TextRow
 from fledge.data.rows import parse as parse_row
 from fledge.errors import UserError
 from fledge.interop.minimind.arguments import parse, values
@@ -127,7 +127,7 @@ def train(data: Path, kind: Kind, vocab_size: int) -> Tokenizer:
 def texts(data: Path, kind: Kind) -> Iterator[str]:
     """The text of the first rows: of a conversation, what its messages say. UserError when the file has no such rows."""
     for row in itertools.islice(read_rows(data, kind), ROWS):
-        yield row.text if isinstance(row, Text) else "\n".join(_contents(row))
+        yield row.text if isinstance(row, TextRow) else "\n".join(_contents(row))
 
 
 def _contents(row: Row) -> list[str]:

@@ -13,7 +13,7 @@ from types import ModuleType
 from fledge.errors import UserError, suggest
 from fledge.lang import N_, _, commas
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 KINDS = {"topic": N_("topic"), "lab": N_("lab"), "exercise": N_("exercise")}
 
 

@@ -1,27 +1,11 @@
-"""Run directories: every job writes one, and every figure that we show comes from one.
-
-    runs/<name>/run.json         what ran: job, full config, seed, command, versions, machine, data, results
-                metrics.jsonl    a JSON line a log step: step, tokens, seconds, loss, lr, …; val_loss, val_bpb, …
-                samples.jsonl    what the model wrote while it trained
-                checkpoints/     step-N/, to resume from
-                .lock            held by the process that trains
-                model/           the result, a model folder in Hugging Face form
-
-A reader never sees a half-written run.json (written beside, synced, renamed), and a killed run leaves at worst one
-torn last line in a .jsonl, which readers skip and the next writer closes.
-"""
+"""One run directory: made, read, logged to, and held by the process that trains it."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import math
 import os
 import platform
-import re
-import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +16,9 @@ from typing import Any, TextIO
 from fledge import __version__, device
 from fledge.errors import UserError, advice, suggest
 from fledge.lang import _
+from fledge.records import trackers
+from fledge.records.command import command_line, git_commit
+from fledge.records.files import dumps, write_atomic
 
 QUIET = 15 * 60  # seconds without a word after which a run whose lock says nothing is taken for killed
 VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's own
@@ -40,22 +27,6 @@ VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's o
 def runs_root() -> Path:
     """The folder of runs: `FLEDGE_RUNS`, else `runs` in the working directory."""
     return Path(os.environ.get("FLEDGE_RUNS") or "runs")
-
-
-def cache_root() -> Path:
-    """The folder of what can be made again: `FLEDGE_CACHE`, else `fledge` in the user's cache folder."""
-    if chosen := os.environ.get("FLEDGE_CACHE"):
-        return Path(chosen)
-    local = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(local) if local else Path.home() / ".cache") / "fledge"
-
-
-def file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def list_runs(root: str | Path | None = None) -> list[Run]:
@@ -131,8 +102,6 @@ class Run:
     @staticmethod
     def check(config: dict[str, Any], name: str | None = None) -> None:
         """Refuse what `create` would refuse; long work asks before it begins."""
-        from fledge import trackers
-
         trackers.require(config)
         root = runs_root().absolute()
         there = next(path for path in (root, *root.parents) if path.exists())
@@ -226,8 +195,6 @@ class Run:
         """Append one line to metrics.jsonl, and hand it to the trackers that the config asks for. NaN becomes null."""
         self._append("metrics.jsonl", fields)
         if self._trackers is None:
-            from fledge import trackers
-
             self._trackers = trackers.start(self)
         for tracker in self._trackers:
             tracker.log(fields)
@@ -277,59 +244,6 @@ class Run:
         self._files[name].flush()
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write `text` so that a reader, or a power cut, finds the old file or the new one and nothing between."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    for attempt in range(20):
-        try:
-            return os.replace(beside, path)
-        except PermissionError:  # Windows: somebody is reading the old file this very moment
-            if sys.platform != "win32" or attempt == 19:
-                raise
-            time.sleep(0.05)
-
-
-def quoted(word: str) -> str:
-    """A word as it has to be typed: a name with blanks in quotes."""
-    return subprocess.list2cmdline([word]) if sys.platform == "win32" else shlex.quote(word)
-
-
-def command_line() -> str:
-    """The command as it was typed, its absolute paths relative to the working directory."""
-    program = Path(sys.argv[0])
-    if program.name == "__main__.py":
-        head = f"python -m {program.parent.name}"
-    elif program.suffix == ".py":
-        head = f"python {_relative(str(program))}"
-    else:
-        head = program.stem if program.suffix == ".exe" else program.name
-    return " ".join([head, *(quoted(_relative(word)) for word in sys.argv[1:])])
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout that this package runs from (`-dirty` when it was changed); None outside of one."""
-    package = Path(__file__).resolve().parent
-    top = device.run_quietly("git", "-C", str(package), "rev-parse", "--show-toplevel")
-    if not top or (Path(top) / "src" / package.name).resolve() != package:
-        return None  # installed somewhere inside another project: its commits are not ours
-    return (
-        device.run_quietly("git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-        or None
-    )
-
-
-def _relative(word: str) -> str:
-    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    if Path(value).is_absolute():
-        with contextlib.suppress(ValueError):  # Windows: a path on another drive has no relative form
-            value = Path(os.path.relpath(value)).as_posix()
-    return flag + equals + value
-
-
 def _new_folder(root: Path, name: str) -> Path:
     number = 1
     while True:
@@ -354,27 +268,6 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
                 if isinstance(row, dict):
                     rows.append(row)
     return rows
-
-
-def dumps(value: Any, indent: int | None = None) -> str:
-    """JSON that UTF-8 can hold: a byte of a file name that is no UTF-8 (Python keeps it as half a surrogate pair) is escaped."""
-    text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN, tuples, paths or tensors: say them in what it has."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return value.as_posix()
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):  # a numpy or torch scalar
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _no_folder(path: Path, why: object) -> UserError:

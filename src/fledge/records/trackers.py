@@ -9,7 +9,7 @@ from fledge.errors import UserError, suggest
 from fledge.lang import _
 
 if TYPE_CHECKING:
-    from fledge.records import Run
+    from fledge.records.run import Run
 
 
 def require(config: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from fledge.errors import UserError, suggest
 from fledge.model.config import ModelConfig
-from fledge.settings import fit_types
+from fledge.model.settings import fit_types
 
 
 @dataclass
