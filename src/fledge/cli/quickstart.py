@@ -135,19 +135,16 @@ def _row(document: Document) -> dict[str, Any]:
 
 
 def _train_tokenizer(world: World, recipe: Recipe, documents: list[dict[str, Any]]) -> None:
-    """Byte-level BPE on the text, on some conversations, so that the template's words are single tokens, and on the names of
-    strangers, so that those are cut into few pieces (twice: a pair that occurs once is not merged)."""
+    """Byte-level BPE on the text and on some conversations, so that the template's words are single tokens."""
     from fledge.cli.tokenizer_view import token_view
     from fledge.tokenizer import Tokenizer
     from fledge.world.chat import conversations
-    from fledge.world.strangers import made_names
 
     _heading(_("Step 2 · Tokenizer: cutting text into tokens"))
     chats = [
         "\n".join(f"{m['role']}\n{m['content']}" for m in row["conversations"]) for row in conversations(world, 2000)
     ]
-    names = [*made_names(world, "zh"), *(f" {name}" for name in made_names(world, "en"))]
-    tokenizer = Tokenizer.train([row["text"] for row in documents] + chats + 2 * names, recipe.vocab_size)
+    tokenizer = Tokenizer.train([row["text"] for row in documents] + chats, recipe.vocab_size)
     tokenizer.save(_tokenizer_folder())
     for row in documents[:2]:
         console().print(token_view(tokenizer, tokenizer.encode(row["text"])[:24], width=110))
@@ -241,23 +238,17 @@ MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", 
 
 
 def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:
-    from rich.table import Table
-
+    from fledge.display.terminal import table
     from fledge.evaluate.report import FAMILIES
 
     first = next(iter(reports.values()))
-    table = Table(title=_("The same measures after every stage"))
-    table.add_column("")
-    for name in reports:
-        table.add_column(str(STAGES[name]), justify="right")
-    table.add_column(_("floor / chance"), justify="right")
     bits = [f"{report.bits['all'].bpb:.3f}" for report in reports.values()]
-    table.add_row(_("bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}")
+    rows = [[_("bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}"]]
     for family in MEASURES:
         rates = [report.rates[family] for report in reports.values()]
-        shown = [f"{rate.value:.0%}" for rate in rates]
-        table.add_row(str(FAMILIES[family]), *shown, f"{rates[0].chance:.0%}")
-    console().print(table)
+        rows.append([str(FAMILIES[family]), *(f"{rate.value:.0%}" for rate in rates), f"{rates[0].chance:.0%}"])
+    heads = ["", *(str(STAGES[name]) for name in reports), _("floor / chance")]
+    console().print(table(heads, rows, title=_("The same measures after every stage")))
     n, last = first.rates["fact_seen_form"].n, reports["sft"].rates["fact_seen_form"].interval
     print(
         _(

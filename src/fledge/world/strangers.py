@@ -37,9 +37,26 @@ CHARACTERS = (
     "玉珍保卢伯梅妮珊薇苏婷里彼得果当霞超可娅涛鹏丁福索美露麦山娟刚卫志汤"
     "王刘张李韩周吴孙黄徐郭何高宋唐赵杨林胡朱许曹彭蔡江孔田叶余三石方白云雨月星光亮勇敏洁欢翔玲宁倩帆莹洋晨"
 )
-ONSETS = 3 * "b c d f g h j k l m n p r s t v w z".split() + "br ch cl dr fr gr pr q qu sh st th tr x x y y zh".split()
-VOWELS = 5 * "a e i o u".split() + "ai ao ea ee ei ia iao ie io ou ua ue ui y".split()
-CODAS = 2 * "n r l s m".split() + "b c ck d k nd ng nk rd rt t th x".split()
+ONSETS = (
+    *("bcdfghjklmnprstvwz" * 3),
+    "br",
+    "ch",
+    "cl",
+    "dr",
+    "fr",
+    "gr",
+    "pr",
+    "q",
+    "qu",
+    "sh",
+    "st",
+    "th",
+    "tr",
+    "zh",
+)
+ONSETS += ("x", "x", "y", "y")
+VOWELS = (*("aeiou" * 5), "ai", "ao", "ea", "ee", "ei", "ia", "iao", "ie", "io", "ou", "ua", "ue", "ui", "y")
+CODAS = (*("nrlsm" * 2), "b", "c", "ck", "d", "k", "nd", "ng", "nk", "rd", "rt", "t", "th", "x")
 _LENGTHS = {"zh": {2: 4, 3: 4, 4: 2}, "en": {1: 1, 2: 4, 3: 3}}
 _TWO, _ONE = 1, 9  # weights of an English name of two words of a syllable each, and of one word
 _OPEN, _SHUT = 2, 1  # weights of a syllable that ends in its vowel, and of one that ends in a consonant
