@@ -89,7 +89,6 @@ def bars(
         "facts, seen forms": bar(rates["fact_seen_form"]["value"], ">=", 0.90),
         "facts, held-out forms": bar(rates["fact_heldout_form"]["value"], ">=", 0.70),
         "instruction format": bar(rates["format"]["value"], ">=", 0.95),
-        "repeats the asked name": bar(rates["repeats_name"]["value"], ">=", 0.95),
         **{f"wrong answers in the conversation, {lang}": bar(n, "<=", 0) for lang, n in num_wrong.items()},
         "instruction format of the pretrained model": bar(pretrained["rates"]["format"]["value"], "<", 0.20),
     }

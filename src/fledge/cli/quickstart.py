@@ -234,7 +234,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice
     return reports
 
 
-MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination", "repeats_name")
+MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination")
 
 
 def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from fledge.display.terminal import table
 from fledge.evaluate.interval import Rate
 from fledge.evaluate.score import Score
-from fledge.evaluate.world import HALLUCINATION, REPEATS, WorldReport
+from fledge.evaluate.world import HALLUCINATION, WorldReport
 from fledge.lang import N_, _, pgettext
 
 TEXTS = {
@@ -38,7 +38,6 @@ FAMILIES = {
     "arithmetic_heldout": N_("sums, new"),
     "format": N_("format"),
     HALLUCINATION: N_("hallucination ↓"),
-    REPEATS: N_("repeats the asked name"),
 }
 
 
@@ -49,8 +48,7 @@ def print_world(report: WorldReport, console: Console | None = None) -> None:
     console.print(
         _(
             "[ ] is the 95 % interval; 'chance' is what knowing nothing would get. Hallucination: "
-            "asked about people who do not exist, it did not say that it does not know. Repeats: the answer says "
-            "the name that was asked, which stands in nothing that the model learnt from."
+            "asked about people who do not exist, it did not say that it does not know."
         ),
         markup=False,
     )

@@ -18,7 +18,7 @@ import numpy as np
 from fledge.evaluate.interval import Bits, Rate
 from fledge.evaluate.score import token_nats
 from fledge.generate import Generator, Sampling
-from fledge.world.probes import Probe, grade, probes, repeats_stranger
+from fledge.world.probes import Probe, grade, probes
 from fledge.world.text import Document, documents
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ MAX_NEW_TOKENS = 64
 """Right answers to probes are about half as long at most."""
 HALLUCINATION = "hallucination"
 """Share of `unknown` probes (about people who do not exist) that were not answered with "I do not know"."""
-REPEATS = "repeats_name"
-"""Share of `unknown` probes whose answer says the name that was asked: it stands in no text, so it had to be copied."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +177,7 @@ def ask(
 
 
 def rates(answers: Iterable[Answer]) -> dict[str, Rate]:
-    """Family -> share of right answers; for `unknown` two others instead: the share of hallucinations, which should be small,
-    and the share of answers that repeat the name."""
+    """Family -> share of right answers; for `unknown` the share of hallucinations instead, which should be small."""
     groups: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
         groups[answer.probe.family].append(answer)
@@ -190,7 +187,6 @@ def rates(answers: Iterable[Answer]) -> dict[str, Rate]:
         chance = sum(answer.probe.chance for answer in group) / len(group)
         if family == "unknown":
             out[HALLUCINATION] = Rate(len(group) - right, len(group), 1 - chance)
-            out[REPEATS] = Rate(sum(repeats_stranger(a.probe, a.text) for a in group), len(group), 0.0)
         else:
             out[family] = Rate(right, len(group), chance)
     return out

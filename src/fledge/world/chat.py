@@ -22,7 +22,7 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 28, "instruction": 34, "unknown": 12, "task": 4, "follow": 6, "what_about": 5,
+    "fact": 31, "instruction": 34, "unknown": 7, "task": 5, "follow": 7, "what_about": 5,
     "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
@@ -73,7 +73,7 @@ class Conversations:
         person = Entity("", "person", name, name, gender=draw.choose("fm"))
         relation = draw.choose([name for name, relation in RELATIONS.items() if relation.subject == "person"])
         asked = question(self.world, person, relation, lang, draw.choose(forms(relation, lang).seen))
-        sorry = draw.choose(smalltalk.UNKNOWN[lang]).format(s=name)
+        sorry = draw.choose(smalltalk.UNKNOWN[lang])
         known = self._same_question(person, relation, lang)
         order = draw.choose(("alone", "first", "second"), (4, 1, 1)) if known else "alone"
         if order == "alone":

@@ -117,12 +117,8 @@ class Writer:
 
     def pick(self, options: Sequence[T], weights: Sequence[int] | None = None) -> tuple[T, float]:
         """An option and its bits, which the caller gives to the Word that shows it."""
-        return self.pick_by(lambda draw: draw.choose(options, weights))
-
-    def pick_by(self, drawn: Callable[[Draw], T]) -> tuple[T, float]:
-        """What a function draws, and its bits, which the caller gives to the Word that shows it."""
         before = self.draw.bits
-        option = drawn(self.draw)
+        option = self.draw.choose(options, weights)
         self._spent += self.draw.bits - before
         return option, self.draw.bits - before
 

@@ -29,8 +29,7 @@ FAMILIES = (
 @dataclass(frozen=True)
 class Probe:
     """One question. `answers`: strings of which one must be named; `rivals`: strings none of which may be; `chance`: how often a
-    blind guess among the possible objects is right; `check`: what the form must be (format, unknown); `stranger`: the name of
-    somebody unknown, as it was asked (unknown)."""
+    blind guess among the possible objects is right; `check`: what the form must be (format, unknown)."""
 
     id: str
     family: str
@@ -40,7 +39,6 @@ class Probe:
     chance: float
     check: Spec | None = None
     rivals: tuple[str, ...] = ()
-    stranger: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,6 @@ class _Candidate:
     chance: float
     check: Spec | None = None
     rivals: tuple[str, ...] = ()
-    stranger: str = ""
 
 
 def probes(world: World, per_family: int = 100, seed: int = 0) -> list[Probe]:
@@ -71,7 +68,6 @@ def probes(world: World, per_family: int = 100, seed: int = 0) -> list[Probe]:
                         made.chance,
                         made.check,
                         made.rivals,
-                        made.stranger,
                     )
                 )
     return found
@@ -125,8 +121,7 @@ def _unknown(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candi
     pairs = [(person, relation) for person in real_strangers(world) for relation in relations]
     for person, relation in draw.sample(pairs, min(count, len(pairs))):
         prompt = question(world, person, relation.name, lang, draw.choose(forms(relation.name, lang).seen))
-        rivals = _rivals(world, relation.object, "")
-        yield _Candidate(prompt, (), 0.0, Spec(check="not_known"), rivals, stranger=person.name(lang))
+        yield _Candidate(prompt, (), 0.0, Spec(check="not_known"), _rivals(world, relation.object, ""))
 
 
 def _formats(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candidate]:
@@ -152,11 +147,6 @@ def grade(probe: Probe, answer: str) -> bool:
     named = names_in(answer, probe.answers + probe.rivals)
     right = {name.casefold() for name in probe.answers}
     return bool(named & right) and not named - right - names_in(asked, probe.answers + probe.rivals)
-
-
-def repeats_stranger(probe: Probe, answer: str) -> bool:
-    """Whether an answer about somebody unknown says the name that was asked, letter for letter, whatever else it says."""
-    return bool(names_in(answer, (probe.stranger,)))
 
 
 def _only_new_number(answer: str, asked: str) -> str | None:

@@ -58,14 +58,13 @@ def sample(world: World, lang: str) -> list[Sample]:
         return len(found) == len(set(found)) == 3 and animals.issuperset(found)
 
     across = told(food, "price", OTHER[lang]) if lang == "zh" else told(person, "home", OTHER[lang])
-    unknown = {form.format(s=STRANGER[lang]) for form in smalltalk.UNKNOWN[lang]}
     right = (
         smalltalk.WHO[lang][1].__contains__,
         told(person, "home"),
         told(person, "job"),
         three_animals,
         across,
-        unknown.__contains__,
+        smalltalk.UNKNOWN[lang].__contains__,
     )
     return [Sample(question.format(**names), judge) for question, judge in zip(QUESTIONS[lang], right)]
 

@@ -16,7 +16,6 @@ did sang|read|slept|danced|ran|swam|drew|ate|rested|wrote
 mood happy|tired|hungry|cold|sleepy|thirsty|sad|busy|bored|calm
 hello Hello|Hi|Good morning|Good evening
 thanks Thank you!|Thanks!|I see.|Good to know.
-folk stranger|visitor|traveller|sailor|painter|singer|farmer|teacher
 """
 
 SCENES = """
@@ -139,20 +138,4 @@ won
 tie
 2 Nobody wins.
 1 It is a tie.
-
-guest
-3 A [@folk] called {n} came to {p}.
-1 A [@folk] with the name {n} came to {p}.
-1 People in {p} ask: Who is {n}?
-
-guest_next
-3 {n} was [@mood] and [@did].
-2 Nobody there knew {n}.
-1 The children liked {n}.
-1 Then {n} went home.
-
-in_vain
-3 I don't know anyone called {n}.
-2 Nobody here knows {n}.
-1 Who is {n}?
 """

@@ -125,21 +125,10 @@ def clause(w: Writer, world: World, fact: Fact, slots: Slots, kinds: str, joined
         more["kin"] = _KIN[fact.relation, world.entities[fact.object].gender][at]
     if fact.relation in ("father", "mother"):
         more["child"] = (("女儿", "daughter") if subject.gender == "f" else ("儿子", "son"))[at]
-    kind, form = _draw_form(w, fact.relation, kinds)
+    entries = table(w.lang)[fact.relation]
+    entries = entries[:1] if kinds == PLAIN else [entry for entry in entries if entry[0] in kinds]
+    kind, _, form = w.draw.choose(entries, [weight for _, weight, _ in entries])
     if kind == "v" and not joined:
         form = "{s}" + form if w.lang == "zh" else "{S} " + form
     w.say(form, slots | more)
     return kind
-
-
-def ask_in_vain(w: Writer, stranger: str, relation: str, bits: float) -> None:
-    """Write a question about somebody unknown, whose name cost `bits`; of a relation whose question needs nothing else."""
-    person = Entity("", "person", stranger, stranger, measure="位")
-    w.say(_draw_form(w, relation, KINDS["ask"])[1], refer(person, w.lang, "ask", bits))
-
-
-def _draw_form(w: Writer, relation: str, kinds: str) -> tuple[str, str]:
-    entries = table(w.lang)[relation]
-    entries = entries[:1] if kinds == PLAIN else [entry for entry in entries if entry[0] in kinds]
-    kind, _, form = w.draw.choose(entries, [weight for _, weight, _ in entries])
-    return kind, form

@@ -32,8 +32,12 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
 WHO = {lang: topics[1] for lang, topics in SMALLTALK.items()}
 THANKS = {lang: topics[6] for lang, topics in SMALLTALK.items()}
 UNKNOWN = {
-    "zh": ("我不认识{s}。", "对不起，我不认识{s}。", "我不知道{s}是谁。"),
-    "en": ("I don't know anyone called {s}.", "Sorry, I don't know anyone called {s}.", "I don't know who {s} is."),
+    "zh": ("我不认识这个人。", "对不起，我不认识这个人。", "我不知道这个人是谁。"),
+    "en": (
+        "I don't know anyone with that name.",
+        "Sorry, I don't know anyone with that name.",
+        "I don't know who that is.",
+    ),
 }
 WHAT_ABOUT = {"zh": ("那{s}呢？", "{s}呢？"), "en": ("What about {s}?", "And {s}?")}
 AND = {"zh": "那", "en": "And "}

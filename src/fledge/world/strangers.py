@@ -1,18 +1,15 @@
 """People who do not exist. Whoever is asked about them should say so; anything else is a hallucination, and counted.
 
-Nothing can be known of them, but their names can be read: who speaks of a stranger has to copy a name never seen before. So a
-stranger's name in texts and conversations is put together at random, of Chinese characters or of English syllables, and hardly
-ever comes twice: no name is worth remembering, copying is. Real names are kept for measuring, and stand in nothing that a model
-learns from.
+A stranger's name in conversations is put together at random, of Chinese characters or of English syllables, and hardly ever comes
+twice: so whoever is not known must be recognised, and no list of strangers can be remembered. Real names are kept for measuring,
+and stand in nothing that a model learns from.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from functools import cache, lru_cache
-from itertools import product
+from functools import lru_cache
 
+from fledge.world.checks import names_in
 from fledge.world.draw import Draw
 from fledge.world.facts import Entity, Size, World
 from fledge.world.lexicon import pairs
@@ -38,29 +35,12 @@ CHARACTERS = (
     "王刘张李韩周吴孙黄徐郭何高宋唐赵杨林胡朱许曹彭蔡江孔田叶余三石方白云雨月星光亮勇敏洁欢翔玲宁倩帆莹洋晨"
 )
 ONSETS = (
-    *("bcdfghjklmnprstvwz" * 3),
-    "br",
-    "ch",
-    "cl",
-    "dr",
-    "fr",
-    "gr",
-    "pr",
-    "q",
-    "qu",
-    "sh",
-    "st",
-    "th",
-    "tr",
-    "zh",
-)
-ONSETS += ("x", "x", "y", "y")
+    *("bcdfghjklmnprstvwz" * 3), "br", "ch", "cl", "dr", "fr", "gr", "pr", "q", "qu", "sh", "st", "th", "tr",
+    "x", "x", "y", "y", "zh",
+)  # fmt: skip
 VOWELS = (*("aeiou" * 5), "ai", "ao", "ea", "ee", "ei", "ia", "iao", "ie", "io", "ou", "ua", "ue", "ui", "y")
 CODAS = (*("nrlsm" * 2), "b", "c", "ck", "d", "k", "nd", "ng", "nk", "rd", "rt", "t", "th", "x")
 _LENGTHS = {"zh": {2: 4, 3: 4, 4: 2}, "en": {1: 1, 2: 4, 3: 3}}
-_TWO, _ONE = 1, 9  # weights of an English name of two words of a syllable each, and of one word
-_OPEN, _SHUT = 2, 1  # weights of a syllable that ends in its vowel, and of one that ends in a consonant
-_BARE, _BEGUN = 1, 4  # weights of a name that begins with a vowel, and of one that begins with a consonant
 
 
 def real_strangers(world: World) -> list[Entity]:
@@ -72,76 +52,42 @@ def real_strangers(world: World) -> list[Entity]:
 
 
 def made_name(draw: Draw, world: World, lang: str) -> str:
-    """A stranger's name, which is nobody's; the bits that it costs are exact."""
+    """A stranger's name that is nobody's and holds nobody's."""
     taken = _taken(world.size, world.seed, lang)
-    before = draw.bits
-    while (name := (_chinese if lang == "zh" else _english)(draw)) in taken:
+    while names_in(name := (_chinese if lang == "zh" else _english)(draw), taken):
         pass
-    draw.bits = before - math.log2(chance(name, lang) / (1 - sum(taken.values())))
     return name
 
 
 @lru_cache(maxsize=8)
-def _taken(size: Size, seed: int, lang: str) -> dict[str, float]:
-    """Names that nobody may get by chance, and how often they would come."""
+def _taken(size: Size, seed: int, lang: str) -> tuple[str, ...]:
+    """Names that nobody may get by chance."""
     world = World.build(size, seed)  # size and seed are all that a world is
-    names = {thing.name(lang) for thing in [*world.entities.values(), *real_strangers(world)]}
-    return {name: found for name in names if (found := chance(name, lang))}
+    return tuple(thing.name(lang) for thing in [*world.entities.values(), *real_strangers(world)])
 
 
 def _chinese(draw: Draw) -> str:
-    length = draw.choose(list(_LENGTHS["zh"]), list(_LENGTHS["zh"].values()))
-    return "".join(draw.choose(CHARACTERS) for _ in range(length))
+    return "".join(draw.choose(CHARACTERS) for _ in range(_length(draw, "zh")))
 
 
 def _english(draw: Draw) -> str:
-    if draw.choose((True, False), (_TWO, _ONE)):
+    if draw.below(10) == 0:
         return f"{_word(draw, 1, False)} {_word(draw, 1, False)}"
-    length = draw.choose(list(_LENGTHS["en"]), list(_LENGTHS["en"].values()))
+    length = _length(draw, "en")
     return _word(draw, length, length == 1)  # nobody is called A
 
 
-def _word(draw: Draw, length: int, shut: bool) -> str:
+def _length(draw: Draw, lang: str) -> int:
+    return draw.choose(list(_LENGTHS[lang]), list(_LENGTHS[lang].values()))
+
+
+def _word(draw: Draw, num_syllables: int, shut: bool) -> str:
+    """`shut`: every syllable ends in a consonant; otherwise one in three."""
     name = ""
-    for _ in range(length):
-        if name or draw.choose((True, False), (_BEGUN, _BARE)):
+    for _ in range(num_syllables):
+        if name or draw.below(5):
             name += draw.choose(ONSETS)
         name += draw.choose(VOWELS)
-        if shut or draw.choose((True, False), (_SHUT, _OPEN)):
+        if shut or draw.below(3) == 0:
             name += draw.choose(CODAS)
     return name.capitalize()
-
-
-def chance(name: str, lang: str) -> float:
-    """How often a name comes, over all the ways to put it together."""
-    lengths = _LENGTHS[lang]
-    total = sum(lengths.values())
-    if lang == "zh":
-        spelled = lengths.get(len(name), 0) * all(character in CHARACTERS for character in name)
-        return spelled / total / len(CHARACTERS) ** len(name)
-    share = (_TWO if " " in name else _ONE) / (_TWO + _ONE)
-    if " " in name:
-        return share * math.prod(_spelled(word.lower(), 1, False, True) for word in name.split(" "))
-    return share * sum(weight / total * _spelled(name.lower(), n, n == 1, True) for n, weight in lengths.items())
-
-
-def _spelled(rest: str, count: int, shut: bool, first: bool) -> float:
-    """How often `count` syllables spell `rest`."""
-    if not count:
-        return float(not rest)
-    table = _syllables(shut, first)
-    ways = ((table.get(rest[:end], 0.0), rest[end:]) for end in range(1, len(rest) + 1))
-    return sum(p * _spelled(left, count - 1, shut, False) for p, left in ways if p)
-
-
-@cache
-def _syllables(shut: bool, first: bool) -> dict[str, float]:
-    """Syllable -> how often it comes at this place."""
-    found: dict[str, float] = defaultdict(float)
-    bare = _BARE / (_BARE + _BEGUN) if first else 0.0
-    open = 0.0 if shut else _OPEN / (_OPEN + _SHUT)
-    onsets = [("", bare)] + [(onset, (1 - bare) / len(ONSETS)) for onset in ONSETS]
-    codas = [("", open)] + [(coda, (1 - open) / len(CODAS)) for coda in CODAS]
-    for (onset, p), vowel, (coda, q) in product(onsets, VOWELS, codas):
-        found[onset + vowel + coda] += p * q / len(VOWELS)
-    return dict(found)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fledge.world.draw import Draw
 from fledge.world.facts import World
 from fledge.world.grammar import Span, Writer
-from fledge.world.guests import guest
 from fledge.world.numbers import game, prices, puzzle, sums, weather
 from fledge.world.stories import letter, story, way
 from fledge.world.talks import ask, facts, pair, riddle, talk
@@ -32,7 +31,6 @@ KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
     "riddle": (riddle, 2),
     "puzzle": (puzzle, 1),
     "pair": (pair, 5),
-    "guest": (guest, 7),
 }
 """Kind of text -> its writer and its share of the documents."""
 BOTH = "both"
