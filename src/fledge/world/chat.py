@@ -22,8 +22,8 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 31, "instruction": 34, "unknown": 7, "task": 5, "follow": 7, "what_about": 5,
-    "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
+    "fact": 28, "instruction": 34, "unknown": 7, "task": 4, "follow": 7, "what_about": 5,
+    "relative": 3, "translate": 4, "thanks": 2, "greeting": 2, "smalltalk": 4,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
 TOPICS = {1: 6, 2: 2, 3: 1, 4: 1}
