@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
@@ -51,7 +54,7 @@ class Spelling:
     def flag(self, setting: str, value: object = None) -> str:
         """The argument for a setting, with its value when one is given; "" when this door cannot change the setting."""
         name = f"--{setting.replace('_', '-')}"
-        return name if value is None or value is True else f"{name} {_word(value)}"
+        return name if value is None or value is True else f"{name} {quoted(value)}"
 
     def train(self, job: str) -> str:
         """The command that trains a job."""
@@ -59,12 +62,15 @@ class Spelling:
 
     def resume(self, job: str, run: str) -> str:
         """The command that goes on with a run."""
-        return f"fledge train {job} --run {_word(run)} --resume"
+        return f"fledge train {job} --run {quoted(run)} --resume"
 
 
-def _word(value: object) -> str:
-    """A value as it is typed: quoted when it has spaces, in the way that every shell reads."""
-    return f'"{value}"' if " " in str(value) else str(value)
+def quoted(value: object) -> str:
+    """A value as it has to be typed in this system's shell: a name with blanks in quotes, a Chinese one as it is."""
+    word = str(value)
+    if sys.platform == "win32":
+        return subprocess.list2cmdline([word])
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else shlex.quote(word)
 
 
 _OWN = Spelling()

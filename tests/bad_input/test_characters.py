@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,17 +10,12 @@ import sys
 
 import pytest
 
-from fledge.lang import readable
+from fledge.lang import readable, use_utf8
 from fledge.records import Run
 from tests.bad_input.conftest import FAST, NEW, TEXT, lines, talk
 
 HALF = b"ab\xe4\xbd"  # the beginning of 你, cut by a program that counts bytes
-LOCALES = (
-    {"LC_ALL": "C.UTF-8"},
-    {"LC_ALL": "C", "PYTHONUTF8": "0"},
-    {"PYTHONUTF8": "1"},
-    {"PYTHONIOENCODING": "utf-8:strict"},
-)
+LOCALES = ({"LC_ALL": "C.UTF-8"}, {"PYTHONIOENCODING": "utf-8:strict"})  # half pairs in the text; an error of Python's
 
 
 def fledge(*words: str | bytes, given: bytes = b"", **environment: str) -> tuple[int, str, str]:
@@ -48,6 +44,23 @@ def test_half_a_character_on_the_command_line_is_one(runs):
     assert code == 0 and "error" not in out + err
     code, out, err = fledge("tokenizer", "show", str(runs / "mine/model"), HALF, "--json")
     assert code == 0 and json.loads(out)["bytes"] == len("ab\ufffd".encode())
+
+
+@pytest.mark.parametrize("known", ["ascii", "utf-8", "cp936", "cp1252"])
+def test_the_streams_of_every_console_take_every_character(known, monkeypatch):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=known) for name in ("stdout", "stderr")}
+    typed = "café" if known == "cp1252" else "你好"
+    data = typed.encode("utf-8" if known == "ascii" else known)
+    streams["stdin"] = io.TextIOWrapper(io.BytesIO(data + b"\n" + data[:-1] + b"\n"), encoding=known)
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    use_utf8()
+    assert sys.stdin.readline() == typed + "\n" and sys.stdin.readline()
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("a name: \udcb2 中 😀")
+        stream.flush()
+        assert stream.buffer.getvalue().decode("utf-8") == "a name: ? 中 😀"
+    use_utf8()  # a second time, after it was read from
 
 
 def test_whole_characters_stay():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import fnmatch
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from fledge.cli import main, quickstart
+from fledge.cli.flags import known_flags
+from fledge.jobs.language import LanguageModeling
 from fledge.records import Run, list_runs
 from fledge.world import sample
 
@@ -74,3 +79,38 @@ def test_in_english_with_settings_cut_short_and_again_beside_it(hurry, monkeypat
     assert report["run"] == "quickstart-sft-2" and set(report["stages"]) == {"pretrain", "sft"}
     assert Run.open("quickstart-sft").info["config"]["model"] == "quickstart-pretrain"
     assert Run.open("quickstart-sft-2").info["config"]["model"] == "quickstart-pretrain-2"
+
+
+def memory_runs_out(self, batch):
+    raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+
+def no_number(self, batch, loss=LanguageModeling.loss):
+    found = loss(self, batch)
+    found.sum = found.sum * float("nan")
+    return found
+
+
+def disk_is_full(self, **row):
+    if "loss" in row:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "broken", "said"),
+    [
+        ((LanguageModeling, "loss"), memory_runs_out, "tokens at a time: choose a smaller --size."),
+        ((LanguageModeling, "loss"), no_number, "became nan at step 1 (its batch is in *.safetensors)."),
+        ((Run, "log"), disk_is_full, "make room, then go on with the same command."),
+    ],
+)
+def test_what_goes_wrong_in_a_training_is_said_in_the_words_of_this_verb(
+    hurry, monkeypatch, capsys, place, broken, said
+):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    monkeypatch.setattr(*place, broken)
+    assert main(["quickstart", "--size", "tiny"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert fnmatch.fnmatchcase(error, f"*{said}"), error
+    assert set(re.findall(r"--[a-z-]+", error)) <= set(known_flags(quickstart.Flags))

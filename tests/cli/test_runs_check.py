@@ -44,6 +44,21 @@ def test_a_broken_run_says_what_to_do(capsys, monkeypatch):
     assert "what to do: Lower --lr" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "far_off", "usual"),
+    [
+        ("plain", "Lower --lr: the usual", "Take a third of the learning rate or twice the --warmup;"),
+        ("minimind-pretrain_512", "Lower --learning_rate: the usual", "Take a third of the learning rate;"),
+    ],
+)
+def test_advice_is_in_the_words_of_the_command_that_began_the_run(capsys, monkeypatch, name, far_off, usual):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    for lr, words in ((2.5, far_off), (0.025, usual)):
+        run = made_up(name, lr=lr, up=True)
+        assert main(["runs", "check", run.name]) == 1
+        assert f"what to do: {words}" in capsys.readouterr().out
+
+
 def test_json(capsys):
     made_up("blown", up=True)
     assert main(["runs", "check", "blown", "--json"]) == 1

@@ -72,6 +72,13 @@ def test_the_numbers_are_the_runs(capsys):
     assert capsys.readouterr().out.strip() == file.as_posix()
 
 
+def test_a_status_is_said_in_the_learners_language(monkeypatch):
+    trained("cut", status="stopped")
+    assert "| status | stopped |" in recorded("cut")
+    monkeypatch.setenv("FLEDGE_LANG", "zh")
+    assert "| 已停下 |" in recorded("cut")
+
+
 def test_nothing_is_invented():
     trained("mine")
     text = recorded("mine")

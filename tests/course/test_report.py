@@ -104,6 +104,7 @@ def test_both_forms_say_it(learner, monkeypatch, lang):
             assert words in text
     assert "my-a&b" in to_markdown(report) and "my-a&amp;b" in to_html(report)
     assert ("学习报告" in to_markdown(report)) is (lang == "zh")
+    assert f"| pretrain | {'完成' if lang == 'zh' else 'done'} |" in to_markdown(report)
 
 
 class Tags(HTMLParser):

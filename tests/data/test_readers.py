@@ -362,6 +362,17 @@ def test_a_100_mb_line_is_skipped_without_being_held(write):
     assert peak < 2.5 * MAX_LINE
 
 
+def test_a_damaged_line_that_is_a_whole_book_is_read_in_little_memory(write):
+    text = "春天来了，花园里的花都开了。" * 400_000
+    path = write("a.txt", text.encode() + b"\xff")
+    tracemalloc.start()
+    found = texts(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [text + "\ufffd"]
+    assert peak < 6 * path.stat().st_size  # an encoding is seen in a piece of it
+
+
 def test_a_long_line_of_plain_text_is_fine(write):
     line = "word " * 2_000_000  # 10 MB
     assert texts(write("a.txt", line)) == [line]

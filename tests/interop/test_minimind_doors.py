@@ -288,6 +288,19 @@ def test_resume_refuses_another_setting_by_its_name(script, monkeypatch):
     assert code == 2 and "has 1 layers: leave --num_hidden_layers out" in said
 
 
+def test_resume_finds_the_data_where_they_lie_now(repo, script, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(1, patch)
+        assert script("pretrain", "--max_steps", "3")[0] == 130
+    (repo / "dataset/pretrain_hq.jsonl").rename(repo / "dataset/moved.jsonl")
+    code, said = script("pretrain", "--from_resume", "1")
+    assert code == 2 and "is not there: give its new place with --data_path" in said, said
+    code, said = script("pretrain", "--from_resume", "1", "--data_path", "../dataset/sft_mini_512.jsonl")
+    assert code == 2 and "was started with --data_path" in said, said
+    code, said = script("pretrain", "--from_resume", "1", "--data_path", "../dataset/moved.jsonl")
+    assert code == 0, said
+
+
 def test_with_nothing_to_resume_it_starts_afresh_and_says_so(repo, script):
     code, said = script("pretrain", "--from_resume", "1", "--max_steps", "1")
     assert code == 0 and "There is nothing to go on with: starting afresh." in said

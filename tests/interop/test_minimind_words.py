@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from fledge import cli
-from fledge.errors import Spelling, advice, flag, resume_command, spelled, train_command
+from fledge.errors import Spelling, advice, flag, quoted, resume_command, spelled, train_command
 from fledge.interop.minimind.arguments import Words, parser
 from fledge.interop.minimind.doors import run
 from fledge.interop.minimind.files import Place
@@ -194,7 +194,7 @@ CASES = [
     ("pretrain", "--from_weight nobody", nothing, "--from_weight pretrain --hidden_size 32"),
     ("pretrain", "--learning_rate 1e30 --max_steps 9", nothing, "a lower --learning_rate or --dtype float32"),
     ("pretrain", "", out_of_memory, "make --max_seq_len shorter or choose a smaller --hidden_size"),
-    ("pretrain", "--save_interval 1", full_disk, "go on with --from_resume 1"),
+    ("pretrain", "--save_interval 1", full_disk, "train_pretrain.py --from_resume 1 --save_weight pretrain"),
     ("pretrain", "--from_resume 1", begun_and_locked, "give another --save_weight"),
     ("pretrain", "--from_resume 1 --max_steps 9", begun_without_checkpoints, "--from_weight pretrain --hidden_size 32"),
     ("pretrain", "", large_tokenizer, "put MiniMind's own there"),
@@ -268,8 +268,10 @@ def test_a_door_spells_and_what_it_has_not_is_left_out(tmp_path, monkeypatch):
         monkeypatch.setenv("FLEDGE_LANG", "zh")
         assert advice(("lr", "更低的 {}"), ("precision=fp32", "{}")) == "更低的 --learning_rate 或 --dtype float32"
     assert flag("seq_len") == "--seq-len"
-    assert resume_command("sft", "my run") == 'fledge train sft --run "my run" --resume'
-    assert Spelling().flag("data", "a b.txt") == '--data "a b.txt"'
+    my_run = '"my run"' if sys.platform == "win32" else "'my run'"
+    assert quoted("my run") == my_run and quoted("数据/a-1.txt") == "数据/a-1.txt"
+    assert resume_command("sft", "my run") == f"fledge train sft --run {my_run} --resume"
+    assert Spelling().flag("data", "a b.txt") == f"--data {quoted('a b.txt')}"
 
 
 def test_the_run_of_a_door_names_its_weights():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from fledge.data import Mixture, PackedBatches, prepare_rows
 from fledge.errors import UserError
 from fledge.jobs import data as material
+from fledge.jobs import runner
 from fledge.jobs.job import Material
 from fledge.jobs.runner import run_job
 from fledge.jobs.settings import job_config
@@ -207,6 +209,41 @@ def test_replay_mixes_text_into_fine_tuning_and_resumes(tokenizer):
     expected = [next(mixture).inputs_BT.tolist() for _ in range(6)]
     mixture.load_state_dict(state)
     assert [next(mixture).inputs_BT.tolist() for _ in range(6)] == expected
+
+
+@pytest.mark.parametrize(("preparing", "left"), [(12.0, 48.0), (55.0, 30.0)])
+def test_preparing_is_taken_from_the_budget_and_training_keeps_half(tokenizer, monkeypatch, capsys, preparing, left):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    trained = []
+
+    def stop(objective, config, run, *_):
+        trained.append((config.seconds(), run.info["config"]["budget"], run.info["plan"]["predicted_seconds"]))
+        raise UserError("enough")
+
+    monkeypatch.setattr(runner, "fit", stop)
+    for seconds, resume in ((preparing, False), (1.0, True)):
+        clock = iter([100.0, 100.0 + seconds])
+        monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: next(clock)))  # noqa: B023
+        with pytest.raises(UserError, match="enough"):
+            pretrain(tokenizer, steps=None, budget="1m", run="prepared", resume=resume)
+        assert f"1m, of which {preparing:.0f} s went into preparing" in " ".join(capsys.readouterr().out.split())
+    assert trained == [(left, "1m", pytest.approx(left, abs=1))] * 2
+
+
+def test_a_tokenizer_takes_a_small_part_of_a_budget(tmp_path, monkeypatch):
+    file = tmp_path / "long.txt"
+    file.write_text("the cat sat. " * 100_000, encoding="utf-8")
+    seen = []
+
+    def train(texts, vocab_size):
+        seen.append(sum(map(len, texts)))
+        raise UserError("enough")
+
+    monkeypatch.setattr(Tokenizer, "train", train)
+    for budget, most in (("1h", 1_300_000), ("6s", 0.1 * 6 / material.TOKENIZER_SECONDS)):
+        with pytest.raises(UserError, match="enough"):
+            run_job("pretrain", job_config("pretrain", data=[str(file)], budget=budget, preset="cpu-2m"))
+        assert 0.7 * most <= seen[-1] <= most
 
 
 def test_a_tokenizer_sees_an_even_part_of_a_long_corpus_and_nothing_that_is_held_out(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 
@@ -12,6 +13,7 @@ import torch
 from fledge.course import desk
 from fledge.course.exercise import exercises
 from fledge.course.mine import answer_file, choose, load_mine, my_parts, used_parts
+from fledge.course.progress import Progress
 from fledge.errors import UserError
 from fledge.model.presets import preset
 from fledge.parts import REFERENCE, Parts
@@ -95,6 +97,30 @@ def test_nothing_passed_yet_names_the_command(learner):
     learner.write("swiglu", source_of("swiglu") + "# a thought\n", passed=None)
     with pytest.raises(UserError, match=r"swiglu changed since it passed: check it again with `fledge check swiglu`"):
         used_parts()
+
+
+def passed_by_calling(learner, name: str, *calls: str) -> None:
+    """The part's file passed, and the grader saw what it called."""
+    file = learner.write(name, source_of(name))
+    with Progress(learner.space.database) as progress:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        progress.add("attempt", name, outcome="PASS", passed=True, sha256=sha256, calls=list(calls))
+
+
+def test_what_passed_by_calling_the_reference_is_not_yours(learner):
+    passed_by_calling(learner, "rms_norm", "fledge.parts.reference.rms_norm")
+    said = "rms_norm passed by calling fledge.parts.reference.rms_norm: it becomes yours when you write it by hand"
+    assert states()["rms_norm"] == "called"
+    for use in (used_parts, lambda: load_mine("mine"), lambda: choose(["rms_norm"])):
+        with pytest.raises(UserError, match=said):
+            use()
+    learner.write_all("swiglu")
+    assert [part.name for part in used_parts()] == ["swiglu"]
+    parts = load_mine("mine")
+    assert list(record(parts)["yours"]) == ["swiglu"] and list(record(parts)["replaced"]) == ["rms_norm"]
+    assert "rms_norm is the reference's: yours passed by calling fledge.parts.reference.rms_norm" in banner(parts)
+    learner.write("rms_norm", source_of("rms_norm"))
+    assert states()["rms_norm"] == "passed"
 
 
 def test_only_what_passed_can_be_chosen_and_it_is_remembered(learner):

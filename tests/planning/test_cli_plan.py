@@ -123,7 +123,7 @@ def test_calibrate_shows_predicted_beside_actual_and_later_plans_say_so(capsys, 
 
 def test_the_python_call_takes_training_settings():
     plan = fledge.plan("pretrain", card="RTX 3050", preset="small-34m", batch_size=4, budget="1h", price=1.0)
-    assert plan.run_seconds == pytest.approx(3600) and plan.config.batch_size == 4 and plan.cost > 1
+    assert 3500 < plan.run_seconds < 3600 and plan.config.batch_size == 4 and plan.cost > 1
     assert fledge.plan("pretrain", profile="conservative").total_mb > 0
     with pytest.raises(UserError, match="batch_sise"):
         fledge.plan("pretrain", batch_sise=3)

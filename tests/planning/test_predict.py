@@ -15,7 +15,7 @@ from fledge.planning.budget import budget_settings
 from fledge.planning.facts import Size, bytes_per_token
 from fledge.planning.machines import Calibration, card
 from fledge.planning.memory import peak
-from fledge.planning.predict import outcome, plan_run, predict
+from fledge.planning.predict import START_SECONDS, outcome, plan_run, predict
 
 TEXT = Size(10_000_000, 600)
 SHAPE = preset("cpu-2m", vocab_size=2048)
@@ -28,7 +28,8 @@ def planned(machine, size=TEXT, shape=SHAPE, more: dict | None = None, **setting
 
 def test_a_budget_is_the_time_that_the_clock_shows(cpu):
     plan = planned(cpu, budget="10m")
-    assert plan.run_seconds == pytest.approx(600)
+    preparing = plan.seconds["start"] - START_SECONDS
+    assert 0 < preparing < 60 and plan.run_seconds + preparing == pytest.approx(600)
     assert plan.tokens == plan.steps * 8 * 256 and plan.total_seconds > 600
     assert planned(cpu, budget="20m").steps == pytest.approx(2 * plan.steps, rel=0.05)
 
@@ -88,7 +89,7 @@ def test_the_record_of_a_plan_is_json_in_the_units_of_the_outcome(cpu):
     record = plan_run(PLANNING, job_config("pretrain", budget="10m"), SHAPE, steps=None, **text)
     assert plan_run(PLANNING, job_config("pretrain", epochs=3.0), SHAPE, steps=7, **text)["steps"] == 7
     json.dumps(record)
-    assert record["predicted_seconds"] == 600 and record["machine_key"] == cpu.key
+    assert 540 < record["predicted_seconds"] < 600 and record["machine_key"] == cpu.key
     assert record["predicted_memory_mb"] == record["needed_memory_mb"] > 300
     after = outcome({"seconds": 610.0, "tokens": 6100, "memory_mb": 500})
     assert after == {"actual_seconds": 610.0, "actual_memory_mb": 500, "actual_tokens_per_second": 10}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fledge import records
-from fledge.errors import UserError
+from fledge.errors import UserError, quoted
 from fledge.records import Run, list_runs
 
 
@@ -203,9 +203,9 @@ def test_a_run_without_a_lock_is_judged_by_its_silence():
 @pytest.mark.parametrize("word", ["plain-name_2", "my first run", "名字 二", 'a"b c', "$HOME", ""])
 def test_a_quoted_word_is_typed_back_as_it_is(word):
     script = f"import sys; assert sys.argv[1:] == [{word!r}], sys.argv"
-    shown = records.quoted(word)
+    shown = quoted(word)
     assert (shown == word) == (word == "plain-name_2")
-    command = f"{records.quoted(sys.executable)} -c {records.quoted(script)} {shown}"
+    command = f"{quoted(sys.executable)} -c {quoted(script)} {shown}"
     assert subprocess.run(command, shell=True).returncode == 0
 
 

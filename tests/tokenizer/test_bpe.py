@@ -8,7 +8,7 @@ import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 
 from fledge.tokenizer import Tokenizer
-from fledge.tokenizer.bpe import BPE, BYTE_TO_CHAR, merge_pair, split_words
+from fledge.tokenizer.bpe import BPE, BYTE_TO_CHAR, merge_pair, split_words, training_words
 from fledge.tokenizer.tokenizer import ADDED_TOKENS, SPECIAL_TOKENS
 from tests.tokenizer.conftest import UNBROKEN, unbroken
 
@@ -55,6 +55,15 @@ def test_text_without_breaks_gives_the_same_merges_as_the_fast_trainer(name):
     assert ours.merges == merges_of(fast) and ours.merges
     assert ours.encode(text) == fast.encode(text), "encoding cuts no word"
     assert fast.decode(fast.encode(text)) == text
+
+
+def test_training_cuts_and_thins_out_only_what_no_language_has(corpus, nasty):
+    for text in (*corpus, *nasty, "a" * 256 + " " + "=" * 255 + "\n\n" + " " * 250 + "中" * 256):
+        assert training_words(text) == split_words(text)
+    for sign in "a中=":
+        assert [len(word) for word in training_words(sign * 2100)] == [256, 256, 52]  # of 2048 a quarter
+    assert [len(word) for word in training_words("a" * 1023)] == [256, 256, 256, 255]
+    assert "".join(training_words(" " * 1300)) == " " * 1300
 
 
 def test_pairs_that_occur_once_are_not_merged():

@@ -12,10 +12,10 @@ import tyro
 
 from fledge.cli.flags import parse
 from fledge.cli.parts import Choice, announce
-from fledge.errors import UserError, suggest
+from fledge.errors import UserError, quoted, suggest
 from fledge.generate.sampling import Sampling
 from fledge.lang import N_, _, readable
-from fledge.records import Run, quoted
+from fledge.records import Run
 
 if TYPE_CHECKING:
     from fledge.api import LM

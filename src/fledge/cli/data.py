@@ -29,7 +29,7 @@ class CheckFlags:
     """Show a data file as training will see it: schema, bad rows, lengths, and which tokens are learned."""
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """.jsonl, .json, .csv, .tsv, .parquet (each also .gz), or any plain text."""
+    """.jsonl, .json, .csv, .tsv (each also .gz), .parquet, or any plain text."""
     tokenizer: str | None = None
     """Folder of a tokenizer or a model. Default: a small one is trained on the file itself."""
     rows: int = 5

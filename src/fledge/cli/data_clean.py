@@ -35,7 +35,7 @@ class CleanFlags:
     """Mend encodings, mask personal data, drop what repeats; every dropped row is kept beside, with its reason."""
 
     files: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """.jsonl, .json, .csv, .tsv, .parquet (each also .gz), or plain text, a document a row."""
+    """.jsonl, .json, .csv, .tsv (each also .gz), .parquet, or plain text, a document a row."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The cleaned rows, .jsonl, each in the schema it had. What was dropped goes to OUT.dropped.jsonl beside it."""
     report: Path | None = None

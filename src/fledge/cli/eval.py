@@ -26,7 +26,7 @@ class Flags:
     seed: int = 0
     """seed of the world"""
     text: tuple[str, ...] = ()
-    """text files (.txt, .jsonl, .parquet, …) to score: bits per byte and perplexity"""
+    """files to score (plain text, .jsonl, .csv, .parquet, …): bits per byte and perplexity"""
     window: int | None = None
     """tokens that the model sees at once; its whole context when left out"""
     per_family: int = 200

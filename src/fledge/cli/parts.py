@@ -102,6 +102,9 @@ def _show(parts: list[Mine]) -> None:
     used = sum(part.used for part in parts)
     bar = "█" * used + "░" * (len(parts) - used)
     console.print(_("\n{bar}  {used} of {num_parts} parts are yours").format(bar=bar, used=used, num_parts=len(parts)))
+    for part in parts:
+        if part.called:
+            console.print(part.called, soft_wrap=True)
     console.print(_next(parts), style="dim", soft_wrap=True)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fledge.cli import flags
 from fledge.cli.parts import Choice
+from fledge.errors import Spelling, spelled
 from fledge.lang import N_, _, language
 
 if TYPE_CHECKING:
@@ -41,6 +42,20 @@ class Flags:
     whose: Choice = dataclasses.field(default_factory=Choice)
 
 
+class Words(Spelling):
+    """What a sentence of the trainings inside may tell the user of this verb to type: what the recipe decides has no flag."""
+
+    def flag(self, setting: str, value: object = None) -> str:
+        typed = super().flag({"preset": "size"}.get(setting, setting), value)
+        return typed if typed.partition(" ")[0] in flags.known_flags(Flags) else ""
+
+    def train(self, job: str) -> str:
+        return "fledge quickstart"
+
+    def resume(self, job: str, run: str) -> str:
+        return self.train(job)  # its rows are in no file: it begins again
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How much of everything a world of some size needs; found by the runs in docs/LOG.md."""
@@ -65,6 +80,11 @@ STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
 def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv, "fledge quickstart")
+    with spelled(Words()):
+        return _quickstart(chosen)
+
+
+def _quickstart(chosen: Flags) -> int:
     from fledge.world import World
 
     if chosen.whose.parts == "mine":

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from fledge.cli.flags import parse, subverb
-from fledge.cli.runs_check import STATUSES, check
+from fledge.cli.runs_check import check
 from fledge.errors import UserError
 from fledge.lang import _, both, pgettext
-from fledge.records import Run, list_runs, runs_root
+from fledge.records import Run, list_runs, runs_root, status_word
 
 BARS = "▁▂▃▄▅▆▇█"
 Names = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
@@ -204,7 +204,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _cell(key: str, value: Any) -> str:
     if key == "status":
-        return str(STATUSES.get(value, value))
+        return status_word(value)
     if key == "seconds" and isinstance(value, (int, float)):
         hours, minutes, seconds = int(value) // 3600, int(value) // 60 % 60, int(value) % 60
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

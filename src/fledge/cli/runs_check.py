@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from fledge.cli.flags import parse
+from fledge.errors import spelled
 from fledge.lang import N_, Text, _, commas, pgettext
-from fledge.records import Run
+from fledge.records import Run, status_word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,13 +26,6 @@ VERDICTS = {
     "broken": N_("broken"),
     "cannot tell": N_("cannot tell"),
     "note": N_("note"),
-}
-STATUSES = {  # of a run, as run.json says them
-    "running": N_("running"),
-    "done": N_("done"),
-    "stopped": N_("stopped"),
-    "failed": N_("failed"),
-    "killed": N_("killed"),
 }
 DIFFERENCES = {
     "data": N_("data"),
@@ -62,10 +56,12 @@ def check(argv: list[str]) -> int:
     flags = parse(RunsCheckFlags, argv, "fledge runs check")
     from fledge.diagnose.check import check_run
     from fledge.diagnose.job import JobFacts
+    from fledge.interop import spelling_of
     from fledge.jobs import JOBS, find_job
 
     run = Run.open(flags.run)
-    result = check_run(run, find_job(run.info["job"]).facts() if run.info["job"] in JOBS else JobFacts())
+    with spelled(spelling_of(run)):
+        result = check_run(run, find_job(run.info["job"]).facts() if run.info["job"] in JOBS else JobFacts())
     if flags.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
     else:
@@ -80,8 +76,8 @@ def print_check(check: RunCheck) -> None:
     console = uncut()
     evidence = check.evidence
     steps = _("step {step} of {planned}").format(step=evidence.curves.step, planned=evidence.curves.planned)
-    status = evidence.run.status()
-    console.print(f"{evidence.run.name} · {evidence.run.info.get('job')} · {STATUSES.get(status, status)} · {steps}\n")
+    status = status_word(evidence.run.status())
+    console.print(f"{evidence.run.name} · {evidence.run.info.get('job')} · {status} · {steps}\n")
     console.print(f"{_word(check.verdict)}: {check.why}", style=f"bold {COLOURS[check.verdict]}")
     _print_findings(check, console)
     _print_landmarks(check, console)

@@ -25,7 +25,7 @@ class TrainFlags:
     """Learn a byte-level BPE vocabulary from your own text and write it as a Hugging Face folder."""
 
     data: tuple[Path, ...]
-    """Text files: .txt, .jsonl or .csv with a `text` field, .parquet, each also as .gz."""
+    """Text files: .txt, or .jsonl, .json, .csv, .tsv (each also .gz), .parquet with a field `text`."""
     out: Path
     """The folder to write: tokenizer.json, tokenizer_config.json, chat_template.jinja."""
     vocab_size: int = 4096

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shlex
 import sys
 from typing import Any, TypeVar
 
 from fledge.cli import flags
-from fledge.errors import UserError
+from fledge.errors import UserError, quoted, resume_command
 from fledge.jobs import JOBS, find_job
 from fledge.jobs.settings import job_config
 from fledge.lang import _
@@ -51,14 +50,14 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        again = f"fledge train {job} --run {shlex.quote(stop.args[0])} --resume"
+        again = resume_command(job, stop.args[0])
         said = stopped(stop)
         print(_("\n{said} To go on: {again}").format(said=said, again=again), file=sys.stderr)
         return 130
     if chosen.json:
         print(json.dumps({"run": run.name, "model": run.model_dir.as_posix(), **run.info["results"]}))
     else:
-        use = _("try it: {words}").format(words=find_job(job).next_command.format(run=shlex.quote(run.name)))
+        use = _("try it: {words}").format(words=find_job(job).next_command.format(run=quoted(run.name)))
         print(_("model: {model_dir}\n{use}").format(model_dir=run.model_dir.as_posix(), use=use))
     return 0
 

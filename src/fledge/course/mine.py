@@ -1,7 +1,7 @@
 """Which parts of the engine the learner has written: the state of their exercises, and which of them `--parts mine` takes.
 
-A part and its exercise have the same name. What counts is the last attempt at it: it passed, and the file is still the one
-that passed, byte for byte.
+A part and its exercise have the same name. What counts is the last attempt at it: it passed without calling the reference or
+what the task rules out, and the file is still the one that passed, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,29 +24,41 @@ from fledge.records import write_atomic
 if TYPE_CHECKING:
     from fledge.parts import Parts
 
-State = Literal["not started", "failing", "passed", "changed"]
+State = Literal["not started", "failing", "passed", "called", "changed"]
 STATES: dict[State, Text] = {
     "not started": N_("not started"),
     "failing": N_("not passed yet"),
     "passed": N_("passed"),
+    "called": N_("passed, not written by hand"),
     "changed": N_("changed since it passed"),
 }
 
 
 @dataclass(frozen=True)
 class Mine:
-    """A part in the learner's workspace. `sha256` is that of the file as it is now; None when there is none."""
+    """A part in the learner's workspace. `sha256` is that of the file as it is now; None when there is none. `calls` is what
+    it called to pass: the reference, or what the task rules out."""
 
     name: str
     file: Path
     state: State
     sha256: str | None
     chosen: bool
+    calls: tuple[str, ...] = ()
 
     @property
     def used(self) -> bool:
         """Whether `--parts mine` takes it."""
         return self.chosen and self.state == "passed"
+
+    @property
+    def called(self) -> str:
+        """Why a part that passed is not the learner's, as a sentence; "" for every other."""
+        if self.state != "called":
+            return ""
+        return _(
+            "{part} passed by calling {calls}: it becomes yours when you write it by hand and `fledge check {part}` passes."
+        ).format(part=self.name, calls=commas(self.calls))
 
 
 def answer_file(space: Workspace, name: str) -> Path:
@@ -64,7 +76,9 @@ def my_parts(space: Workspace | None = None) -> list[Mine]:
     for name in PARTS:
         file = answer_file(space, name)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
-        parts.append(Mine(name, file, _state(last.get(name), sha256), sha256, chosen is None or name in chosen))
+        calls = tuple(last[name].data.get("calls") or ()) if name in last else ()
+        state = _state(last.get(name), sha256)
+        parts.append(Mine(name, file, state, sha256, chosen is None or name in chosen, calls))
     return parts
 
 
@@ -100,6 +114,8 @@ def used_parts(space: Workspace | None = None) -> list[Mine]:
                 changed=commas(changed), first=changed[0]
             )
         )
+    if called := next((part.called for part in parts if part.called), ""):
+        raise UserError(called)
     first = next((part.name for part in parts if part.state == "failing"), parts[0].name)
     raise UserError(
         _(
@@ -110,8 +126,8 @@ def used_parts(space: Workspace | None = None) -> list[Mine]:
 
 
 def load_mine(choice: str, *, fallback: bool = False, only: Collection[str] = tuple(PARTS)) -> Parts:
-    """The parts that `--parts` names: the reference, or "mine" (of those in `only`). One that changed since it passed is
-    the reference's, and the banner says so."""
+    """The parts that `--parts` names: the reference, or "mine" (of those in `only`). One that changed since it passed, or
+    that passed by calling what it should not, is the reference's, and the banner says so."""
     from fledge.parts import REFERENCE
     from fledge.parts.learner import MyPart, load_parts
 
@@ -124,14 +140,16 @@ def load_mine(choice: str, *, fallback: bool = False, only: Collection[str] = tu
         raise UserError(
             _("none of your parts ({listed}) is used here: leave --parts mine out.").format(listed=commas(listed))
         )
-    stale = {}
+    not_mine = {}
     for part in my_parts():
-        if part.state == "changed" and part.name in only:
-            stale[part.name] = MyPart(part.name, getattr(REFERENCE, part.name), part.file, part.sha256 or "")
-            stale[part.name].replaced = _("yours changed since it passed, `fledge check {part}` first").format(
-                part=part.name
+        if part.state in ("changed", "called") and part.name in only:
+            not_mine[part.name] = MyPart(part.name, getattr(REFERENCE, part.name), part.file, part.sha256 or "")
+            not_mine[part.name].replaced = (
+                _("yours passed by calling {calls}").format(calls=commas(part.calls))
+                if part.state == "called"
+                else _("yours changed since it passed, `fledge check {part}` first").format(part=part.name)
             )
-    return dataclasses.replace(load_parts(files, fallback=fallback), **stale)
+    return dataclasses.replace(load_parts(files, fallback=fallback), **not_mine)
 
 
 def choose(names: Iterable[str] | None, space: Workspace | None = None) -> list[Mine]:
@@ -140,14 +158,17 @@ def choose(names: Iterable[str] | None, space: Workspace | None = None) -> list[
     UserError for a name that has not passed.
     """
     space = space or find_workspace()
-    states = {part.name: part.state for part in my_parts(space)}
+    parts = {part.name: part for part in my_parts(space)}
     chosen = None if names is None else list(dict.fromkeys(map(find_part, names)))
     for name in chosen or []:
-        if states[name] != "passed":
-            begin = f"fledge exercise start {name}" if states[name] == "not started" else f"fledge check {name}"
+        state = parts[name].state
+        if parts[name].called:
+            raise UserError(parts[name].called)
+        if state != "passed":
+            begin = f"fledge exercise start {name}" if state == "not started" else f"fledge check {name}"
             raise UserError(
                 _("{name} cannot be used, it is {state}: first `{begin}`.").format(
-                    name=name, state=STATES[states[name]], begin=begin
+                    name=name, state=STATES[state], begin=begin
                 )
             )
     _file(space).parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +181,9 @@ def _state(last: Event | None, sha256: str | None) -> State:
         return "not started"
     if not last.data.get("passed"):
         return "failing"
-    return "passed" if last.data.get("sha256") == sha256 else "changed"
+    if last.data.get("sha256") != sha256:
+        return "changed"
+    return "called" if last.data.get("calls") else "passed"
 
 
 def _file(space: Workspace) -> Path:

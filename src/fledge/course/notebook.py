@@ -21,7 +21,7 @@ from fledge.course.sources import read_yaml
 from fledge.course.workspace import write_once
 from fledge.errors import UserError
 from fledge.lang import Text, _, commas
-from fledge.records import Run
+from fledge.records import Run, status_word
 
 NUMBERS = ("loss", "val_loss", "val_bpb")
 SAMPLES, SAMPLE_CHARACTERS = 3, 300
@@ -141,7 +141,7 @@ def _data(run: Run) -> str:
 
 
 def _results(runs: Sequence[Run]) -> str:
-    rows = [["", *(run.name for run in runs)], [_("status"), *(str(run.info.get("status")) for run in runs)]]
+    rows = [["", *(run.name for run in runs)], [_("status"), *(status_word(run.status()) for run in runs)]]
     names = {
         "loss": _("training loss, first → last"),
         "val_loss": _("validation loss, first → last"),

@@ -16,6 +16,7 @@ from fledge.course.paths import KINDS, LearningPath, Step
 from fledge.course.progress import Event, Progress
 from fledge.course.report_forms import Report, write
 from fledge.lang import _
+from fledge.records import status_word
 
 __all__ = ["Report", "build", "calibration", "write"]
 
@@ -203,7 +204,7 @@ def _runs(report: Report, evidence: Evidence) -> None:
             [
                 run.name,
                 str(run.info.get("job")),
-                str(run.info.get("status")),
+                status_word(run.status()),
                 f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "-",
                 f"{tokens:,}" if isinstance(tokens, int) else "-",
                 str(run.info.get("started") or "-")[:10],

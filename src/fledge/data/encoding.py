@@ -21,6 +21,7 @@ from fledge.errors import UserError
 from fledge.lang import _
 
 CHUNK = 1 << 20
+ENOUGH = 1 << 18  # bytes that show an encoding: a line may be a whole book
 DAMAGE = 0.01  # share of the bytes: more places that are no UTF-8 than that, and it is no UTF-8
 # A text is Chinese in GB18030 when this share of its characters is common: simplified Chinese has 0.97; UTF-8, Big5 and
 # Latin-1 taken for GB18030 below 0.35.
@@ -102,18 +103,19 @@ def sniff(path: Path) -> tuple[str, bool]:
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
-                return _by_its_looks(path, head, chunk, read + error.start - (len(error.object) - len(chunk)))
+                at = error.start - (len(error.object) - len(chunk))
+                return _by_its_looks(path, head, chunk, max(at, 0), read + at)
             read += len(chunk)
     rest = decoder.getstate()[0]
     if rest:  # the file ends in the middle of a character
-        return _by_its_looks(path, head, b"", read - len(rest))
+        return _by_its_looks(path, head, b"", 0, read - len(rest))
     return "utf-8-sig", True
 
 
-def _by_its_looks(path: Path, head: bytes, chunk: bytes, broken: int) -> tuple[str, bool]:
-    """By the beginning and by the piece in which a byte is wrong, without the characters at their cut ends."""
-    pieces = [head] if chunk is head else [head, chunk]
-    data = b"\n".join(piece[: piece.rfind(b"\n") + 1 or None] if len(piece) == CHUNK else piece for piece in pieces)
+def _by_its_looks(path: Path, head: bytes, chunk: bytes, at: int, broken: int) -> tuple[str, bool]:
+    """By the beginning of the file and by what stands around the first byte that is no UTF-8, at `at` of `chunk`."""
+    around = chunk[max(0, at - ENOUGH // 4) : at + ENOUGH // 2]
+    data = chunk if chunk is head and len(head) <= ENOUGH // 2 else head[: ENOUGH // 4] + b"\n" + around
     codec = looks_like(data.removeprefix(codecs.BOM_UTF8))
     if codec is None and looks_like(b"\n".join(line for line in data.split(b"\n") if not _is_utf8(line))):
         codec = "utf-8-sig"  # with lines of another encoding, which are read as what they look like
@@ -136,13 +138,15 @@ def _is_utf8(line: bytes) -> bool:
 
 def looks_like(data: bytes) -> str | None:
     """The codec that bytes which are not UTF-8 throughout were most likely written with; None: none of ours."""
+    data = data[:ENOUGH]
     places = UNDECODED.findall(data.decode("utf-8", "surrogateescape"))
-    wrong = sum(map(len, places))
+    if not places:
+        return "utf-8-sig"
+    wrong, high = sum(map(len, places)), len(HIGH.findall(data))
     if is_chinese(data):
         return "gb18030"
-    if (
-        len(HIGH.findall(data)) >= 5 * wrong > 0
-    ):  # the other bytes above ASCII are UTF-8; half of Big5's are, by accident
+    # The other bytes above ASCII are UTF-8; half of Big5's are, by accident.
+    if high >= 5 * wrong:
         return "utf-8-sig"
     if is_western(data):
         return "cp1252"
@@ -151,7 +155,7 @@ def looks_like(data: bytes) -> str | None:
 
 def is_chinese(data: bytes) -> bool:
     """Whether bytes read as GB18030 are mostly common Chinese (GB 2312 level 1, or punctuation), hardly any damaged."""
-    high = [character for character in data.decode("gb18030", "replace") if character > "\x7f"]
+    high = [character for character in data[:ENOUGH].decode("gb18030", "replace") if character > "\x7f"]
     leads = [character.encode("gb18030")[0] for character in high if character != "\ufffd"]
     common = sum(0xB0 <= lead <= 0xD7 or 0xA1 <= lead <= 0xA3 for lead in leads)
     if not leads or common < COMMON * len(high) or len(high) - len(leads) > DAMAGE * len(high):

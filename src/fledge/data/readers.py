@@ -1,4 +1,4 @@
-"""Read files row by row: .jsonl, .json, .csv, .tsv, .parquet, anything else as text; `.gz` of each.
+"""Read files row by row: .jsonl, .json, .csv, .tsv, .parquet, anything else as text; `.gz` of each but parquet.
 
 Whatever is wrong with the whole file (missing, empty, binary, a web page, unreadable) is a `UserError` in one sentence.
 Whatever is wrong with one row goes to the quarantine (file, line, reason) and never stops or silently shrinks a run: the
@@ -137,7 +137,7 @@ def raw_rows(
         rows = _counted(documents(source), path, note)
     else:
         raise UserError(
-            _("{path} is plain text, which holds no {kind} rows: give .jsonl, .json or .parquet").format(
+            _("{path} is plain text, which holds no {kind} rows: give .jsonl, .json, .csv or .parquet").format(
                 path=path, kind=kind
             )
         )

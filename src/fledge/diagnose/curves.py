@@ -12,6 +12,7 @@ from typing import Any
 
 from fledge.records import Run
 from fledge.training.config import parse_duration
+from fledge.training.length import training_seconds
 
 PARTS = 20  # points of a curve
 STEPS_PER_PART = 5  # at least, so that a point is a mean; shorter runs have fewer points
@@ -93,5 +94,6 @@ def _planned(run: Run, rows: list[dict[str, Any]]) -> int:
         per_step = config["seq_len"] * config["batch_size"] * config["accumulation_steps"]
         return max(1, math.ceil(config["epochs"] * epoch / per_step))
     if config.get("budget") and steps and last.get("seconds"):
-        return max(steps, round(steps * parse_duration(config["budget"]) / last["seconds"]))
+        seconds = training_seconds(parse_duration(config["budget"]), run.info.get("preparing_seconds", 0.0))
+        return max(steps, round(steps * seconds / last["seconds"]))
     return steps

@@ -8,7 +8,9 @@ from fledge.diagnose.bands import WIDE
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.rates import rate_numbers, rate_words, where
 from fledge.diagnose.repetition import repeats, repetition_of_data
+from fledge.errors import flag
 from fledge.lang import _
+from fledge.training.config import LENGTHS
 
 STEEP = 0.2  # of all the fall in the second half of the run: twice what a run of usual length has
 FALLING = 3.0  # standard errors of a part: by so much the last third must lie below the one before
@@ -35,6 +37,8 @@ def too_few_tokens(evidence: RunEvidence) -> Finding | None:
     steep = per < 1 and late > STEEP and not evidence.base
     if not (steep if counts is None else min(evidence.end, loss[-1]) > counts.bigram):
         return None
+    config = evidence.run.info.get("config") or {}
+    length = next((name for name in LENGTHS if config.get(name)), "steps")
     return Finding(
         "too_few_tokens",
         "unusual",
@@ -44,7 +48,7 @@ def too_few_tokens(evidence: RunEvidence) -> Finding | None:
             tokens=tokens, per=per, late=late
         )
         + rate_words(evidence),
-        _("Train longer (twice the --steps), or a smaller model if there is no time."),
+        _("Train longer (twice the {length}), or a smaller model if there is no time.").format(length=flag(length)),
         {"tokens": tokens, "tokens_per_parameter": per, "late_share": late} | rate_numbers(evidence),
     )
 
@@ -138,8 +142,8 @@ def slower(evidence: RunEvidence) -> Finding | None:
         _("The pace broke down: another program, heat, or memory swapping."),
         words,
         _(
-            "Close other programs, plug the machine in; if memory grows, lower --batch-size. The result is not affected."
-        ),
+            "Close other programs, plug the machine in; if memory grows, lower {rows}. The result is not affected."
+        ).format(rows=flag("batch_size")),
         {"before": before, "now": now},
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fledge.diagnose.evidence import Finding, RunEvidence
+from fledge.errors import advice, flag
 from fledge.lang import _
 
 FAR = 30.0  # times the usual rate: beyond any sensible choice
@@ -44,9 +45,9 @@ def not_a_number(evidence: RunEvidence) -> Finding | None:
         )
         + rate_words(evidence),
         _(
-            "Run it again with a third of the learning rate; if that does not help, with --precision fp32, "
+            "Run it again with a third of the learning rate; if that does not help, with {precision}, "
             "and look at the batch of that step."
-        ),
+        ).format(precision=flag("precision", "fp32")),
         {"step": step} | rate_numbers(evidence),
     )
 
@@ -215,7 +216,7 @@ def _above(evidence: RunEvidence, times: float) -> bool:
 
 
 def _flag(evidence: RunEvidence) -> str:
-    return f"--{evidence.rate[0].replace('_', '-')}" if evidence.rate else "--lr"
+    return flag(evidence.rate[0] if evidence.rate else "lr")
 
 
 def _usual(evidence: RunEvidence) -> str:
@@ -225,6 +226,5 @@ def _usual(evidence: RunEvidence) -> str:
 def _lower(evidence: RunEvidence) -> str:
     if _above(evidence, WORTH_SAYING):
         return _("Lower {flag}: the usual value is {usual}.").format(flag=_flag(evidence), usual=_usual(evidence))
-    return _(
-        "Take a third of the learning rate, or twice the --warmup; if that does not help, look at the data where it climbs."
-    )
+    ways = advice(("", _("a third of the learning rate")), ("warmup", _("twice the {}")))
+    return _("Take {ways}; if that does not help, look at the data where it climbs.").format(ways=ways)

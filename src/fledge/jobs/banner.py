@@ -23,6 +23,8 @@ def banner(run: Run, objective: Objective, tokenizer: Tokenizer, config: TrainCo
     step = f"{config.batch_size}×{config.seq_len}×{config.accumulation_steps}"
     dtype = str(model.compute_dtype).removeprefix("torch.")
     length = config.budget
+    if length and (preparing := run.info.get("preparing_seconds", 0.0)) >= 1:
+        length = _("{budget}, of which {seconds:.0f} s went into preparing").format(budget=length, seconds=preparing)
     if config.steps:
         length = _("{steps} steps").format(steps=config.steps)
     elif config.epochs:

@@ -16,7 +16,7 @@ from fledge.jobs.job import Material, Setting
 from fledge.lang import _
 from fledge.planning.budget import vocabulary
 from fledge.planning.facts import measure_text
-from fledge.planning.predict import TOKENIZER_BYTES
+from fledge.planning.predict import TOKENIZER_BYTES, TOKENIZER_SECONDS, TOKENIZER_SHARE
 from fledge.tokenizer import Tokenizer
 
 PIECE = 100_000  # characters of a text that is too long to train a tokenizer on all of it
@@ -32,7 +32,8 @@ def make_tokenizer(config: Any, base: Path | None, material: Material | None) ->
     if material is not None:
         raise UserError(_("rows in memory need a tokenizer: give {flag}.").format(flag=flag("tokenizer")))
     size = measure_text(config.data, "text").num_bytes
-    texts = tokenizer_texts(config, max(1, math.ceil(size / TOKENIZER_BYTES)))
+    enough = min(TOKENIZER_BYTES, TOKENIZER_SHARE * (config.seconds() or math.inf) / TOKENIZER_SECONDS)
+    texts = tokenizer_texts(config, max(1, math.ceil(size / enough)))
     tokens = getattr(config, "vocab_size", None) or vocabulary(size)
     print(_("training a tokenizer of {tokens} tokens on the data …").format(tokens=tokens))
     return Tokenizer.train(texts, tokens)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fledge.errors import UserError, resume_command
+from fledge.errors import UserError
 from fledge.lang import _
 from fledge.parts.blame import blame
 from fledge.parts.learner import MyPart, PartError, fallen, in_words, record, yours
@@ -15,6 +15,7 @@ from fledge.parts.table import PARTS
 from fledge.training.gradients import Sums, backward
 from fledge.training.guard import Guard, infinite
 from fledge.training.objective import Batch
+from fledge.training.reserve import again
 
 if TYPE_CHECKING:
     from fledge.training.loop import Fit
@@ -92,13 +93,10 @@ class PartsGuard(Guard):
         fit.stop()
         fit.save(None if fit.whole else self.cursor)
         mend = f"`fledge check {error.part}`" if error.part in PARTS else "`fledge parts list`"
-        resume = _("the same command")  # rows in memory: only the program that made them can go on
-        if fit.config.data:
-            resume = f"`{resume_command(fit.run.info['job'], fit.run.name)}`"
         advice = _(
             "The run is saved at step {step}: mend it, {mend}, and go on with {resume} (with --parts-fallback the "
             "reference takes its place)."
-        ).format(step=fit.step, mend=mend, resume=resume)
+        ).format(step=fit.step, mend=mend, resume=again(fit.run))
         return error.advised(advice)
 
     def _settle(self, named: PartError | None, error: Exception) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import math
 import shutil
+import time
 from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from fledge.records import Run, list_runs
 from fledge.tokenizer import Tokenizer
 from fledge.training.config import LENGTHS, TrainConfig
 from fledge.training.guard import Guard
+from fledge.training.length import training_seconds
 from fledge.training.loop import OnSave, fit
 from fledge.training.objective import Objective
 
@@ -54,19 +56,20 @@ def run_job(
 
     `given` names the settings that the user chose; the planner may choose the others.
     """
-    job = find_job(name)
+    job, begun = find_job(name), time.perf_counter()
     with contextlib.ExitStack() as held:  # until the end, no other process trains this run
         plan = resolve(job, config, material, given, held)
         if plan.finished is not None:
             return plan.finished
         built = build(plan, material, parts)
-        run = write_down(plan, built)
+        run = write_down(plan, built, time.perf_counter() - begun)
         if plan.run is None:
             held.enter_context(run.alone())
         print(banner(run, built.objective, built.tokenizer, plan.config, plan.optimizer_reason))
-        results = fit(built.objective, plan.config, run, on_save, PartsGuard if yours(parts) else Guard)
+        config = for_training(plan.config, run)
+        results = fit(built.objective, config, run, on_save, PartsGuard if yours(parts) else Guard)
         record_outcome(run, results)
-        keep(run, built, results, plan.config)
+        keep(run, built, results, config)
     return run
 
 
@@ -206,17 +209,14 @@ def _compiles(config: TrainConfig, device: torch.device) -> bool:
         return False
     if config.parts == "mine":
         on = flag("compile", "on")
-        print(
-            _("torch.compile is off, so that your parts run line by line as you wrote them; {on} turns it on.").format(
-                on=on
-            )
-        )
+        turn = _("; {on} turns it on").format(on=on) if on else ""
+        print(_("torch.compile is off, so that your parts run line by line as you wrote them{turn}.").format(turn=turn))
         return False
     return importlib.util.find_spec("triton") is not None
 
 
-def write_down(plan: Resolved, built: Built) -> Run:
-    """The run's folder, with everything that is known before the first step."""
+def write_down(plan: Resolved, built: Built, seconds: float) -> Run:
+    """The run's folder, with everything that is known before the first step; preparing it took so many seconds."""
     config, objective, tokenizer = plan.config, built.objective, built.tokenizer
     run = plan.run or Run.create(
         plan.job.name,
@@ -231,10 +231,21 @@ def write_down(plan: Resolved, built: Built) -> Run:
             data=objective.describe(),
             model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
             precision=str(model.compute_dtype).removeprefix("torch."),
+            preparing_seconds=round(seconds, 1),
         )
+        config = for_training(config, run)
         steps = objective.length(config).steps
         run.update(plan=prediction(plan.job, config, model.config, objective.train, steps))
     return run
+
+
+def for_training(config: TrainConfig, run: Run) -> TrainConfig:
+    """`config` with what preparing the run (its tokenizer, its data) has left of its budget."""
+    seconds = config.seconds()
+    if seconds is None:
+        return config
+    left = training_seconds(seconds, run.info.get("preparing_seconds", 0.0))
+    return dataclasses.replace(config, budget=f"{left:.1f}s")
 
 
 def keep(run: Run, built: Built, results: dict[str, Any], config: TrainConfig) -> None:

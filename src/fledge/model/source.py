@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fledge.errors import UserError, resume_command
 from fledge.lang import _
-from fledge.records import Run
+from fledge.records import Run, status_word
 
 FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
 
@@ -40,7 +40,7 @@ def find_model(source: str | Path) -> Path:
             return _from_hub(str(source))
         raise
     if not (run.model_dir / "config.json").is_file():
-        status, command = run.status(), resume_command(run.info["job"], run.name)
+        status, command = status_word(run.status()), resume_command(run.info["job"], run.name)
         raise UserError(
             _("run '{run}' has no model yet (its status is {status}): finish it with `{command}`.").format(
                 run=run.name, status=status, command=command

@@ -16,6 +16,7 @@ from fledge.planning.memory import Pass, Terms, attention_kind, peak
 from fledge.planning.work import chosen_optimizer, seconds_of, step_work
 from fledge.training.config import TrainConfig
 from fledge.training.due import LAST, VALIDATIONS
+from fledge.training.length import training_seconds
 
 PROCESS_MB = 240  # Python, torch and the tokenizer library on a CPU build of torch, before any data
 # A tokenizer that is trained for the run, and preparing the data, by byte of text (measured: docs/LOG.md).
@@ -24,6 +25,7 @@ TOKENIZER_MB, TOKENIZER_MEMORY = 60, 38
 TOKENIZER_BYTES = (
     30_000_000  # of text at most: evenly drawn, they count pairs as well, and more would need that much memory
 )
+TOKENIZER_SHARE = 0.1  # of a budget that a new tokenizer may take: of more text than that allows, it sees a part
 FORWARD_SHARE = 0.3  # of a training token's time: a validation token
 
 
@@ -140,10 +142,11 @@ def predict(
     per_step = step.num_tokens * config.accumulation_steps
     text_tokens = size.tokens(shape.vocab_size)
     trains_tokenizer = config.tokenizer is None and config.model is None
-    steps, seconds = _times(config, step_seconds, per_step, text_tokens)
-    seconds["start"] = START_SECONDS + PREPARE_SECONDS * size.num_bytes
+    preparing = PREPARE_SECONDS * size.num_bytes
     if trains_tokenizer:
-        seconds["start"] += TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES)
+        most = TOKENIZER_SHARE * (config.seconds() or math.inf)
+        preparing += min(TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES), most)
+    steps, seconds = _times(config, step_seconds, per_step, text_tokens, preparing)
     moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
     plan = Plan(
         job=facts.job,
@@ -165,13 +168,18 @@ def predict(
     return plan
 
 
-def _times(config: TrainConfig, step_seconds: float, per_step: int, text_tokens: int) -> tuple[int, dict[str, float]]:
-    """(optimizer steps, seconds by what they go into) of a run whose steps take `step_seconds` for `per_step` tokens."""
+def _times(
+    config: TrainConfig, step_seconds: float, per_step: int, text_tokens: int, preparing: float
+) -> tuple[int, dict[str, float]]:
+    """(optimizer steps, seconds by what they go into) of a run whose steps take `step_seconds` for `per_step` tokens.
+
+    A budget holds the `preparing` seconds too; the start of the program comes on top.
+    """
     token_seconds = FORWARD_SHARE * step_seconds / per_step
     held_out = math.inf if config.val else text_tokens * config.val_fraction
     one = min(config.val_tokens, held_out) * token_seconds
-    budget = config.seconds()
-    if budget:
+    if asked := config.seconds():
+        budget = training_seconds(asked, preparing)
         on_the_way = min(VALIDATIONS * one, budget / 2)
         steps = max(1, int((budget - on_the_way) / step_seconds))
         training = budget - on_the_way
@@ -181,7 +189,8 @@ def _times(config: TrainConfig, step_seconds: float, per_step: int, text_tokens:
         training = steps * step_seconds
         on_the_way = one * (min(steps / config.val_every, steps) if config.val_every else VALIDATIONS)
     last = min(LAST * config.val_tokens, held_out) * token_seconds
-    return steps, {"start": 0.0, "training": training, "validation on the way": on_the_way, "last validation": last}
+    start = START_SECONDS + preparing
+    return steps, {"start": start, "training": training, "validation on the way": on_the_way, "last validation": last}
 
 
 def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str) -> Pass:

@@ -11,9 +11,9 @@ A reader never sees a half-written run.json (written beside, synced, renamed), a
 torn last line in a .jsonl, which readers skip and the next writer closes.
 """
 
-from fledge.records.command import command_line, git_commit, quoted
+from fledge.records.command import command_line, git_commit
 from fledge.records.files import cache_root, dumps, file_sha256, write_atomic
-from fledge.records.run import Run, list_runs, runs_root
+from fledge.records.run import Run, list_runs, runs_root, status_word
 
 __all__ = [
     "Run",
@@ -23,7 +23,7 @@ __all__ = [
     "file_sha256",
     "git_commit",
     "list_runs",
-    "quoted",
     "runs_root",
+    "status_word",
     "write_atomic",
 ]

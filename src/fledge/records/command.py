@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from fledge import device
-
-
-def quoted(word: str) -> str:
-    """A word as it has to be typed: a name with blanks in quotes."""
-    return subprocess.list2cmdline([word]) if sys.platform == "win32" else shlex.quote(word)
+from fledge.errors import quoted
 
 
 def command_line() -> str:

@@ -15,13 +15,26 @@ from typing import Any, TextIO
 
 from fledge import __version__, device
 from fledge.errors import UserError, advice, suggest
-from fledge.lang import _
+from fledge.lang import N_, _
 from fledge.records import trackers
 from fledge.records.command import command_line, git_commit
 from fledge.records.files import dumps, write_atomic
 
 QUIET = 15 * 60  # seconds without a word after which a run whose lock says nothing is taken for killed
 VERSIONED = ("torch", "numpy", "tokenizers", "safetensors")  # beside Fledge's own
+
+STATUSES = {  # of a run, as run.json says them, and "killed"
+    "running": N_("running"),
+    "done": N_("done"),
+    "stopped": N_("stopped"),
+    "failed": N_("failed"),
+    "killed": N_("killed"),
+}
+
+
+def status_word(status: str) -> str:
+    """A run's status (`Run.status`) in the user's language; an unknown one as it is."""
+    return str(STATUSES.get(status, status))
 
 
 def runs_root() -> Path:

@@ -16,7 +16,7 @@ Two things happen before BPE sees the text:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 
 from tokenizers import Regex
@@ -28,11 +28,19 @@ SPLIT_PATTERN = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # Python's own `re` has no \p{L} ("any letter"), and its [^\W\d_] is another set: the library's engine does the cutting.
-_SPLITTER = Split(Regex(SPLIT_PATTERN), behavior="isolated")
+SPLIT = Split(Regex(SPLIT_PATTERN), behavior="isolated")
 
-# Training cuts a longer word, or a merge would move up to the whole text about: a page of Chinese without punctuation, DNA,
-# and a line of blanks are each one "word". No language's words are longer; times were flat from 16 to 256 characters.
-LONGEST_WORD = 256
+# A page of Chinese without punctuation, DNA, and a line of blanks are each one "word". Training cuts such a run every 256
+# characters, or a merge would move the whole text about; and of every 1,024 letters or signs it sees the last quarter:
+# hardly any of these pieces comes twice, so that a byte costs many times as much as in words, and a few show the same pairs.
+# Shorter words, which are all that a language has, are those of SPLIT_PATTERN. What stands before `\K` is read and not kept.
+_LETTER, _SIGN = r"\p{L}", r"[^\s\p{L}\p{N}]"
+_LETTERS, _SIGNS = (rf"(?:{one}{{768}}\K{one}{{256}}|{one}{{1,256}})" for one in (_LETTER, _SIGN))
+TRAINING_PATTERN = (
+    rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?{_LETTERS}|\p{{N}}| ?{_SIGNS}[\r\n]{{0,256}}"
+    r"|\s{0,256}[\r\n]{1,256}|\s{1,256}(?!\S)|\s{1,256}"
+)
+TRAINING_SPLIT = Split(Regex(TRAINING_PATTERN), behavior="removed", invert=True)  # what no match covers is left out
 
 Pair = tuple[int, int]
 
@@ -53,13 +61,12 @@ CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 
 def split_words(text: str) -> list[str]:
     """Cut text with Qwen2's regular expression. Nothing is lost: the pieces joined are the text."""
-    return [word for word, _ in _SPLITTER.pre_tokenize_str(text)]
+    return [word for word, _ in SPLIT.pre_tokenize_str(text)]
 
 
-def training_words(text: str) -> Iterator[str]:
-    """The words of a text as training counts them: none longer than LONGEST_WORD characters."""
-    for word in split_words(text):
-        yield from (word[at : at + LONGEST_WORD] for at in range(0, len(word), LONGEST_WORD))
+def training_words(text: str) -> list[str]:
+    """The words of a text as training counts them: runs of more than 256 characters are cut, and thinned out."""
+    return [word for word, _ in TRAINING_SPLIT.pre_tokenize_str(text)]
 
 
 def merge_pair(ids: list[int], pair: Pair, new: int) -> list[int]:

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import ByteLevel, Split
 
 from fledge.errors import UserError
 from fledge.lang import _
-from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, LONGEST_WORD, SPLIT_PATTERN
+from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, SPLIT, TRAINING_SPLIT
 from fledge.tokenizer.chat import Renderer, decode
 from fledge.tokenizer.messages import normalise_messages
 
@@ -79,8 +79,9 @@ class Tokenizer:
 
         All 256 bytes are in, so every string round-trips. There is no Unicode normaliser (Qwen has NFC): it would turn a
         written "e" + U+0301 into "é", and then the text that comes back is not the text that went in. A pair that occurs only
-        once is not merged, so a small corpus may give fewer tokens than asked for. Words of more than LONGEST_WORD characters
-        are cut for counting; the finished tokenizer cuts none, so that its `tokenizer.json` stays an ordinary one.
+        once is not merged, so a small corpus may give fewer tokens than asked for. Words of more than 256 characters
+        are cut and thinned out for counting (TRAINING_SPLIT); the finished tokenizer cuts none: its `tokenizer.json` is an
+        ordinary one.
         """
         if vocab_size < MIN_VOCAB:
             raise UserError(
@@ -89,7 +90,7 @@ class Tokenizer:
                     "{merges} special tokens; ask for at least {min_vocab}, and for use some 1,000 to 32,000."
                 ).format(vocab_size=vocab_size, min_vocab=MIN_VOCAB, merges=MIN_VOCAB - 256)
             )
-        core = _byte_level(models.BPE(), Split(Regex(rf"[\s\S]{{1,{LONGEST_WORD}}}"), behavior="isolated"))
+        core = _byte_level(models.BPE(), TRAINING_SPLIT)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=2,
@@ -110,7 +111,7 @@ class Tokenizer:
         if not seen:
             raise UserError(_("There is no text to train a tokenizer on: every file or row given is empty."))
         model = json.loads(core.to_str())["model"]
-        core = _byte_level(models.BPE(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]))
+        core = _byte_level(models.BPE(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]), SPLIT)
         core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
         core.add_tokens([AddedToken(token, special=False, normalized=False) for token in ADDED_TOKENS])
         config = {
@@ -292,12 +293,11 @@ class Tokenizer:
         ]
 
 
-def _byte_level(model: models.BPE, *cuts: Split) -> tokenizers.Tokenizer:
-    """Qwen2's pipeline around a BPE model: split (and cut further), then bytes as visible characters."""
+def _byte_level(model: models.BPE, split: Split) -> tokenizers.Tokenizer:
+    """Qwen2's pipeline around a BPE model: split, then bytes as visible characters."""
     core = tokenizers.Tokenizer(model)
-    split = Split(Regex(SPLIT_PATTERN), behavior="isolated")
     as_characters = ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    core.pre_tokenizer = pre_tokenizers.Sequence([split, *cuts, as_characters])
+    core.pre_tokenizer = pre_tokenizers.Sequence([split, as_characters])
     core.decoder = decoders.ByteLevel()
     return core
 

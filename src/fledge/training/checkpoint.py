@@ -21,13 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fledge.data.shards import file_sha256
-from fledge.errors import UserError, flag
+from fledge.errors import UserError
 from fledge.lang import _
 
 
-def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int = 1) -> Path:
-    """Write `folder/step-N` atomically and drop all but the newest `keep`. When the disk is full: UserError, and the
-    checkpoints that were there stay."""
+def save_checkpoint(
+    folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int, again: str
+) -> Path:
+    """Write `folder/step-N` atomically and drop all but the newest `keep`. When the disk is full: UserError, which says to go
+    on with the command `again`, and the checkpoints that were there stay."""
     final, beside = folder / f"step-{step}", folder / f".step-{step}.tmp"
     for left_over in folder.glob(".step-*"):  # by a process that was killed while it wrote
         shutil.rmtree(left_over, ignore_errors=True)
@@ -46,8 +48,8 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
         raise UserError(
             _(
                 "the checkpoint of step {step} could not be written to '{folder}' ({error}): {kept}; "
-                "make room there and go on with {flag}."
-            ).format(step=step, folder=folder, error=error, kept=kept, flag=flag("resume", True))
+                "make room there and go on with {again}."
+            ).format(step=step, folder=folder, error=error, kept=kept, again=again)
         ) from error
     shutil.rmtree(folder / f".step-{step}.old", ignore_errors=True)
     for old in _steps(folder)[keep:]:

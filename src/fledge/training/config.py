@@ -41,7 +41,7 @@ class TrainConfig:
     """Settings that every training job has. Rates are for a batch of about 2,000–4,000 tokens and 1–10M parameters."""
 
     data: list[str] = field(default_factory=list)
-    """Training files: .txt, .jsonl(.gz), .json, .csv, .parquet."""
+    """Training files: .jsonl, .json, .csv, .tsv (each also .gz), .parquet, or plain text; `fledge data check FILE` shows one."""
     val: list[str] = field(default_factory=list)
     """Validation files. Without any, the last `val_fraction` of every training file is held out."""
     val_fraction: float = 0.1
@@ -59,7 +59,8 @@ class TrainConfig:
     epochs: float | None = None
     """Passes over the data."""
     budget: str | None = None
-    """Training time, e.g. 90s, 10m, 2h: the schedule follows the clock and ends on time."""
+    """Time for the run, e.g. 90s, 10m, 2h. A new tokenizer and the data's preparation are taken from it (half of it at most),
+    the schedule follows the clock and ends on time, and the last validation comes after it."""
     seq_len: int = 256
     """Tokens per row."""
     batch_size: int = 8

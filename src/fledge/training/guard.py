@@ -75,10 +75,10 @@ class Guard:
     def stopped(self, step: int, what: str, path: str, same: str = "") -> Diverged:
         lower, longer = ("lr", _("a lower {}")), ("warmup", _("a longer {}"))
         ways = advice(lower, longer, ("precision=fp32", "{}"))
-        sentence = _("{what} at step {step} (its batch is in {path}{same}): try {ways}.").format(
-            what=what, step=step, path=path, same=same, ways=ways
-        )
-        return Diverged(sentence)
+        sentence = _("{what} at step {step} (its batch is in {path}{same}): try {ways}.")
+        if not ways:
+            sentence = _("{what} at step {step} (its batch is in {path}{same}).")
+        return Diverged(sentence.format(what=what, step=step, path=path, same=same, ways=ways))
 
 
 def infinite() -> str:

@@ -88,6 +88,11 @@ class Epochs:
         return {"epochs": self.epochs}
 
 
+def training_seconds(budget: float, preparing: float) -> float:
+    """What preparing a run has left of its budget; training gets half of it at least."""
+    return max(budget - preparing, budget / 2)
+
+
 class Budget:
     """So many seconds of work."""
 

@@ -193,7 +193,7 @@ class Fit:
         save_state(self, rows)
         self.due.saved_at = self.clock.elapsed
         if not self.stopping and not self.reserve.take():
-            self.journal.say(nearly_full(self.step))
+            self.journal.say(nearly_full(self.run, self.step))
             self.stop()
         if self.on_save and self.config.save_every:
             self.on_save(self.model, self.step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from fledge.errors import UserError, flag
+from fledge.errors import UserError, resume_command
 from fledge.lang import _
 from fledge.records import Run
 
@@ -49,15 +49,22 @@ def no_room(run: Run, reserve: Reserve) -> UserError:
     )
 
 
-def nearly_full(step: int) -> str:
-    return _("the disk is nearly full: the run is saved at step {step} and stops here; make room, then {flag}").format(
-        step=step, flag=flag("resume", True)
-    )
+def nearly_full(run: Run, step: int) -> str:
+    return _(
+        "the disk is nearly full: the run is saved at step {step} and stops here; make room, then go on with {again}"
+    ).format(step=step, again=again(run))
 
 
 def disk_is_full(run: Run, step: int) -> UserError:
     return UserError(
-        _("the disk is full: run '{run}' is saved at step {step}; make room, then go on with {flag}.").format(
-            run=run.name, step=step, flag=flag("resume", True)
+        _("the disk is full: run '{run}' is saved at step {step}; make room, then go on with {again}.").format(
+            run=run.name, step=step, again=again(run)
         )
     )
+
+
+def again(run: Run) -> str:
+    """What to type to go on with a run that is saved; of rows in memory only the program that made them knows."""
+    if run.info["config"].get("data"):
+        return f"`{resume_command(run.info['job'], run.name)}`"
+    return _("the same command")

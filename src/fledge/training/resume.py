@@ -11,6 +11,7 @@ from torch import Tensor
 from fledge.errors import UserError, flag
 from fledge.lang import _, commas
 from fledge.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from fledge.training.reserve import again
 
 if TYPE_CHECKING:
     from fledge.training.loop import Fit
@@ -37,7 +38,7 @@ def save_state(fit: Fit, rows: dict[str, Any] | None = None) -> None:
         "last_val": fit.journal.last_val,
         "frozen": _digest(frozen),
     }
-    save_checkpoint(fit.run.checkpoints_dir, fit.step, tensors | random_state(), state, fit.config.keep)
+    save_checkpoint(fit.run.checkpoints_dir, fit.step, tensors | random_state(), state, fit.config.keep, again(fit.run))
 
 
 def state_bytes(fit: Fit) -> int:

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from fledge.errors import Spelling, UserError, suggest, translated
+from fledge.errors import Spelling, UserError, quoted, suggest, translated
 from fledge.interop.minimind.files import Place
 from fledge.interop.minimind.runs import weights_of
 from fledge.interop.minimind.tables import ABSENT, BY_DOOR, DOORS, GENERATIONS, Generation, default, file_of
 from fledge.lang import _
+from fledge.records import Run
 
 
 def parse(door: str, argv: Sequence[str]) -> dict[str, Any]:
@@ -107,8 +108,18 @@ class Words(Spelling):
         script = next((file_of(name) for name, door in DOORS.items() if door.job == job), None)
         if script is None:
             return super().train(job)
-        return f"python {self.place.shown(self.place.root / 'trainer' / script)}"
+        return f"python {quoted(self.place.shown(self.place.root / 'trainer' / script))}"
 
     def resume(self, job: str, run: str) -> str:
         weights = weights_of(run)
         return f"{self.train(job)} --from_resume 1 {weights}" if weights else super().resume(job, run)
+
+
+def words_of(run: Run) -> Spelling:
+    """How sentences about a run are spelled: as the script that began it does, else as `fledge` does."""
+    job = "pretrain" if run.info["job"] == "minimind_pretrain" else run.info["job"]  # with --parity
+    door = next((name for name, door in DOORS.items() if door.job == job), None)
+    if door is None or not weights_of(run.name):
+        return Spelling()
+    root = run.path.absolute().parent.parent  # where a script works, and makes `runs`
+    return Words(door, Place(root / "trainer" / file_of(door)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fledge.data.readers import check_file
-from fledge.errors import UserError
+from fledge.errors import UserError, quoted
 from fledge.interop.minimind.files import Place
 from fledge.lang import _
 from fledge.records import file_sha256, write_atomic
@@ -84,7 +84,7 @@ def find_data(place: Place, path: Path) -> Path:
     """The data file; a missing one of MiniMind's in `dataset/` is made and announced. UserError for any other."""
     known = path.suffix == ".jsonl" and path.stem in MAKERS and path.parent == place.root / "dataset"
     shown = place.shown(path)
-    real = f"`fledge data get {path.stem} --to {place.shown(path.parent)} --force`"
+    real = f"`fledge data get {path.stem} --to {quoted(place.shown(path.parent))} --force`"
     if not path.exists() and known:
         count = _make(path)
         print(

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fledge.errors import UserError
+from fledge.errors import UserError, quoted
 from fledge.interop.minimind.arguments import parse, settings, values
 from fledge.interop.minimind.files import Place, choose, find_weights, weight_folders, weight_name
 from fledge.interop.minimind.parity import ADAMW
@@ -19,6 +19,7 @@ from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
 from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
+from fledge.jobs.settings import FILES
 from fledge.lang import _, commas
 from fledge.records import Run
 from fledge.training.config import CHANGEABLE
@@ -81,7 +82,7 @@ def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        again = f"python {place.shown(place.door)} --from_resume 1{_which(door, args, 'save_weight')}"
+        again = f"python {quoted(place.shown(place.door))} --from_resume 1{_which(door, args, 'save_weight')}"
         if stop.args[1]:
             said = _("\nstopped and saved. To go on: {again}").format(again=again)
         else:
@@ -89,7 +90,7 @@ def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights:
         print(said, file=sys.stderr)
         return 130
     print(_("weights: {weights}").format(weights=place.shown(weights)))
-    record = f"fledge runs show {place.shown(run.path.absolute())}"
+    record = f"fledge runs show {quoted(place.shown(run.path.absolute()))}"
     print(_("record: {record}").format(record=record))
     print(_stood_still(run), end="")
     print(_next(door, place, args))
@@ -148,7 +149,7 @@ def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict
         if field not in fields:
             continue
         changes[field] = fields[field]
-        if field not in CHANGEABLE and fields[field] != begun.get(field):
+        if field not in CHANGEABLE.union(FILES) and fields[field] != begun.get(field):  # files may have moved
             raise UserError(
                 _("run '{run}' was started with another --{name}: leave it out to go on.").format(
                     run=run.name, name=name
@@ -237,7 +238,7 @@ def _next(door: str, place: Place, args: Args) -> str:
     """What to type after this script."""
     which = _which(door, args)
     if door == "pretrain":
-        script = place.shown(place.folder / "train_full_sft.py")
+        script = quoted(place.shown(place.folder / "train_full_sft.py"))
         command = f"python {script} --from_weight {args['save_weight']}{which}"
         return _("Next, teach it to answer: {command}").format(command=command)
     command = f"python eval_llm.py --weight {args['save_weight']}{which}"

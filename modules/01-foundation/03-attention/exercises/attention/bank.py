@@ -210,6 +210,19 @@ def mask_subtracted(q, k, v, mask):
     return right(q, k, v, -mask if additive else mask)
 
 
+@mistake(
+    Text(
+        "你把看不到的分数换成了 -100 这样的数。看得到的分数要是更低，看不到的反而占了上风：请换成 `-inf`。",
+        "You replace hidden scores by a number like -100. Where the visible ones are lower still, the hidden ones win: use `-inf`.",
+    )
+)
+def hidden_scores_not_low_enough(q, k, v, mask):
+    k, v = grouped(q, k, v)
+    scores = q @ k.mT * q.shape[-1] ** -0.5
+    bias = as_bias(mask, *scores.shape[-2:], scores.dtype)
+    return torch.where(bias == float("-inf"), -100.0, scores + bias).to(q.dtype).softmax(-1) @ v
+
+
 @variant
 def fused_kernel(q, k, v, mask):
     causal = mask is None and q.shape[2] > 1

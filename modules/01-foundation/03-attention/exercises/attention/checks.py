@@ -142,6 +142,14 @@ def cases(rng: torch.Generator) -> list[Case]:
             about=Text("分数有几百那么大", "scores in the hundreds"),
         ),
         Case(
+            "far_below",
+            (10 + normal(rng, 1, 2, 4, 8), normal(rng, 1, 2, 4, 8) - 10, normal(rng, 1, 2, 4, 8), None),
+            extreme=True,
+            length=8,
+            slack=4096,
+            about=Text("看得到的键分数都在 -280 左右", "all visible scores are near -280"),
+        ),
+        Case(
             "bfloat16",
             (*qkv(2, (4, 2), 6, 6, 8, dtype=half), None),
             grad=True,

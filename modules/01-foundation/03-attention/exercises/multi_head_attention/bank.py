@@ -177,6 +177,32 @@ def softmax_over_queries(x, wq, wk, wv, wo, num_heads, mask):
     return join(scores.softmax(-2) @ v) @ wo.T
 
 
+@mistake(
+    Text(
+        "你把看不到的分数换成了 -100 这样的数。看得到的分数要是更低，看不到的反而占了上风：请换成 `-inf`。",
+        "You replace hidden scores by a number like -100. Where the visible ones are lower still, the hidden ones win: use `-inf`.",
+    )
+)
+def hidden_scores_not_low_enough(x, wq, wk, wv, wo, num_heads, mask):
+    q, k, v = (split(x @ w.T, num_heads) for w in (wq, wk, wv))
+    scores = q @ k.mT * q.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -100.0)
+    return join(scores.softmax(-1) @ v) @ wo.T
+
+
+@mistake(
+    Text(
+        "没有给 mask 时你自己加了因果 mask。`None` 表示什么都不遮：每个位置都看得到所有位置。",
+        "Where no mask is given you put in a causal one. `None` hides nothing: every position sees all of them.",
+    )
+)
+def causal_without_being_told(x, wq, wk, wv, wo, num_heads, mask):
+    q, k, v = (split(x @ w.T, num_heads) for w in (wq, wk, wv))
+    T = x.shape[1]
+    return join(attend(q, k, v, torch.ones(T, T, dtype=torch.bool).tril() if mask is None else mask)) @ wo.T
+
+
 @variant
 def fused_kernel(x, wq, wk, wv, wo, num_heads, mask):
     q, k, v = (split(F.linear(x, w), num_heads) for w in (wq, wk, wv))

@@ -30,6 +30,11 @@ def cases(rng: torch.Generator) -> list[Case]:
     padding = torch.tensor([[True] * 4, [True, True, False, False]])[:, None, None, :]
     by_head = torch.rand((2, 3, 4, 4), generator=rng) < 0.5
     by_head |= torch.eye(4, dtype=torch.bool)  # every position sees itself, so that no row is empty
+    high = (
+        10 / 16 + normal(rng, 16, 16, scale=0.03),
+        normal(rng, 16, 16, scale=0.03) - 10 / 16,
+    )  # queries near 10, keys near -10
+    far_below = (1 + normal(rng, 2, 5, 16, scale=0.1), *high, *(normal(rng, 16, 16, scale=0.25) for _ in range(2)))
     transposed = normal(rng, 2, 8, 5).transpose(1, 2)
     return [
         Case("two_heads", (*inputs(2, 5, 8), 2, None), grad=True, length=8, about=Text("两个头", "two heads")),
@@ -66,6 +71,14 @@ def cases(rng: torch.Generator) -> list[Case]:
             (transposed, *inputs(1, 1, 8)[1:], 2, causal),
             length=8,
             about=Text("转置过的 x", "a transposed x"),
+        ),
+        Case(
+            "far_below",
+            (*far_below, 2, causal),
+            extreme=True,
+            length=16,
+            slack=4096,
+            about=Text("看得到的键分数都在 -280 左右", "all visible scores are near -280"),
         ),
         Case("one_token", (*inputs(3, 1, 8), 4, None), length=8, about=Text("只有一个词", "a single word")),
         Case("cost", (*inputs(2, 24, 32), 4, None), length=32, about=Text("大一些的输入", "a larger input")),

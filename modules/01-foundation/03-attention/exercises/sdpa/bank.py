@@ -216,6 +216,20 @@ def one_maximum_for_all(q, k, v, mask):
     return parts / parts.sum(-1, keepdim=True).clamp_min(1e-30) @ v
 
 
+@mistake(
+    Text(
+        "你把看不到的分数换成了 -100 这样的数。看得到的分数要是更低，看不到的反而占了上风：请换成 `-inf`，或能表示的最小的数。",
+        "You replace hidden scores by a number like -100. Where the visible ones are lower still, the hidden ones win: "
+        "replace them by `-inf`, or by the lowest number there is.",
+    )
+)
+def hidden_scores_not_low_enough(q, k, v, mask):
+    scores = scaled(q, k)
+    if mask is None:
+        return scores.softmax(-1) @ v
+    return scores.masked_fill(~mask, -100.0).softmax(-1).masked_fill(~mask, 0) @ v
+
+
 @variant
 def torch_kernel(q, k, v, mask):
     out = F.scaled_dot_product_attention(

@@ -101,6 +101,19 @@ def cases(rng: torch.Generator) -> list[Case]:
             about=Text("被遮住的键分数特别大", "the hidden key has a huge score"),
         ),
         Case(
+            "far_below",
+            (
+                10 + normal(rng, 4, 8),
+                normal(rng, 4, 8) - 10,
+                normal(rng, 4, 8),
+                torch.ones(4, 4, dtype=torch.bool).tril(),
+            ),
+            extreme=True,
+            length=8,
+            slack=4096,
+            about=Text("看得到的键分数都在 -280 左右", "all visible scores are near -280"),
+        ),
+        Case(
             "cost",
             (
                 normal(rng, 2, 4, 64, 16),
