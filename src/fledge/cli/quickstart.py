@@ -72,7 +72,7 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 3072, 3_000_000, 640, 16_000, 520, 100),
+    "small": Recipe("cpu-2m", 3072, 3_000_000, 720, 16_000, 560, 100),
 }
 
 STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}

@@ -22,8 +22,8 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 28, "instruction": 34, "unknown": 7, "task": 4, "follow": 7, "what_about": 5,
-    "relative": 3, "translate": 4, "thanks": 2, "greeting": 2, "smalltalk": 4,
+    "fact": 25, "instruction": 34, "unknown": 8, "task": 4, "follow": 7, "what_about": 5,
+    "relative": 3, "translate": 4, "thanks": 2, "greeting": 2, "smalltalk": 6,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
 TOPICS = {1: 6, 2: 2, 3: 1, 4: 1}
@@ -172,7 +172,7 @@ class Conversations:
     def _smalltalk(self, draw: Draw, lang: str) -> Turns:
         prompts, replies = draw.choose(smalltalk.SMALLTALK[lang])
         asked = draw.choose(prompts)
-        if asked.endswith(("?", "？")) and draw.below(3) == 0:
+        if asked.endswith(("?", "？")) and draw.below(2):
             asked = draw.choose(smalltalk.HELLO[lang]) + asked
         return [asked, draw.choose(replies)]
 

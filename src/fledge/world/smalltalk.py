@@ -45,6 +45,6 @@ SAY_AGAIN = {
     "zh": ("用英语再说一遍。", "请用英语再说一遍。", "用英语怎么说？"),
     "en": ("Say it again in Chinese.", "Please say that again in Chinese.", "How do you say that in Chinese?"),
 }
+# What may stand before a question.
 POLITE = {"zh": ("请问，",), "en": ("Please tell me: ", "Excuse me. ")}
 HELLO = {"zh": ("你好！", "嗨！", "您好！"), "en": ("Hello! ", "Hi! ", "Hi there! ")}
-"""What may stand before a question."""
