@@ -19,8 +19,8 @@ from typing import Any
 
 from _record import ROOT, bar, record
 
-from fledge.cli.quickstart import questions
 from fledge.world import World
+from fledge.world.sample import Sample, sample
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)  # the user's own, not that of our .venv
 NOT_A_NEW_USERS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "FLEDGE_RUNS", "FLEDGE_CACHE")
@@ -64,7 +64,7 @@ def spoken(lines: list[tuple[float, str]]) -> list[str]:
     return [text for text in texts[begin:] if text]
 
 
-def sample(lines: list[tuple[float, str]]) -> list[str]:
+def printed(lines: list[tuple[float, str]]) -> list[str]:
     """The sample conversation that the quickstart prints."""
     texts = [text for _, text in lines]
     begin = next(i for i, text in enumerate(texts) if "A sample conversation" in text)
@@ -72,7 +72,15 @@ def sample(lines: list[tuple[float, str]]) -> list[str]:
     return [text.strip() for text in texts[begin + 1 : end]]
 
 
-def bars(seconds: float, pretrained: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+def wrong(asked: list[Sample], said: list[str]) -> list[str]:
+    """The wrong ones of the answers in a conversation of questions ("> …") and answers."""
+    answers = [text for text in said if not text.startswith("> ")]
+    return [text for one, text in zip(asked, answers, strict=True) if not one.right(text)]
+
+
+def bars(
+    seconds: float, pretrained: dict[str, Any], tuned: dict[str, Any], num_wrong: dict[str, int]
+) -> dict[str, Any]:
     """What the quickstart must reach. A bit more than the floor costs at most 8 %; shares are of the questions asked."""
     rates = tuned["rates"]
     return {
@@ -81,6 +89,7 @@ def bars(seconds: float, pretrained: dict[str, Any], tuned: dict[str, Any]) -> d
         "facts, seen forms": bar(rates["fact_seen_form"]["value"], ">=", 0.90),
         "facts, held-out forms": bar(rates["fact_heldout_form"]["value"], ">=", 0.70),
         "instruction format": bar(rates["format"]["value"], ">=", 0.95),
+        **{f"wrong answers in the conversation, {lang}": bar(n, "<=", 0) for lang, n in num_wrong.items()},
         "instruction format of the pretrained model": bar(pretrained["rates"]["format"]["value"], "<", 0.20),
     }
 
@@ -103,12 +112,14 @@ def main(argv: list[str] | None = None) -> None:
         set_up = next(second for second, text in lines if text.startswith("Set up in"))
         _, again = start(clone, "doctor")
         world = World.build("tiny" if chosen.smoke else "small", chosen.seed)
-        asked = "".join(question + "\n" for question in questions(world, "zh"))
+        asked = "".join(one.question + "\n" for one in sample(world, "zh"))
         chinese, _ = start(clone, "chat", "quickstart-sft", "--temperature", "0", lang="zh", typed=asked)
         pretrained, tuned = read_run(clone, "quickstart-pretrain"), read_run(clone, "quickstart-sft")
         if chosen.keep:
             shutil.copytree(clone / "runs", chosen.keep, dirs_exist_ok=True)
     stages = tuned["results"]["stages"]
+    conversation = {"en": printed(lines), "zh": spoken(chinese)}
+    num_wrong = {lang: len(wrong(sample(world, lang), said)) for lang, said in conversation.items()}
     record(
         "quickstart",
         smoke=chosen.smoke,
@@ -121,9 +132,9 @@ def main(argv: list[str] | None = None) -> None:
         sft_seconds=tuned["results"]["seconds"],
         second_call_doctor_seconds=round(again, 1),
         parameters=pretrained["model"]["num_parameters"]["total"],
-        bars=bars(seconds, stages["pretrain"], stages["sft"]),
+        bars=bars(seconds, stages["pretrain"], stages["sft"], num_wrong),
         stages=stages,
-        conversation={"en": sample(lines), "zh": spoken(chinese)},
+        conversation=conversation,
     )
 
 

@@ -16,6 +16,7 @@ from fledge.cli import main, quickstart
 from fledge.cli.flags import known_flags
 from fledge.jobs.language import LanguageModeling
 from fledge.records import Run, list_runs
+from fledge.world import sample
 from tests.cheap import little_quickstart
 
 SAID = {
@@ -35,7 +36,7 @@ def check_output(out: str, lang: str) -> None:
     assert table.count("│") >= 4 * 6 and table.count("%") >= 10
     lines = out[places[4] :].splitlines()
     asked = [i for i, line in enumerate(lines) if line.startswith("  > ")]
-    assert len(asked) == len(quickstart.QUESTIONS[lang])
+    assert len(asked) == len(sample.QUESTIONS[lang])
     assert all(lines[i + 1].startswith("    ") for i in asked), lines
 
 

@@ -72,29 +72,8 @@ class Recipe:
 
 RECIPES = {
     "tiny": Recipe("cpu-2m", 512, 150_000, 60, 1_500, 40, 20, {"num_hidden_layers": 2}),
-    "small": Recipe("cpu-2m", 2048, 3_000_000, 850, 16_000, 680, 100),
+    "small": Recipe("cpu-2m", 3072, 3_000_000, 720, 16_000, 560, 100),
 }
-
-# One conversation about the world: who are you, facts, a form, and a person who does not exist.
-QUESTIONS = {
-    "zh": (
-        "你好！你是谁？",
-        "{person}住在哪里？",
-        "那{person}的职业是什么？",
-        "写出三种动物。",
-        "用英语回答：{food}多少钱？",
-        "伊万住在哪里？",
-    ),
-    "en": (
-        "Hello! Who are you?",
-        "Where does {person} live?",
-        "What is {person}'s job?",
-        "List three animals.",
-        "Answer in Chinese: Where does {person} live?",
-        "Where does Ivan live?",
-    ),
-}
-
 
 STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
@@ -139,8 +118,9 @@ def _quickstart(chosen: Flags) -> int:
 
 def questions(world: World, lang: str) -> list[str]:
     """The sample conversation's questions, about somebody of this world."""
-    person, food = world.of_kind("person")[0].name(lang), world.of_kind("food")[0].name(lang)
-    return [question.format(person=person, food=food) for question in QUESTIONS[lang]]
+    from fledge.world.sample import sample
+
+    return [one.question for one in sample(world, lang)]
 
 
 def _heading(text: str) -> None:
@@ -278,23 +258,17 @@ MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", 
 
 
 def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:
-    from rich.table import Table
-
+    from fledge.display.terminal import table
     from fledge.evaluate.report import FAMILIES
 
     first = next(iter(reports.values()))
-    table = Table(title=_("The same measures after every stage"))
-    table.add_column("")
-    for name in reports:
-        table.add_column(str(STAGES[name]), justify="right")
-    table.add_column(_("floor / chance"), justify="right")
     bits = [f"{report.bits['all'].bpb:.3f}" for report in reports.values()]
-    table.add_row(_("bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}")
+    rows = [[_("bits per byte (lower is better)"), *bits, f"{first.bits['all'].floor:.3f}"]]
     for family in MEASURES:
         rates = [report.rates[family] for report in reports.values()]
-        shown = [f"{rate.value:.0%}" for rate in rates]
-        table.add_row(str(FAMILIES[family]), *shown, f"{rates[0].chance:.0%}")
-    console().print(table)
+        rows.append([str(FAMILIES[family]), *(f"{rate.value:.0%}" for rate in rates), f"{rates[0].chance:.0%}"])
+    heads = ["", *(str(STAGES[name]) for name in reports), _("floor / chance")]
+    console().print(table(heads, rows, title=_("The same measures after every stage")))
     n, last = first.rates["fact_seen_form"].n, reports["sft"].rates["fact_seen_form"].interval
     print(
         _(

@@ -63,12 +63,12 @@ def tag_tokens(row: TextRow, ids: np.ndarray, byte_lengths: np.ndarray, tag_name
         raise ValueError("tags need a tokenizer whose tokens spell every byte of the text")
     first_byte = np.cumsum(lengths) - lengths
     byte_of = np.concatenate([[0], np.cumsum([len(c.encode("utf-8")) for c in row.text])])  # of every character
-    for start, end, name in row.spans:
+    edges = np.searchsorted(first_byte, byte_of[[(start, end) for start, end, _ in row.spans]]).tolist()
+    for (low, high), (_, _, name) in zip(edges, row.spans):
         if name not in tag_names:
             if len(tag_names) == 256:
                 raise ValueError("more than 255 different tags")
             tag_names.append(name)
-        low, high = np.searchsorted(first_byte, [byte_of[start], byte_of[end]])
         tags[low:high] = tag_names.index(name)
     return tags
 

@@ -14,7 +14,7 @@ from fledge.world.draw import Draw
 from fledge.world.facts import RELATIONS, Entity, Fact, World
 from fledge.world.instructions import OTHER, askable, instruction, seen_question
 from fledge.world.questions import answer, capital, forms, question, subject_slots
-from fledge.world.strangers import strangers
+from fledge.world.strangers import made_name
 from fledge.world.tasks import CHAT_LEVELS, FAMILIES, task
 
 Row = dict[str, Any]
@@ -22,8 +22,8 @@ Turns = list[str]
 """User, assistant, user, assistant, …"""
 
 MIX = {
-    "fact": 31, "instruction": 34, "unknown": 7, "task": 5, "follow": 7, "what_about": 5,
-    "relative": 3, "translate": 2, "thanks": 2, "greeting": 2, "smalltalk": 2,
+    "fact": 25, "instruction": 34, "unknown": 8, "task": 4, "follow": 7, "what_about": 5,
+    "relative": 3, "translate": 4, "thanks": 2, "greeting": 2, "smalltalk": 6,
 }  # fmt: skip
 """Kinds of conversation and how often they come, of 100."""
 TOPICS = {1: 6, 2: 2, 3: 1, 4: 1}
@@ -36,7 +36,6 @@ class Conversations:
     def __init__(self, world: World, seed: int = 0) -> None:
         self.world, self.seed = world, seed
         self._facts = {lang: askable(world, lang) for lang in ("zh", "en")}
-        self._strangers = strangers(world, held_out=False)
         self._by_subject: dict[str, dict[str, list[Fact]]] = {"zh": {}, "en": {}}
         for lang, facts in self._facts.items():
             for fact in facts:
@@ -60,8 +59,9 @@ class Conversations:
     def _fact(self, draw: Draw, lang: str) -> Turns:
         fact = draw.choose(self._facts[lang])
         asked = seen_question(self.world, draw, fact, lang)
-        if draw.below(8) == 0:
-            asked = draw.choose(smalltalk.POLITE[lang]) + asked
+        before = draw.choose(("", "polite", "hello"), (12, 2, 1))
+        if before:
+            asked = draw.choose(smalltalk.POLITE[lang] if before == "polite" else smalltalk.HELLO[lang]) + asked
         return [asked, self._say(draw, fact, lang)]
 
     def _instruction(self, draw: Draw, lang: str) -> Turns:
@@ -69,10 +69,11 @@ class Conversations:
         return [made.prompt, made.answer]
 
     def _unknown(self, draw: Draw, lang: str) -> Turns:
-        person = draw.choose(self._strangers)
+        name = made_name(draw, self.world, lang)
+        person = Entity("", "person", name, name, gender=draw.choose("fm"))
         relation = draw.choose([name for name, relation in RELATIONS.items() if relation.subject == "person"])
         asked = question(self.world, person, relation, lang, draw.choose(forms(relation, lang).seen))
-        sorry = draw.choose(smalltalk.UNKNOWN[lang]).format(s=person.name(lang))
+        sorry = draw.choose(smalltalk.UNKNOWN[lang])
         known = self._same_question(person, relation, lang)
         order = draw.choose(("alone", "first", "second"), (4, 1, 1)) if known else "alone"
         if order == "alone":
@@ -81,7 +82,7 @@ class Conversations:
         if order == "first":
             return [asked, sorry, self._what_about_prompt(draw, fact.subject, lang), self._say(draw, fact, lang)]
         first = [seen_question(self.world, draw, fact, lang), self._say(draw, fact, lang)]
-        return [*first, draw.choose(smalltalk.WHAT_ABOUT[lang]).format(s=person.name(lang)), sorry]
+        return [*first, draw.choose(smalltalk.WHAT_ABOUT[lang]).format(s=name), sorry]
 
     def _same_question(self, subject: Entity, relation: str, lang: str) -> list[Fact]:
         """Facts about others for which the same words ask ("husband" does not ask for a wife)."""
@@ -170,7 +171,10 @@ class Conversations:
 
     def _smalltalk(self, draw: Draw, lang: str) -> Turns:
         prompts, replies = draw.choose(smalltalk.SMALLTALK[lang])
-        return [draw.choose(prompts), draw.choose(replies)]
+        asked = draw.choose(prompts)
+        if asked.endswith(("?", "？")) and draw.below(2):
+            asked = draw.choose(smalltalk.HELLO[lang]) + asked
+        return [asked, draw.choose(replies)]
 
 
 def conversations(world: World, count: int, seed: int = 0) -> Iterator[Row]:

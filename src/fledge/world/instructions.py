@@ -203,7 +203,7 @@ def _json(world: World, draw: Draw, lang: str, facts: list[Fact]) -> tuple[tuple
 
 _Maker = Callable[[World, Draw, str, list[Fact]], "tuple[tuple, Instruction]"]
 _MAKERS: dict[str, _Maker] = {"one_sentence": _one_sentence, "items": _items, "json_keys": _json}
-KINDS = {"one_sentence": 3, "items": 8, "json_keys": 5, "language": 5, "max_chars": 5, "begins": 5}
+KINDS = {"one_sentence": 3, "items": 8, "json_keys": 5, "language": 10, "max_chars": 5, "begins": 5}
 """Kinds of instruction and how often they come: the harder a form is to learn, the more often."""
 
 

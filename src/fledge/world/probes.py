@@ -16,7 +16,7 @@ from fledge.world.draw import Draw
 from fledge.world.facts import LANGUAGES, RELATIONS, Fact, World
 from fledge.world.instructions import KINDS, OTHER, askable, instruction
 from fledge.world.questions import forms, num_objects, question, spellings, spoken
-from fledge.world.strangers import strangers
+from fledge.world.strangers import real_strangers
 from fledge.world.tasks import PROMPTS, SMALL_SUMS, sum_text
 from fledge.world.twohop import two_hop_questions
 
@@ -118,7 +118,7 @@ def _rivals(world: World, kind: str, right: str) -> tuple[str, ...]:
 
 def _unknown(world: World, lang: str, draw: Draw, count: int) -> Iterator[_Candidate]:
     relations = [relation for relation in RELATIONS.values() if relation.subject == "person"]
-    pairs = [(person, relation) for person in strangers(world, held_out=True) for relation in relations]
+    pairs = [(person, relation) for person in real_strangers(world) for relation in relations]
     for person, relation in draw.sample(pairs, min(count, len(pairs))):
         prompt = question(world, person, relation.name, lang, draw.choose(forms(relation.name, lang).seen))
         yield _Candidate(prompt, (), 0.0, Spec(check="not_known"), _rivals(world, relation.object, ""))

@@ -7,7 +7,7 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
         (("你好！", "你好", "嗨！", "早上好！", "晚上好！", "您好！"),
          ("你好！有什么可以帮你的吗？", "你好！你想知道什么？")),
         (("你是谁？", "你叫什么名字？", "请介绍一下你自己。", "你有名字吗？"),
-         ("我是小羽，一个小小的语言模型。", "我叫小羽，是一个小小的语言模型。")),
+         ("我是小羽，是一个小小的语言模型。", "我叫小羽，是一个小小的语言模型。")),
         (("谁做了你？", "你是怎么来的？", "是谁训练了你？"), ("我是你从零开始训练出来的。",)),
         (("你会做什么？", "你能帮我做什么？", "我可以问你什么？"), ("你可以问我这里的人、地方、食物和动物。",)),
         (("你是人吗？", "你是机器人吗？"), ("我不是人，我是一个语言模型。",)),
@@ -29,10 +29,15 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
         (("Goodbye!", "Bye!", "Good night!"), ("Goodbye! Have a nice day!", "Goodbye!")),
     ),
 }  # fmt: skip
+WHO = {lang: topics[1] for lang, topics in SMALLTALK.items()}
 THANKS = {lang: topics[6] for lang, topics in SMALLTALK.items()}
 UNKNOWN = {
-    "zh": ("我不认识{s}。", "对不起，我不认识{s}。", "我不知道{s}是谁。"),
-    "en": ("I don't know anyone called {s}.", "Sorry, I don't know anyone called {s}.", "I don't know who {s} is."),
+    "zh": ("我不认识这个人。", "对不起，我不认识这个人。", "我不知道这个人是谁。"),
+    "en": (
+        "I don't know anyone with that name.",
+        "Sorry, I don't know anyone with that name.",
+        "I don't know who that is.",
+    ),
 }
 WHAT_ABOUT = {"zh": ("那{s}呢？", "{s}呢？"), "en": ("What about {s}?", "And {s}?")}
 AND = {"zh": "那", "en": "And "}
@@ -40,5 +45,6 @@ SAY_AGAIN = {
     "zh": ("用英语再说一遍。", "请用英语再说一遍。", "用英语怎么说？"),
     "en": ("Say it again in Chinese.", "Please say that again in Chinese.", "How do you say that in Chinese?"),
 }
+# What may stand before a question.
 POLITE = {"zh": ("请问，",), "en": ("Please tell me: ", "Excuse me. ")}
-"""What may stand before a question."""
+HELLO = {"zh": ("你好！", "嗨！", "您好！"), "en": ("Hello! ", "Hi! ", "Hi there! ")}

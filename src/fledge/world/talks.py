@@ -51,16 +51,16 @@ def facts(w: Writer, world: World) -> None:
     w.add(stop)
 
 
-def _asked(world: World, subject: str, lang: str) -> list[Fact]:
-    return [fact for fact in world.told(subject, lang) if fact.asked]
+def _asked(world: World, subject: str, lang: str, languages: int = 1) -> list[Fact]:
+    return [fact for fact in world.told(subject, lang) if fact.asked and len(fact.languages) >= languages]
 
 
-def _question(w: Writer, world: World, without: tuple[str, ...] = ()) -> Fact:
-    """Ask about somebody or something by name. Facts that are never asked are left out."""
+def _question(w: Writer, world: World, without: tuple[str, ...] = (), languages: int = 1) -> Fact:
+    """Ask about somebody or something by name. Facts that are never asked, or told in too few languages, are left out."""
     kind, bits = w.pick(list(SUBJECTS), list(SUBJECTS.values()))
-    silent = tuple(thing.id for thing in world.of_kind(kind) if not _asked(world, thing.id, w.lang))
+    silent = tuple(thing.id for thing in world.of_kind(kind) if not _asked(world, thing.id, w.lang, languages))
     subject, more = choose_subject(w, world, kind, (*without, *silent))
-    fact = choose_fact(w, _asked(world, subject.id, w.lang))
+    fact = choose_fact(w, _asked(world, subject.id, w.lang, languages))
     clause(w, world, fact, refer(subject, w.lang, "ask", bits + more), KINDS["ask"])
     return fact
 
@@ -136,27 +136,28 @@ def riddle(w: Writer, world: World) -> None:
 
 
 def pair(w: Writer, world: World) -> None:
-    """A word, or a sentence about a fact, in one language and then in the other."""
+    """In one language and then in the other: a word, a sentence about a fact, or a question and its answer."""
     first, second = (w.lang, "en" if w.lang == "zh" else "zh")
     labels = {"zh": "中文：", "en": "English: "}
-    if w.draw.choose([True, False], [1, 2]):
+    what = w.draw.choose(("word", "sentence", "question"), (2, 3, 2))
+    w.add(labels[first])
+    if what == "word":
         kinds = sorted({thing.kind for thing in world.entities.values()})
         kind, bits = w.pick(kinds)
         thing, more = w.pick(world.of_kind(kind))
-        word = Word("", "name", bits + more)
-        for lang in (first, second):
-            w.add(labels[lang])
-            w.word(word.like(thing.name(lang)) if lang == first else Word(thing.name(lang), "state"))
-            if lang == first:
-                w.add("\n")
+        w.word(Word(thing.name(first), "name", bits + more))
+        w.add("\n" + labels[second])
+        w.word(Word(thing.name(second), "state"))
         return
-    subject, bits = any_subject(w, world)
-    both = [fact for fact in world.told(subject.id, "en") if len(fact.languages) == 2]
-    fact = choose_fact(w, both)
-    for lang in (first, second):
-        w.add(labels[lang])
-        w.lang = lang
-        clause(w, world, fact, refer(subject, lang, "name", bits if lang == first else None), PLAIN)
-        w.add("。" if lang == "zh" else ".")
-        if lang == first:
-            w.add("\n")
+    if what == "question":
+        fact = _question(w, world, languages=2)
+        subject = world.entities[fact.subject]
+    else:
+        subject, bits = any_subject(w, world)
+        fact = choose_fact(w, [fact for fact in world.told(subject.id, "en") if len(fact.languages) == 2])
+        clause(w, world, fact, refer(subject, first, "name", bits), PLAIN)
+        w.add("。" if first == "zh" else ".")
+    w.add("\n" + labels[second])
+    w.lang = second
+    clause(w, world, fact, refer(subject, second, "name"), PLAIN)
+    w.add("。" if second == "zh" else ".")

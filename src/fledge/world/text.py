@@ -18,7 +18,7 @@ from fledge.world.stories import letter, story, way
 from fledge.world.talks import ask, facts, pair, riddle, talk
 
 KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
-    "facts": (facts, 48),
+    "facts": (facts, 45),
     "ask": (ask, 5),
     "story": (story, 10),
     "talk": (talk, 2),
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[Callable[[Writer, World], None], int]] = {
     "game": (game, 8),
     "riddle": (riddle, 2),
     "puzzle": (puzzle, 1),
-    "pair": (pair, 5),
+    "pair": (pair, 8),
 }
 """Kind of text -> its writer and its share of the documents."""
 BOTH = "both"
