@@ -72,8 +72,8 @@ def test_a_small_card_saves_memory_in_order(cpu):
     """Fewer rows, more accumulation and then checkpoints, for the same rows a step."""
     fixed = {"preset": "large-285m", "seq_len": 512, "epochs": 1.0}
     big, small, tiny = (made("pretrain", card(name), given=fixed, **fixed)[1].plan for name in ("80", "12", "8"))
-    assert big.config.batch_size > small.config.batch_size >= tiny.config.batch_size
-    assert tiny.step.checkpoint and not big.step.checkpoint
+    assert big.config.batch_size > small.config.batch_size
+    assert not big.step.checkpoint and not small.step.checkpoint and tiny.step.checkpoint
     rows = [plan.config.batch_size * plan.config.accumulation_steps for plan in (big, small, tiny)]
     assert len(set(rows)) == 1
 

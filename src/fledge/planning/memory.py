@@ -89,8 +89,8 @@ def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
     most = 0
     for (rows, cols), count in matrices(shape).items():
         side = min(rows, cols)
-        # directions and their stack in fp32, then x, a·x, the product and their sum; two Gram matrices
-        most = max(most, count * (rows * cols * (2 * FP32 + 4 * e) + 2 * side * side * e))
+        # directions and their stack in fp32, then x and the next x; the Gram matrix and its polynomial
+        most = max(most, count * (rows * cols * (2 * FP32 + 2 * e) + 2 * side * side * e))
     return max(most, FP32 * adamw)
 
 
@@ -217,10 +217,11 @@ def phases(
             **saved,
             "gradients in flight": hidden + max(backward_work(shape, step), hidden + head_gradient),
         },
-        "end of backward": {
+        "end of backward": {  # the first block is left
             **stays,
-            "gradients": FP32 * total,
-            "gradients in flight": backward_work(shape, step) / 2 + head_gradient * (1 + bool(kept)) / 2,
+            "gradients": FP32 * (total - parameters(shape)["matrices"] / shape.num_hidden_layers),
+            "first block": sum(saved.values()) / shape.num_hidden_layers,
+            "gradients in flight": backward_work(shape, step) + head_gradient * bool(kept) / 2,
         },
         "optimizer": {
             **stays,
