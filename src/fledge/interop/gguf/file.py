@@ -147,7 +147,7 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Any], list[tuple[str
         tensors.append((name, tuple(reversed(sizes)), read.number("I"), read.number("Q")))
     align = facts.get("general.alignment", 32)
     if type(align) is not int or align < 1:
-        raise ValueError(f"general.alignment {align}")
+        raise ValueError(f"general.alignment={align}")
     start = -(-file.tell() // align) * align
     return facts, [(name, shape, kind, start + offset) for name, shape, kind, offset in tensors]
 
@@ -178,12 +178,12 @@ class _Reader:
         if kind in SCALARS:
             return self.number(SCALARS[kind])
         if kind != ARRAY:
-            raise ValueError(f"kind {kind}")
+            raise ValueError(_("no value has the kind {kind}").format(kind=kind))
         inner, count = self.number("I"), self.number("Q")
         if inner == STRING:
             return [self.text() for _each in range(count)]
         if inner not in SCALARS:
-            raise ValueError(f"kind {inner}")
+            raise ValueError(_("no value has the kind {kind}").format(kind=inner))
         return list(
             struct.unpack(f"<{count}{SCALARS[inner]}", self.take(count * struct.calcsize(f"<{SCALARS[inner]}")))
         )

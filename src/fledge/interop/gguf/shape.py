@@ -41,61 +41,44 @@ LLAMA3 = {  # Meta used no others; a GGUF has only the factors that come out
 
 def model_config(file: GgufFile) -> ModelConfig:
     """The shape; UserError for an architecture that Fledge has not, or a fact that is missing."""
-    facts, path = file.facts, file.path
-    arch = facts.get("general.architecture")
-    if arch not in ARCHITECTURES:
-        raise UserError(
-            _("{path} holds a model of architecture '{arch}'; {known} can be imported.").format(
-                path=path, arch=arch, known=commas(ARCHITECTURES)
-            )
-        )
-    if facts.get("split.count", 1) > 1:
-        raise UserError(
-            _("{path} is one of {count} pieces: join them first (llama-gguf-split --merge).").format(
-                path=path, count=facts["split.count"]
-            )
-        )
-    if facts.get(f"{arch}.expert_count"):
-        raise UserError(_("{path} is a mixture of experts; dense models can be imported.").format(path=path))
-
-    def fact(name: str, kind: type = int, usual: Any = None) -> Any:
-        value = facts.get(f"{arch}.{name}", usual)
-        if type(value) is not kind:
-            raise UserError(
-                _("{path} does not say its {name} as one number, so its shape is not known.").format(
-                    path=path, name=f"{arch}.{name}"
-                )
-            )
-        return value
-
-    hidden, heads = fact("embedding_length"), fact("attention.head_count")
-    head_dim = fact("attention.key_length", usual=hidden // max(heads, 1))
-    if (
-        fact("rope.dimension_count", usual=head_dim) != head_dim
-        or fact("attention.value_length", usual=head_dim) != head_dim
+    facts, tensors = file.facts, file.tensors
+    arch = _architecture(file)
+    hidden, heads = _fact(file, "embedding_length"), _fact(file, "attention.head_count")
+    head_dim = _fact(file, "attention.key_length", usual=hidden // max(heads, 1))
+    if any(
+        _fact(file, name, usual=head_dim) != head_dim for name in ("rope.dimension_count", "attention.value_length")
     ):
-        raise UserError(_("{path}: heads that are turned in part are not supported.").format(path=path))
-    if EMBEDDING not in file.tensors:
-        raise _missing(file, EMBEDDING)
-    config = ModelConfig(
-        model_type=arch,
-        vocab_size=file.tensors[EMBEDDING].shape[0],
-        hidden_size=hidden,
-        intermediate_size=fact("feed_forward_length"),
-        num_hidden_layers=fact("block_count"),
-        num_attention_heads=heads,
-        num_key_value_heads=fact("attention.head_count_kv", usual=heads),
-        head_dim=head_dim,
-        max_position_embeddings=fact("context_length"),
-        rms_norm_eps=_short(fact("attention.layer_norm_rms_epsilon", float)),
-        rope_theta=_short(fact("rope.freq_base", float, 10000.0)),
-        tie_word_embeddings=HEAD not in file.tensors,
-        attention_bias=arch == "llama" and "blk.0.attn_q.bias" in file.tensors,
-        mlp_bias=arch == "llama" and "blk.0.ffn_gate.bias" in file.tensors,
-        bos_token_id=facts.get("tokenizer.ggml.bos_token_id"),
-        eos_token_id=facts.get("tokenizer.ggml.eos_token_id"),
-        pad_token_id=facts.get("tokenizer.ggml.padding_token_id"),
-    )
+        raise UserError(
+            _("{path}: heads that RoPE turns in part, or with values of another size, are not supported.").format(
+                path=file.path
+            )
+        )
+    num_layers = _fact(file, "block_count")
+    for name in (EMBEDDING, f"blk.{num_layers - 1}.attn_norm.weight"):  # the last layer: a wild number builds no model
+        if name not in tensors:
+            raise _missing(file, name)
+    try:
+        config = ModelConfig(
+            model_type=arch,
+            vocab_size=tensors[EMBEDDING].shape[0],
+            hidden_size=hidden,
+            intermediate_size=_fact(file, "feed_forward_length"),
+            num_hidden_layers=num_layers,
+            num_attention_heads=heads,
+            num_key_value_heads=_fact(file, "attention.head_count_kv", usual=heads),
+            head_dim=head_dim,
+            max_position_embeddings=_fact(file, "context_length"),
+            rms_norm_eps=_short(_fact(file, "attention.layer_norm_rms_epsilon", float)),
+            rope_theta=_short(_fact(file, "rope.freq_base", float, 10000.0)),
+            tie_word_embeddings=HEAD not in tensors,
+            attention_bias=arch == "llama" and "blk.0.attn_q.bias" in tensors,
+            mlp_bias=arch == "llama" and "blk.0.ffn_gate.bias" in tensors,
+            bos_token_id=facts.get("tokenizer.ggml.bos_token_id"),
+            eos_token_id=facts.get("tokenizer.ggml.eos_token_id"),
+            pad_token_id=facts.get("tokenizer.ggml.padding_token_id"),
+        )
+    except UserError as error:
+        raise UserError(_("{path}: {error}").format(path=file.path, error=error)) from None
     config.rope_scaling = _scaling(file, config, arch)
     return config
 
@@ -126,6 +109,40 @@ def tensor_names(file: GgufFile, config: ModelConfig) -> dict[str, str]:
             )
         )
     return names
+
+
+def _architecture(file: GgufFile) -> str:
+    """llama.cpp's name of the architecture; UserError for one that is not among ours."""
+    path, facts = file.path, file.facts
+    arch, pieces = facts.get("general.architecture"), facts.get("split.count", 1)
+    if arch not in ARCHITECTURES:
+        raise UserError(
+            _("{path} holds a model of architecture '{arch}'; {known} can be imported.").format(
+                path=path, arch=arch, known=commas(ARCHITECTURES)
+            )
+        )
+    if pieces != 1:
+        raise UserError(
+            _("{path} is one of {count} pieces: join them first (llama-gguf-split --merge).").format(
+                path=path, count=pieces
+            )
+        )
+    if facts.get(f"{arch}.expert_count"):
+        raise UserError(_("{path} is a mixture of experts; dense models can be imported.").format(path=path))
+    return str(arch)
+
+
+def _fact(file: GgufFile, name: str, kind: type = int, usual: Any = None) -> Any:
+    """A number that the architecture's facts hold, or `usual`; UserError when they hold none."""
+    name = f"{file.facts['general.architecture']}.{name}"
+    value = file.facts.get(name, usual)
+    if type(value) is not kind:
+        raise UserError(
+            _("{path} does not say its {name} as one number, so its shape is not known.").format(
+                path=file.path, name=name
+            )
+        )
+    return value
 
 
 def _theirs(name: str) -> str:

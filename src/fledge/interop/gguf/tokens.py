@@ -58,7 +58,9 @@ RULES = {  # tokenizer.ggml.pre
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # tokenizer.ggml.token_type
 ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
 ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>")
-"""Tokens that end an answer in llama.cpp by their name alone; they are control tokens whatever the file says."""
+ENDS += ("<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
+"""Tokens that end an answer by their name alone (llama.cpp knows more, of other families)."""
+BY_NAME = {*ENDS, "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"}  # control tokens, whatever the file says
 
 
 def read_tokenizer(file: GgufFile) -> tuple[Tokenizer, list[int]]:
@@ -83,7 +85,7 @@ def read_tokenizer(file: GgufFile) -> tuple[Tokenizer, list[int]]:
     if len(vocab) < len(tokens) or len(kinds) != len(tokens):
         raise damaged(path, _("its tokens are not all different, or not all of a kind"))
     core = _core(file, RULES[pre], vocab)
-    special = {token for token, kind in zip(tokens, kinds) if kind in (UNKNOWN, CONTROL) or token in ENDS}
+    special = {token for token, kind in zip(tokens, kinds) if kind in (UNKNOWN, CONTROL) or token in BY_NAME}
     added = [token for token, kind in zip(tokens, kinds) if kind == USER_DEFINED or token in special]
     core.add_tokens([AddedToken(token, special=token in special, normalized=False) for token in added])
     named = {role: _named(facts, tokens, f"{key}_token_id") for role, key in ROLES.items()}
@@ -95,15 +97,14 @@ def read_tokenizer(file: GgufFile) -> tuple[Tokenizer, list[int]]:
         "model_max_length": facts.get(f"{facts.get('general.architecture')}.context_length"),
         "clean_up_tokenization_spaces": False,
     }
+    tokenizer = Tokenizer(core, config, facts.get("tokenizer.chat_template"))
     ends = [named["eos_token"], _named(facts, tokens, "eot_token_id"), *(token for token in ENDS if token in vocab)]
-    return Tokenizer(core, config, facts.get("tokenizer.chat_template")), [
-        vocab[end] for end in dict.fromkeys(ends) if end
-    ]
+    return tokenizer, [vocab[end] for end in dict.fromkeys(ends) if end]
 
 
 def _core(file: GgufFile, rule: Rule, vocab: dict[str, int]) -> tokenizers.Tokenizer:
     """The library's tokenizer: BPE after the cuts of `rule`."""
-    merges = [(merge[:space], merge[space + 1 :]) for merge in _listed(file, "merges") if (space := merge.find(" ", 1))]
+    merges = [_pair(merge) for merge in _listed(file, "merges")]
     try:
         core = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=rule.whole))
     except Exception as error:  # the library raises plain Exception
@@ -116,6 +117,11 @@ def _core(file: GgufFile, rule: Rule, vocab: dict[str, int]) -> tokenizers.Token
     core.pre_tokenizer = Sequence(cuts)  # type: ignore[assignment]
     core.decoder = decoders.ByteLevel()  # type: ignore[assignment]
     return core
+
+
+def _pair(merge: str) -> tuple[str, str]:
+    space = merge.find(" ", 1)
+    return merge[:space], merge[space + 1 :]
 
 
 def _listed(file: GgufFile, name: str) -> list[str]:
