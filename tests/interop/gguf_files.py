@@ -28,7 +28,7 @@ NASTY = [
     "🙂 👍🏽 👩‍👩‍👧‍👦 🇨🇳 é vs é ﬁ Ⅻ ﷽ ​x   ",
     "Привет, мир! สวัสดี नमस्ते مرحبا 한국어 ひらがな カタカナ",
     "def f(x): return x**2 != {'a': [1, 2]} # $100 + <b> ^~| `q` \\n \x00\x01\x7f",
-    "don't can't DON'T 'S 'll 'LL café's naïve ",
+    "don't can't DON'T 'S 'll 'LL 'She IT'Sx 'tWAS 'Real 'Most 'Lloyd 'Dx café's naïve ",
     "snake_case CamelCase HTTPServer kebab-case a/b/c://d.e?f=g&h",
     "aaaaaaaaaaaaaaaaaaaaaaa ........ ------ ======",
     "<|im_start|>user\nhi<|im_end|> <think>x</think>",

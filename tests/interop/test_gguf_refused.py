@@ -6,6 +6,7 @@ import random
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from fledge.cli import main
@@ -75,6 +76,11 @@ def test_tensors_that_are_not_the_model_s(core, model, tmp_path, capsys):
         "has shape [640, 64], and should have [96, 64]",
         capsys,
     )
+
+
+def test_factors_of_frequencies_that_are_not_llama_s(core, model, tmp_path, capsys):
+    factors = {"rope_freqs.weight": np.linspace(1, 7, 8, dtype=np.float32)}
+    refused(write_gguf(tmp_path / "a.gguf", model, core, extra=factors), "scaling of RoPE", capsys)
 
 
 def test_what_is_no_gguf(tmp_path, capsys):

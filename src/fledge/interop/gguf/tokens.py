@@ -57,8 +57,10 @@ RULES = {  # tokenizer.ggml.pre
 }
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # tokenizer.ggml.token_type
 ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
-ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>")
-ENDS += ("<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
+ENDS = (
+    *("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>"),
+    *("<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"),
+)
 """Tokens that end an answer by their name alone (llama.cpp knows more, of other families)."""
 BY_NAME = {*ENDS, "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"}  # control tokens, whatever the file says
 
