@@ -20,7 +20,7 @@ transformers = pytest.importorskip("transformers")
 NASTY = [
     "",
     " ",
-    "Hello, world! It's we'll I'D they'RE 'tis o''clock",
+    "Hello, world! It's we'll I've you're I'm she'd I'D they'RE 'tis o''clock",
     "1 12 123 1234 12345 3.14159 1,000,000 ٣٤٥ ½ Ⅷ ²",
     "  two  spaces   three\t\ttabs \t mixed ",
     "ends.\n\nnext!\r\n//\n lines\nand\r\nmore\n\n\n  indented\n\tend\n ",
