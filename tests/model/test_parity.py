@@ -29,6 +29,8 @@ LLAMA3 = {
 }
 MOE = dict(model_type="qwen3_moe", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=48)
 CONFIGS = {
+    "qwen2": dict(model_type="qwen2", rope_theta=1e6),
+    "qwen2-untied": dict(model_type="qwen2", tie_word_embeddings=False),
     "qwen3": dict(rope_theta=1e6),
     "qwen3-untied": dict(tie_word_embeddings=False),
     "qwen3-yarn": dict(rope_scaling=YARN),

@@ -144,6 +144,17 @@ class TestLoading:
         with pytest.raises(UserError, match="QK-norm, so they are Qwen3"):
             load_model(tmp_path)
 
+    def test_biases_are_qwen2_s(self, tmp_path):
+        qwen2 = tiny(model_type="qwen2")
+        assert qwen2.config.num_parameters()["total"] == sum(p.numel() for p in qwen2.parameters())
+        for model, other, said in ((qwen2, "llama", "are Qwen2's"), (tiny(model_type="llama"), "qwen2", "not Qwen2's")):
+            save_model(model, tmp_path)
+            text = (tmp_path / "config.json").read_text(encoding="utf-8")
+            text = text.replace(f'"{model.config.model_type}"', f'"{other}"')
+            (tmp_path / "config.json").write_text(text, encoding="utf-8")
+            with pytest.raises(UserError, match=said):
+                load_model(tmp_path)
+
     def test_truncated_weights(self, tmp_path):
         save_model(tiny(), tmp_path)
         data = (tmp_path / "model.safetensors").read_bytes()

@@ -48,6 +48,15 @@ SHAPES = {
         attention_bias=True,
         mlp_bias=True,
     ),
+    "qwen2": ModelConfig(
+        model_type="qwen2",
+        vocab_size=400,
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=3,
+    ),
     "experts": preset(
         "moe-8m", vocab_size=400, hidden_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1
     ),

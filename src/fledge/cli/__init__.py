@@ -38,6 +38,8 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
     "chat": ("fledge.cli.chat", N_("talk with a model")),
     "generate": ("fledge.cli.generate", N_("continue a text with a model")),
     "eval": ("fledge.cli.eval", N_("measure a model")),
+    "get": ("fledge.cli.get", N_("fetch a small real chat model with pip")),
+    "import": ("fledge.cli.imports", N_("make a model folder of another program's file")),
     "export": ("fledge.cli.export", N_("write a model in other programs' form")),
     "runs": (
         "fledge.cli.runs",

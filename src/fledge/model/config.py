@@ -16,6 +16,7 @@ from fledge.model.settings import fit_types
 ARCHITECTURES = {
     "qwen3": "Qwen3ForCausalLM",
     "qwen3_moe": "Qwen3MoeForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
 }
@@ -95,6 +96,23 @@ class ModelConfig:
         return self.model_type.startswith("qwen3")
 
     @property
+    def qkv_bias(self) -> bool:
+        """Qwen2 adds biases to queries, keys and values, always; the others when `attention_bias` says so."""
+        return self.model_type == "qwen2" or self.attention_bias
+
+    @property
+    def output_bias(self) -> bool:
+        """Whether attention's last projection has a bias: Qwen2's never has."""
+        return self.model_type != "qwen2" and self.attention_bias
+
+    @property
+    def attention_biases(self) -> int:
+        """Numbers in the biases of one layer's attention."""
+        hd = self.head_dim or 0
+        inner = (self.num_attention_heads + 2 * self.num_key_value_heads) * hd
+        return inner * self.qkv_bias + self.hidden_size * self.output_bias
+
+    @property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end a text, by config.json alone: one, several, or none."""
         eos = self.eos_token_id
@@ -129,7 +147,7 @@ class ModelConfig:
             act = data["hidden_act"]
             raise UserError(_("hidden_act is '{act}'; only silu models can be loaded.").format(act=act))
         if data.get("use_sliding_window"):
-            raise UserError(_("use_sliding_window is not supported for Qwen3; set it to false."))
+            raise UserError(_("use_sliding_window is not supported; set it to false."))
         if data.get("model_type", "qwen3") != "mistral":
             data["sliding_window"] = None
         llama = data.get("model_type") in ("llama", "mistral")
@@ -173,9 +191,11 @@ class ModelConfig:
                 del data[name]
             for name in ("decoder_sparse_step", "mlp_only_layers", "router_aux_loss_coef"):
                 del data[name]
-        if self.qk_norm:
+        if self.model_type.startswith("qwen"):
             data["use_sliding_window"] = False
             data["max_window_layers"] = self.num_hidden_layers
+        if self.model_type == "qwen2":
+            del data["attention_bias"]
         if self.model_type != "llama":
             del data["mlp_bias"]
         return data
@@ -194,8 +214,7 @@ class ModelConfig:
         d, hd = self.hidden_size, self.head_dim or 0
         q, kv = self.num_attention_heads * hd, self.num_key_value_heads * hd
         attention = d * (q + 2 * kv) + q * d + (2 * hd if self.qk_norm else 0)
-        if self.attention_bias:
-            attention += q + 2 * kv + d
+        attention += self.attention_biases
         body = active = 0
         for layer in range(self.num_hidden_layers):
             common = attention + 2 * d

@@ -171,6 +171,10 @@ def _likely(name: str, tensors: dict[str, Tensor]) -> str:
         if has_qk_norm:
             return _(" The weights have QK-norm, so they are Qwen3's: set model_type to qwen3.")
         return _(" The weights have no QK-norm, so they are Llama's: set model_type to llama.")
+    if ".self_attn." in name and name.endswith(".bias"):
+        if name in tensors:
+            return _(" Biases on queries, keys and values are Qwen2's: set model_type to qwen2.")
+        return _(" The weights have no biases, so they are not Qwen2's: set model_type to llama.")
     if ".mlp." in name and _is_expert(name) != any(map(_is_expert, tensors)):
         return _(" One of the two is a mixture of experts and the other is not: check model_type and num_experts.")
     if ".layers." in name:

@@ -1,4 +1,5 @@
-"""What a user may name as a model: a run, a model folder, a file of another program, or a Hugging Face hub id."""
+"""What a user may name as a model: a run, a model folder, a file of another program, what `fledge get` fetched, or a Hugging
+Face hub id."""
 
 from __future__ import annotations
 
@@ -9,9 +10,14 @@ from pathlib import Path
 
 from fledge.errors import UserError, resume_command
 from fledge.lang import _
-from fledge.records import Run, status_word
+from fledge.records import Run, cache_root, status_word
 
 FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
+
+
+def fetched_folder(name: str) -> Path:
+    """Where `fledge get NAME` leaves a model."""
+    return cache_root() / "models" / name
 
 
 def find_model(source: str | Path) -> Path:
@@ -27,6 +33,12 @@ def find_model(source: str | Path) -> Path:
         return path / "model"
     if path.is_dir() and not (path / "run.json").is_file():
         raise UserError(_("{source} has no config.json, so it is not a model folder.").format(source=source))
+    if path.suffix == ".gguf" and path.is_file():
+        raise UserError(
+            _("'{source}' is a GGUF: make a model folder of it with `fledge import gguf {source}`.").format(
+                source=source
+            )
+        )
     if path.is_file():
         raise UserError(
             _("'{source}' is a file, and a model is a folder with config.json: name the folder, or a run.").format(
@@ -36,6 +48,8 @@ def find_model(source: str | Path) -> Path:
     try:
         run = Run.open(source)
     except UserError:
+        if (fetched_folder(str(source)) / "config.json").is_file():
+            return fetched_folder(str(source))
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) and not path.exists():
             return _from_hub(str(source))
         raise

@@ -58,8 +58,7 @@ def parameters(shape: ModelConfig) -> dict[Role, int]:
     """Numbers of parameters by their role for the optimizer."""
     counts, D, hd = shape.num_parameters(), shape.hidden_size, shape.head_dim or 0
     vectors = D + shape.num_hidden_layers * (2 * D + (2 * hd if shape.qk_norm else 0))
-    if shape.attention_bias:
-        vectors += shape.num_hidden_layers * ((shape.num_attention_heads + 2 * shape.num_key_value_heads) * hd + D)
+    vectors += shape.num_hidden_layers * shape.attention_biases
     if shape.mlp_bias:
         dense = sum(not shape.is_sparse(layer) for layer in range(shape.num_hidden_layers))
         vectors += dense * (2 * shape.intermediate_size + D)

@@ -12,7 +12,7 @@ torn last line in a .jsonl, which readers skip and the next writer closes.
 """
 
 from fledge.records.command import command_line, git_commit
-from fledge.records.files import cache_root, dumps, file_sha256, write_atomic
+from fledge.records.files import cache_root, dumps, file_sha256, whole_folder, write_atomic
 from fledge.records.run import Run, list_runs, runs_root, status_word
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "list_runs",
     "runs_root",
     "status_word",
+    "whole_folder",
     "write_atomic",
 ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -18,7 +16,7 @@ from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.folder import save_model
 from fledge.model.transformer import Transformer
-from fledge.records import cache_root, file_sha256
+from fledge.records import cache_root, file_sha256, whole_folder
 
 ADDED_TOKENS = {"v2": 3, "v3": 36}  # in their tokenizers, which have the same size of 6400
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
@@ -34,23 +32,19 @@ def pth_folder(path: str | Path) -> Path:
     folder = cache_root() / "minimind" / f"{path.stem}-{key[:16]}"
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=folder.parent))
+    with torch.device("meta"):
+        model = Transformer(config)
+    if config.tie_word_embeddings:
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+    model.load_state_dict(tensors, assign=True)
     try:
-        with torch.device("meta"):
-            model = Transformer(config)
-        if config.tie_word_embeddings:
-            tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
-        model.load_state_dict(tensors, assign=True)
-        save_model(model, partial)
-        for file in files:
-            shutil.copyfile(file, partial / file.name)
-        os.replace(partial, folder)
+        with whole_folder(folder) as partial:
+            save_model(model, partial)
+            for file in files:
+                shutil.copyfile(file, partial / file.name)
     except OSError:
         if not folder.is_dir():  # else another process was faster: its result is the same
             raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

@@ -1,0 +1,1 @@
+"""GGUF, the format of llama.cpp and Ollama, as model folders. Begin with `folder.py`."""
