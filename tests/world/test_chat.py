@@ -56,7 +56,7 @@ def test_same_seed_same_bytes():
     text = json.dumps(made, ensure_ascii=False)
     assert (
         hashlib.sha256(text.encode("utf-8")).hexdigest()
-        == "1c549a1e2e6a8115ce248ad86aae400832b58137d8c3937c1f8f94f6bd1a6326"
+        == "4bb2359efa5ec1b992e40d5a9d9b7593ad65888adcdf085c5233de53c7a8b2e6"
     )
 
 

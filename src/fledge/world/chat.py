@@ -170,7 +170,7 @@ class Conversations:
         return [draw.choose(prompts), draw.choose(replies), *self._fact(draw, lang)]
 
     def _smalltalk(self, draw: Draw, lang: str) -> Turns:
-        prompts, replies = draw.choose(smalltalk.SMALLTALK[lang])
+        prompts, replies = draw.choose(smalltalk.SMALLTALK[lang], smalltalk.TOPICS)
         asked = draw.choose(prompts)
         if asked.endswith(("?", "？")) and draw.below(2):
             asked = draw.choose(smalltalk.HELLO[lang]) + asked

@@ -1,4 +1,4 @@
-"""What is said when nothing is asked: greetings, thanks, who the assistant is. All are equally likely."""
+"""What is said when nothing is asked: greetings, who the assistant is, thanks. All forms are equally likely."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
         (("Goodbye!", "Bye!", "Good night!"), ("Goodbye! Have a nice day!", "Goodbye!")),
     ),
 }  # fmt: skip
+TOPICS = (2, 5, 2, 2, 2, 2, 2, 2)
+"""How often each is begun with: everybody asks who the assistant is."""
 WHO = {lang: topics[1] for lang, topics in SMALLTALK.items()}
 THANKS = {lang: topics[6] for lang, topics in SMALLTALK.items()}
 UNKNOWN = {
