@@ -194,13 +194,17 @@ ELSEWHERE = (
     "fledge data get pretrain",
     "fledge quiz",
     "fledge check",
-)  # test_start, data, above
+    "fledge get",
+)  # test_start, data, above, interop
 
 
 def test_the_readme_runs(clone, desk, monkeypatch) -> None:
     """Every command of the README in its order, after the quickstart that it begins with."""
+    from tests.interop.gguf_files import random_model, trained, write_gguf  # skips where gguf is missing
+
     (desk / "dataset").mkdir()
     shutil.copy(desk / "my_chats.jsonl", desk / "dataset" / "pretrain_t2t_mini.jsonl")
+    write_gguf(desk / "model.gguf", random_model(), trained())
     printed = [
         command for command in dict.fromkeys(readme_commands(TEXTS["README.md"])) if not command.startswith(ELSEWHERE)
     ]

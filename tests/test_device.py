@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -89,3 +91,22 @@ def test_machine_is_json_and_names_the_processor():
     assert facts["precision"] in ("float32", "bfloat16", "float16")
     assert facts["threads"] == torch.get_num_threads()
     assert facts["cpu"] and facts["ram_gb"] > 0 and facts["cores"] >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's peak can be begun anew on Linux alone")
+def test_a_peak_is_of_what_came_since_it_was_forgotten():
+    cpu = torch.device("cpu")
+    device.forget_peak(cpu)
+    before = device.memory_mb(cpu)
+    torch.ones(256 << 18)  # 256 MiB, gone at once
+    assert device.memory_mb(cpu) > before + 200
+    device.forget_peak(cpu)
+    assert device.memory_mb(cpu) < before + 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what Linux's getrusage does")
+def test_a_new_process_does_not_inherit_the_peak():
+    filled = torch.ones(512 << 18)
+    code = "import torch; from fledge import device; print(device.memory_mb(torch.device('cpu')))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert filled.sum() > 0 and float(found.stdout) < 450

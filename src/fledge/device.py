@@ -5,10 +5,12 @@ Importing this module is cheap; torch is loaded by the functions that need it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -155,7 +157,8 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def memory_mb(device: torch.device) -> float:
-    """Peak memory of this process in MiB: what torch allocated on a CUDA device, else the resident set; 0.0 when unknown."""
+    """Peak memory of this process in MiB since `forget_peak`: what torch allocated on a CUDA device, else the resident set;
+    0.0 when unknown."""
     if device.type == "cuda":
         import torch
 
@@ -163,10 +166,23 @@ def memory_mb(device: torch.device) -> float:
     if sys.platform == "win32":
         found = windows_memory(os.getpid())
         return found[0] / 2**20 if found else 0.0
+    if sys.platform == "linux":  # not ru_maxrss: a process that was just started inherits its parent's there
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
+        return int(found[1]) / 2**10 if found else 0.0
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let the peak begin anew, where that can be: on a CUDA device and on Linux."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a kernel may be built without it
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def windows_memory(pid: int) -> tuple[int, int] | None:

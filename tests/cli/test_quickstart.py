@@ -97,10 +97,9 @@ def disk_is_full(self, **row):
         ((Run, "log"), disk_is_full, "make room, then go on with the same command."),
     ],
 )
-def test_what_goes_wrong_in_a_training_is_said_in_the_words_of_this_verb(
-    hurry, monkeypatch, capsys, place, broken, said
-):
+def test_what_goes_wrong_in_a_training_is_said_in_the_words_of_this_verb(monkeypatch, capsys, place, broken, said):
     monkeypatch.setenv("FLEDGE_LANG", "en")
+    little_quickstart(monkeypatch)
     monkeypatch.setattr(*place, broken)
     assert main(["quickstart", "--size", "tiny"]) == 2
     error = capsys.readouterr().err.strip()

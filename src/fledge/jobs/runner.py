@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fledge.data.readers import check_file
-from fledge.device import pick_device, pick_precision, set_threads
+from fledge.device import forget_peak, pick_device, pick_precision, set_threads
 from fledge.errors import UserError, flag, suggest, train_command
 from fledge.jobs import find_job
 from fledge.jobs.banner import banner
@@ -168,6 +168,7 @@ def build(plan: Resolved, material: Material | None, parts: Parts) -> Built:
     config, base, run = plan.config, plan.base, plan.run
     set_threads()
     device = pick_device(config.device)
+    forget_peak(device)  # what an earlier run of this process used is not this one's
     tokenizer = Tokenizer.load(run.path / "tokenizer") if run else make_tokenizer(config, base, material)
     model = (load_model(base, parts=parts) if base else _new_model(config, tokenizer, parts)).to(device)
     same_vocabulary(tokenizer, model.config, base)
