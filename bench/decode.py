@@ -138,7 +138,9 @@ def sampled(ours: Ours, rows: list[list[int]], repeats: int) -> dict[str, float]
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a model folder; by default random weights of SmolLM2-135M's shape")
+    parser.add_argument(
+        "--model", help="a model (`smollm2`, a folder); by default random weights of SmolLM2-135M's shape"
+    )
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32"])
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--smoke", action="store_true", help="a tiny model, one turn, and no result file")
@@ -149,6 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     import torch
 
     from fledge.device import package_version, set_threads
+    from fledge.model.source import find_model
 
     if package_version("transformers") is None:
         raise SystemExit("transformers is not installed: pip install transformers")
@@ -156,7 +159,8 @@ def main(argv: list[str] | None = None) -> None:
     numbers: dict[str, Any] = {}
     bars: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = chosen.model or random_folder(SMALL if chosen.smoke else SMOLLM2_135M, Path(name))
+        random = SMALL if chosen.smoke else SMOLLM2_135M
+        folder = find_model(chosen.model) if chosen.model else random_folder(random, Path(name))
         for precision in chosen.precisions:
             dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
             ours, theirs = Ours(folder, dtype), Theirs(folder, dtype)
@@ -173,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
     record(
         "decode",
         smoke=chosen.smoke,
-        model=chosen.model.name if chosen.model else "random weights of SmolLM2-135M's shape",
+        model=Path(chosen.model).name if chosen.model else "random weights of SmolLM2-135M's shape",
         transformers=package_version("transformers"),
         threads=threads,
         new_tokens=NEW,
