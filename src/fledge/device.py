@@ -166,12 +166,15 @@ def memory_mb(device: torch.device) -> float:
     if sys.platform == "win32":
         found = windows_memory(os.getpid())
         return found[0] / 2**20 if found else 0.0
-    if sys.platform == "linux":  # not ru_maxrss: a process that was just started inherits its parent's there
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
-        return int(found[1]) / 2**10 if found else 0.0
+    # on Linux not ru_maxrss, where a process that was just started inherits its parent's
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+            return int(found[1]) / 2**10
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
 
 
 def forget_peak(device: torch.device) -> None:

@@ -116,13 +116,6 @@ def _quickstart(chosen: Flags) -> int:
     return 0
 
 
-def questions(world: World, lang: str) -> list[str]:
-    """The sample conversation's questions, about somebody of this world."""
-    from fledge.world.sample import sample
-
-    return [one.question for one in sample(world, lang)]
-
-
 def _heading(text: str) -> None:
     console().print(f"\n[bold cyan]■ {text}[/]")
 
@@ -282,10 +275,11 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
 def _sample_conversation(world: World, pretrained: Run, run: Run, whose: Choice) -> None:
     """Without a terminal: one conversation, and how to have another."""
     from fledge.api import load
+    from fledge.world.sample import sample
 
     _heading(_("A sample conversation"))
     lm = load(run.name, **vars(whose))
-    for asked in questions(world, language()):
+    for asked in [one.question for one in sample(world, language())]:
         print(
             f"  > {asked}\n    {lm.generate([{'role': 'user', 'content': asked}], temperature=0.0, max_new_tokens=64)}"
         )

@@ -179,10 +179,6 @@ class World:
             way.append(before[way[-1]])
         return way[::-1]
 
-    def strangers(self, lang: str) -> list[str]:
-        """Names that occur in no fact and no text: the right answer about them is that one does not know."""
-        return [person.name(lang) for person in self.unknown]
-
     def held_out_sum(self, a: int, b: int) -> bool:
         """Whether the text never says what a + b is (one pair in six, the same for b + a)."""
         return Draw("held out sum", self.seed, min(a, b), max(a, b)).below(6) == 0

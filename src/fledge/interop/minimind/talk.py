@@ -136,14 +136,14 @@ def _automatic(place: Place, args: dict[str, Any]) -> list[str]:
     continues = "pretrain" in args["weight"]
     if not _knows_the_world(place, weight_name(args["weight"], args["hidden_size"], args["use_moe"])):
         return list(BEGINNINGS if continues else QUESTIONS)
-    from fledge.cli.quickstart import questions
     from fledge.world import World
+    from fledge.world.sample import sample
     from fledge.world.text import documents
 
     print(_("(This model was trained on practice data and knows only our small world, so it is asked about that.)"))
     world = World.build("small")
     if not continues:
-        return questions(world, language())
+        return [one.question for one in sample(world, language())]
     found = [d.text for d in documents(world, 60, split="validation") if d.lang == language() and d.kind == "facts"]
     return [text[: len(text) // 3] for text in found[:6]]
 
