@@ -34,7 +34,7 @@ def test_muon_direction_has_singular_values_near_one_and_keeps_the_singular_vect
     matrix = u * torch.linspace(0.1, 1.0, min(shape)) @ v  # singular values from 0.1 to 1
     found = orthogonalise(matrix, torch.float32)
     values = torch.linalg.svdvals(found)
-    assert values.min() > 0.5 and values.max() < 1.3
+    assert values.min() > 0.4 and values.max() < 1.6  # four steps: what is between 0.44 and 1.56 comes near enough
     core = u.mT @ found @ v.mT  # diagonal when the singular vectors are the same
     assert (core - torch.diag_embed(core.diagonal(dim1=-2, dim2=-1))).abs().max() < 1e-3
 

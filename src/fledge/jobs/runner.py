@@ -27,6 +27,7 @@ from fledge.jobs.planned import prediction, record_outcome, with_plan
 from fledge.jobs.settings import refuse_lost_files, settled
 from fledge.jobs.shape import new_shape, refuse_shape, same_vocabulary
 from fledge.lang import _
+from fledge.model.beginning import look_around
 from fledge.model.config import ModelConfig
 from fledge.model.folder import load_model, save_model
 from fledge.model.source import find_model
@@ -183,7 +184,7 @@ def _new_model(config: TrainConfig, tokenizer: Tokenizer, parts: Parts) -> Trans
     end = tokenizer.endoftext_id
     ids = {"bos_token_id": end, "eos_token_id": tokenizer.im_end_id, "pad_token_id": end}
     shape = new_shape(config, **{"vocab_size": tokenizer.vocab_size, **ids})
-    return Transformer(shape, parts).init_weights(config.seed)
+    return look_around(Transformer(shape, parts).init_weights(config.seed), config.seed)
 
 
 def _precision(config: TrainConfig, device: torch.device, run: Run | None) -> torch.dtype:

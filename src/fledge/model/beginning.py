@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fledge.model.layers import Attention
+from fledge.model.layers import Attention, Block
 from fledge.model.transformer import Transformer
 
-CONSTANT = 4.0  # of the first coordinate of every embedding, in standard deviations: what does not depend on the token
+CONSTANT = 4.0  # of the first coordinate of every embedding, whose others are N(0, 1): it does not depend on the token
 FAINT = 0.1  # what is left of the random part of the queries and keys that are set
 SLOW = 0.011  # radians a token: RoPE turns such pairs so little that 100 tokens do not matter
 BLOCKS = 3  # that begin like this
@@ -29,17 +29,20 @@ def look_around(model: Transformer, seed: int = 0) -> Transformer:
     The first group of query heads looks back: its keys and queries hold only the constant coordinate, turned by RoPE's own
     angles so that query head h meets the key h + 1 tokens before it best. The last group's first head, from the second block on,
     asks with the token's value in block 0's first head for keys that read what that head wrote there: the token before them.
-    A model without a second group, of one block, or whose heads are too narrow keeps the random one.
+    A model with one group of heads has only the first kind. One whose head is its embedding is left as it is: there everything that
+    is written moves the first predictions away from ln V, and nothing was measured.
     """
     config = model.config
+    if config.tie_word_embeddings:
+        return model
     size, group = config.head_dim or 0, config.num_attention_heads // config.num_key_value_heads
-    std = config.initializer_range if config.tie_word_embeddings else 1.0
-    model.model.embed_tokens.weight[:, 0] = CONSTANT * std
+    model.model.embed_tokens.weight[:, 0] = CONSTANT
     generator = torch.Generator().manual_seed(seed)
-    attentions = [block.self_attn for block in model.model.layers[:BLOCKS]]
+    blocks = [block for block in model.model.layers if isinstance(block, Block)]
+    attentions = [block.self_attn for block in blocks[:BLOCKS]]
     for attention in attentions:
         _look_back(attention, model.inv_freq, group)
-        _write(attention, slice(0, group * size), BACK * std, generator)
+        _write(attention, slice(0, group * size), BACK, generator)
     if config.num_key_value_heads == 1:
         return model
     first = attentions[0]
@@ -48,7 +51,7 @@ def look_around(model: Transformer, seed: int = 0) -> Transformer:
         query, key = (config.num_attention_heads - group) * size, (config.num_key_value_heads - 1) * size
         _look_for(attention.q_proj.weight[query : query + size], asked, model.inv_freq)
         _look_for(attention.k_proj.weight[key : key + size], read, model.inv_freq)
-        _write(attention, slice(query, query + size), FOUND * std, generator)
+        _write(attention, slice(query, query + size), FOUND, generator)
     return model
 
 
@@ -76,6 +79,6 @@ def _look_for(rows: Tensor, wanted: Tensor, inv_freq: Tensor) -> None:
 def _write(attention: Attention, heads: slice, size: float, generator: torch.Generator) -> None:
     """Columns `heads` of the output matrix become N(0, size² / head_dim): values of size 1 are written as large as `size`."""
     columns = attention.o_proj.weight[:, heads]
-    attention.o_proj.weight[:, heads] = torch.empty(columns.shape).normal_(
-        0, size / attention.head_dim**0.5, generator=generator
-    ).to(columns.device)
+    attention.o_proj.weight[:, heads] = (
+        torch.empty(columns.shape).normal_(0, size / attention.head_dim**0.5, generator=generator).to(columns.device)
+    )

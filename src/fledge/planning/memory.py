@@ -79,7 +79,7 @@ def optimizer_state(shape: ModelConfig, optimizer: str) -> int:
 
 
 def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
-    """Bytes that the optimizer's step adds for a moment: the stacked matrices of one shape in Newton–Schulz, or one
+    """Bytes that the optimizer's step adds for a moment: the stacked matrices of one shape in Muon's iteration, or one
     AdamW denominator."""
     adamw = max(parameters(shape)["embedding"], 0 if optimizer == "muon" else max(r * c for r, c in matrices(shape)))
     if optimizer != "muon":
@@ -88,8 +88,8 @@ def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
     most = 0
     for (rows, cols), count in matrices(shape).items():
         side = min(rows, cols)
-        # directions and their stack in fp32, then x and the next x; the Gram matrix and its polynomial
-        most = max(most, count * (rows * cols * (2 * FP32 + 2 * e) + 2 * side * side * e))
+        # directions and their stack in fp32, then x and its last product; Gram matrix, polynomial, product, and a next one
+        most = max(most, count * (rows * cols * (2 * FP32 + 2 * e) + 4 * side * side * e))
     return max(most, FP32 * adamw)
 
 

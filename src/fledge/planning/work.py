@@ -22,7 +22,7 @@ from fledge.training.config import TrainConfig
 if TYPE_CHECKING:
     from fledge.planning.machines import Machine
 
-NEWTON_SCHULZ_STEPS = 5  # of training.optim
+MUON_STEPS = 4  # of training.optim.POLAR_EXPRESS
 # How often the bytes that a pass saves go through memory: written and read forward, with their gradients backward,
 # and the temporary copies between. Fitted to measured steps of 256 to 768 wide models (bench/plan_accuracy.py).
 TOUCHES = 8
@@ -93,8 +93,10 @@ def computing(shape: ModelConfig) -> int:
 
 
 def muon_flops(shape: ModelConfig) -> float:
-    """Newton–Schulz of every block matrix: each iteration one Gram matrix, its square and one product."""
-    one = {(r, c): NEWTON_SCHULZ_STEPS * (4 * min(r, c) * r * c + 2 * min(r, c) ** 3) for r, c in matrices(shape)}
+    """Muon's iteration for every block matrix: its Gram matrix and the last product; between them products of Gram matrices, one
+    for each polynomial, one for their product, two for the next Gram matrix."""
+    square = 2 * (MUON_STEPS + 3 * (MUON_STEPS - 1))
+    one = {(r, c): 4 * min(r, c) * r * c + square * min(r, c) ** 3 for r, c in matrices(shape)}
     return float(sum(one[size] * count for size, count in matrices(shape).items()))
 
 

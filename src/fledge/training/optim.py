@@ -18,8 +18,15 @@ from fledge.parts import REFERENCE, Parts
 from fledge.training.config import TrainConfig
 from fledge.training.optimizers import OPTIMIZERS, RULES, WIDTH, OptimizerSpec, Role
 
-# Coefficients of the quintic iteration (Jordan et al.): steep at 0, so that five steps bring every singular value near 1.
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+# Coefficients (a, b, c) of X <- (a + b G + c G²) X with G = X Xᵀ, best for four steps from singular values of 0.001 and more
+# (Polar Express; Amsel et al., 2025, arXiv:2505.16932), for matrices MARGIN times as large as those that they are given.
+POLAR_EXPRESS = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+)
+MARGIN = 1.01  # so that rounding leaves no singular value above 1, from where the steps diverge
 
 
 @dataclass
@@ -73,17 +80,28 @@ def _rate(recipe: OptimizerSpec, role: Role, model: Transformer, config: TrainCo
     return rate * (WIDTH / model.config.hidden_size) ** 0.5 if wide else rate
 
 
-def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
-    """Nearest (semi-)orthogonal matrix of each of [N, rows, cols] by Newton-Schulz iteration, approximately."""
-    a, b, c = NEWTON_SCHULZ
+def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """Nearest (semi-)orthogonal matrix of each of [N, rows, cols] by polynomial iteration, approximately.
+
+    Every step multiplies X by a polynomial of its Gram matrix, so only the small Gram matrices are iterated, and X is
+    multiplied once, at the end, with the product of all polynomials.
+    """
     x = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) * MARGIN + 1e-7)
+    gram = x @ x.mT
+    product = None
+    for step, (a, b, c) in enumerate(POLAR_EXPRESS, 1):
+        a, b, c = a / MARGIN, b / MARGIN**3, c / MARGIN**5
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = polynomial if product is None else polynomial @ product
+        if step < len(POLAR_EXPRESS):
+            gram = polynomial @ (polynomial @ gram)
+    assert product is not None
+    x = product @ x
     return x.mT if tall else x
 
 
