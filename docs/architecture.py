@@ -51,6 +51,7 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
         RED,
         {
             "model": ("Transformer", "the Transformer"),
+            "adapt": ("LoRA，四位底座", "LoRA, four bits"),
             "tokenizer": ("文字和数字", "text and numbers"),
             "parts": ("可以换成你写的", "yours or ours"),
             "lab": ("对照实验", "experiments"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fledge.adapt.format import find_adapter
 from fledge.course.mine import load_mine
 from fledge.device import pick_device, pick_precision, set_threads
 from fledge.errors import UserError
@@ -76,8 +77,10 @@ def load(
     precision: str = "fp32",
     parts: str = "reference",
     parts_fallback: bool = False,
+    adapters: Sequence[str | Path] = (),
 ) -> LM:
-    """Load a run by name, a model folder, or a Hugging Face hub id (when online).
+    """Load a run by name, a model folder, or a Hugging Face hub id (when online). A run or a folder may be an adapter's: its base
+    is found, and both become one model. `adapters` (runs, folders in PEFT's form) are merged into `source`.
 
     `precision` is the dtype of weights and products: fp32 by default, so that scores are exact; "auto" takes the fastest of
     this machine, as `fledge chat` does (see `device.pick_precision`). What is saved again keeps that dtype.
@@ -89,7 +92,10 @@ def load(
     where = pick_device(device)
     folder = find_model(source)
     chosen = load_mine(parts, fallback=parts_fallback, only=FORWARD)
-    model = load_model(folder, device=where, dtype=pick_precision(precision, where), parts=chosen)
+    model = load_model(
+        folder, device=where, dtype=pick_precision(precision, where), parts=chosen,
+        adapters=[find_adapter(adapter) for adapter in adapters],
+    )  # fmt: skip
     verify(chosen, model.config, model.compute_dtype, where)
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:

@@ -210,7 +210,7 @@ CASES = [
     ("eval_llm", "--weight pretrain --hidden_size 32 --max_new_tokens 0", nothing, "max_new_tokens must be"),
     ("eval_llm", "--weight pretrain --hidden_size 32 --device cuda", nothing, "--device cpu"),
     ("eval_llm", "--weight pretrain --hidden_size 32 --num_hidden_layers 9", nothing, "leave --num_hidden_layers out"),
-    ("eval_llm", "--lora_weight mine", nothing, "leave --lora_weight out"),
+    ("eval_llm", "--weight pretrain --hidden_size 32 --lora_weight mine", nothing, "there are no LoRA weights"),
     ("eval_llm", "--load_from minimind-pretrain_32", begun_without_a_model, "trainer/train_pretrain.py --from_resume 1"),
     ("tokenizer", "--vocab_size 10", nothing, "A vocabulary of 10 is too small"),
     ("tokenizer", "--data_path none.jsonl", nothing, "check --data_path"),

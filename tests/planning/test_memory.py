@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from fledge.adapt.format import AdapterConfig
+from fledge.adapt.lora import add_adapter
+from fledge.adapt.nf4 import BITS
+from fledge.adapt.quantised import keep_frozen_in, quantise_blocks
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
 from fledge.model.transformer import Transformer
 from fledge.parts import reference
 from fledge.planning import memory
-from fledge.planning.memory import Pass, activations, attention_kind, matrices, optimizer_state, parameters, phases
+from fledge.planning.memory import (
+    Adapter,
+    Pass,
+    activations,
+    attention_kind,
+    matrices,
+    optimizer_state,
+    parameters,
+    phases,
+    trained,
+    weights,
+)
 from fledge.training import losses
 from fledge.training.config import TrainConfig
 from fledge.training.losses import linear_cross_entropy
@@ -141,6 +157,15 @@ def test_parameters_and_optimizer_state_are_the_optimizers(name, optimizer):
     assert matrices(shape) == {size: sizes.count(size) for size in sizes}
 
 
+def allocated(work: Callable[[], None]) -> int:
+    """The highest sum of allocations, as torch's profiler counts them."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    events = profile.profiler.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return max(itertools.accumulate(change for _, change in changes))
+
+
 SMALL = {"hidden_size": 128, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 64}
 
 
@@ -175,11 +200,7 @@ def test_the_peak_of_a_step_is_what_torch_allocates(shape, step, optimizer, accu
         rule.step(1.0)
 
     train(Pass(1, 16, step.precision))
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        train(step)
-    events = profile.profiler.kineto_results.events()
-    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
-    added = max(itertools.accumulate(change for _, change in changes))
+    added = allocated(lambda: train(step))
     stays = sum(p.nbytes for p in model.parameters()) + sum(tensor.nbytes for tensor in rule.state.values())
     predicted = max(sum(terms.values()) for terms in phases(shape, step, optimizer, accumulation).values())
     assert predicted - stays == pytest.approx(added, rel=0.1)
@@ -212,3 +233,59 @@ def test_constants_are_those_of_the_code_they_describe(monkeypatch):
         q = torch.zeros(1, 1, tokens, 8, dtype=torch.bfloat16, requires_grad=True)
         reference.attention(q, q, q, None)
     assert written_out == [memory.EXPLICIT_UP_TO]
+
+
+ADAPTERS = {
+    "lora": Adapter(4, ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")),
+    "few layers, dropout": Adapter(8, ("q_proj", "v_proj"), dropout=True),
+    "dora": Adapter(4, ("q_proj", "down_proj"), dora=True),
+    "four bits": Adapter(4, ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), bits=BITS),
+}
+
+
+def adapted(shape, step) -> tuple:
+    """(a model with that adapter, its optimizer)"""
+    adapter = step.adapter
+    model = built(shape, step.precision, step.checkpoint)
+    if adapter.bits is not None:
+        quantise_blocks(model)
+    dropout = 0.1 if adapter.dropout else 0.0
+    settings = AdapterConfig(adapter.rank, lora_dropout=dropout, target_modules=adapter.targets, use_dora=adapter.dora)
+    add_adapter(model, "mine", settings)
+    keep_frozen_in(model, model.compute_dtype)
+    return model.train(), Optimizer(model, TrainConfig(optimizer="adamw").with_rates())
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_adapter_costs_what_it_keeps(name, precision):
+    shape, step = SHAPES["qwen3"], Pass(4, 96, precision, "explicit", adapter=ADAPTERS[name])
+    model, rule = adapted(shape, step)
+    terms = weights(shape, step)
+    own = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    assert terms["adapter"] == own == 4 * sum(trained(shape, step.adapter).values())
+    assert terms["weights"] == pytest.approx(sum(p.nbytes for p in model.parameters()) - own, rel=0.01)
+    assert (
+        optimizer_state(shape, "adamw", step.adapter) == sum(tensor.nbytes for tensor in rule.state.values()) == 2 * own
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_peak_of_a_step_with_an_adapter_is_what_torch_allocates(name):
+    shape = ModelConfig(vocab_size=500, num_hidden_layers=3, **SMALL)
+    step = Pass(8, 128, "fp32", "cpu", adapter=ADAPTERS[name])
+    model, rule = adapted(shape, step)
+
+    def train(step: Pass) -> None:
+        rows = inputs(shape, step)
+        targets = rows["ids_BT"].roll(-1)
+        loss = linear_cross_entropy(model.hidden(**rows), model.lm_head.weight, targets)
+        (loss / targets.numel()).backward()
+        rule.step(1.0)
+
+    train(Pass(1, 16))
+    added = allocated(lambda: train(step))
+    stays = sum(p.nbytes for p in model.parameters()) + sum(tensor.nbytes for tensor in rule.state.values())
+    predicted = max(sum(terms.values()) for terms in phases(shape, step, "adamw", 1).values())
+    assert predicted - stays == pytest.approx(added, rel=0.15)

@@ -34,7 +34,11 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         "fledge.cli.plan",
         N_("predict memory, minutes and cost of a training run, and propose settings"),
     ),
-    "train": ("fledge.cli.train", N_("train a model: pretrain, sft")),
+    "train": ("fledge.cli.train", N_("train a model: pretrain, sft, lora")),
+    "adapters": (
+        "fledge.cli.adapters",
+        N_("list LoRA adapters, and make whole models of them"),
+    ),
     "chat": ("fledge.cli.chat", N_("talk with a model")),
     "generate": ("fledge.cli.generate", N_("continue a text with a model")),
     "eval": ("fledge.cli.eval", N_("measure a model")),

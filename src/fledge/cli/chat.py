@@ -45,6 +45,8 @@ class Flags:
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """a run's name, or a model folder"""
+    adapter: list[str] = field(default_factory=list)
+    """put an adapter on the model, or several: runs of `fledge train lora`, or folders in PEFT's form"""
     system: str | None = None
     """a system message before the conversation"""
     sampling: Sampling = field(default_factory=Sampling)
@@ -57,10 +59,11 @@ class Flags:
 
 def main(argv: list[str]) -> int:
     flags = parse(Flags, argv, "fledge chat")
-    refuse_untaught(flags.model)
+    if not flags.adapter:
+        refuse_untaught(flags.model)
     from fledge.api import load
 
-    lm = load(flags.model, device=flags.device, precision=flags.precision, **vars(flags.whose))
+    lm = load(flags.model, device=flags.device, precision=flags.precision, adapters=flags.adapter, **vars(flags.whose))
     if (
         flags.sampling.num_beams == 1
     ):  # below the flags stands what the model's own folder says; beam search samples not

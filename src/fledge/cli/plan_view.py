@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TERMS = {  # of a plan's memory
     "weights": N_("weights"),
+    "adapter": N_("adapter"),
+    "adapter activations": N_("adapter activations"),
     "optimizer state": N_("optimizer state"),
     "frozen models": N_("frozen models"),
     "gradients": N_("gradients"),

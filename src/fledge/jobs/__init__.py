@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
+    "lora": "fledge.jobs.lora",
+    "qlora": "fledge.jobs.qlora",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""

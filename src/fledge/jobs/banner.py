@@ -52,6 +52,13 @@ def banner(run: Run, objective: Objective, tokenizer: Tokenizer, config: TrainCo
             optimizer=config.optimizer, optimizer_reason=optimizer_reason
         )
     )
+    if (count := run.info["model"]["num_parameters"].get("trained", sizes["total"])) < sizes["total"]:
+        share = f"{count / sizes['total']:.2%}"
+        lines.append(
+            _("  trained: {count:,} parameters, {share} as many as the model has; it stays as it is").format(
+                count=count, share=share
+            )
+        )
     if rows["truncated"] or rows["dropped"]:
         left_out = (
             _(", {dropped} are left out because no answer remains ({flag})").format(

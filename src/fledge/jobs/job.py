@@ -56,6 +56,7 @@ class Job:
         next_command: what one types to see the result, with {run}.
         language: whether its loss is -log p of the next token, so that counting tokens gives landmarks of its curve.
         lowest_rate: of AdamW, for models of some hundred million parameters; the default is for a million.
+        save: what the run's model folder holds, when that is not the whole model.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Job:
     next_command: str
     language: bool = True
     lowest_rate: float = 0.0
+    save: Callable[[Transformer, Path], None] | None = None
 
     def facts(self) -> JobFacts:
         """What the check of its runs has to know."""

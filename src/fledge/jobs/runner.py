@@ -70,7 +70,7 @@ def run_job(
         config = for_training(plan.config, run)
         results = fit(built.objective, config, run, on_save, PartsGuard if yours(parts) else Guard)
         record_outcome(run, results)
-        keep(run, built, results, config)
+        keep(job, run, built, results, config)
     return run
 
 
@@ -231,7 +231,8 @@ def write_down(plan: Resolved, built: Built, seconds: float) -> Run:
     if "model" not in run.info:
         run.update(
             data=objective.describe(),
-            model=model.config.to_dict() | {"num_parameters": model.config.num_parameters()},
+            model=model.config.to_dict()
+            | {"num_parameters": model.config.num_parameters() | {"trained": trained(model)}},
             precision=str(model.compute_dtype).removeprefix("torch."),
             preparing_seconds=round(seconds, 1),
         )
@@ -239,6 +240,11 @@ def write_down(plan: Resolved, built: Built, seconds: float) -> Run:
         steps = objective.length(config).steps
         run.update(plan=prediction(plan.job, config, model.config, objective.train, steps))
     return run
+
+
+def trained(model: Transformer) -> int:
+    """Numbers that are trained."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def for_training(config: TrainConfig, run: Run) -> TrainConfig:
@@ -250,9 +256,9 @@ def for_training(config: TrainConfig, run: Run) -> TrainConfig:
     return dataclasses.replace(config, budget=f"{left:.1f}s")
 
 
-def keep(run: Run, built: Built, results: dict[str, Any], config: TrainConfig) -> None:
+def keep(job: Job, run: Run, built: Built, results: dict[str, Any], config: TrainConfig) -> None:
     """The model folder at the end, and the run closed."""
-    save_model(built.objective.model, run.model_dir)
+    (job.save or save_model)(built.objective.model, run.model_dir)
     built.tokenizer.save(run.model_dir)
     run.finish("done", **results)
     if not config.save_every:  # the checkpoints were there for accidents

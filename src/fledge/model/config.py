@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fledge.adapt.format import plain_folder
 from fledge.errors import UserError, suggest
 from fledge.lang import _, commas
 from fledge.model.settings import fit_types
@@ -158,8 +159,9 @@ class ModelConfig:
 
     @classmethod
     def load(cls, folder: str | Path) -> ModelConfig:
-        """Read `config.json` from a model folder."""
-        path = Path(folder) / "config.json"
+        """Read `config.json` from a model folder; for an adapter's that of its base."""
+        folder = plain_folder(Path(folder))
+        path = folder / "config.json"
         if not path.is_file():
             raise UserError(_("{folder} has no config.json, so it is not a model folder.").format(folder=folder))
         data = read_object(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fledge.adapt.format import is_adapter, own_base, plain_folder, refuse_other_base
+from fledge.adapt.merging import merged_weights
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ModelConfig, read_object
@@ -39,20 +42,27 @@ def load_model(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     parts: Parts = REFERENCE,
+    adapters: Sequence[Path] = (),
 ) -> Transformer:
     """Load a model folder strictly; weights are kept and computed in `dtype`.
 
     Training needs fp32; for generation alone bf16 takes half the memory, and computes what fp32 weights cast at every call
-    compute. UserError: a mismatch, or a weight that is no number, names the first wrong tensor.
+    compute. Of an adapter's folder: the plain model that its base and it amount to; `adapters` are merged in on top, in their
+    order, and must belong to this folder's weights. UserError: a mismatch, or a weight that is
+    no number, names the first wrong tensor.
     """
     folder = Path(folder)
     config = ModelConfig.load(folder)
     with torch.device("meta"):
         model = Transformer(config, parts)
-    assign_weights(model, unwrapped(read_weights(folder)), str(folder), dtype)
+    weights = unwrapped(read_weights(folder))
+    for adapter in adapters:
+        refuse_other_base(adapter, folder)
+        weights = merged_weights(weights, adapter)
+    assign_weights(model, weights, str(folder), dtype)
     model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # the meta device has no numbers
     model.compute_dtype = dtype
-    if (path := folder / "generation_config.json").is_file():
+    if (path := plain_folder(folder) / "generation_config.json").is_file():
         model.generation_config = _checked(read_object(path), path)
     return model.to(device).eval()
 
@@ -85,7 +95,9 @@ def _generation_config(config: ModelConfig) -> dict[str, Any]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read every tensor of a folder's safetensors file or shards."""
+    """Read every tensor of a folder's safetensors file or shards; of an adapter's those of its base with its own merged in."""
+    if is_adapter(folder):
+        return merged_weights(unwrapped(read_weights(own_base(folder))), folder)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         hint = (

@@ -13,6 +13,7 @@ from fledge.lang import _
 from fledge.records import Run, cache_root, status_word
 
 FORMATS = "fledge.interop"  # whose table FORMATS says which files can become a model folder; the engine imports no door
+ADAPTER = "adapter_config.json"  # instead of config.json: an adapter, whose files name its base (fledge.adapt.format)
 
 
 def fetched_folder(name: str) -> Path:
@@ -20,16 +21,21 @@ def fetched_folder(name: str) -> Path:
     return cache_root() / "models" / name
 
 
+def is_model(folder: Path) -> bool:
+    """Whether it is the folder of a model, or of an adapter to one."""
+    return (folder / "config.json").is_file() or (folder / ADAPTER).is_file()
+
+
 def find_model(source: str | Path) -> Path:
-    """The folder with config.json that `source` means."""
+    """The folder with config.json, or of an adapter, that `source` means."""
     if not str(source):
         raise UserError(_("no model was named: give a run or a model folder (`fledge runs list` shows the runs)."))
     path = Path(source)
     if make := _converter(path):
         return make(path)
-    if (path / "config.json").is_file():
+    if is_model(path):
         return path
-    if (path / "model" / "config.json").is_file():
+    if is_model(path / "model"):
         return path / "model"
     if path.is_dir() and not (path / "run.json").is_file():
         raise UserError(_("{source} has no config.json, so it is not a model folder.").format(source=source))
@@ -53,7 +59,7 @@ def find_model(source: str | Path) -> Path:
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) and not path.exists():
             return _from_hub(str(source))
         raise
-    if not (run.model_dir / "config.json").is_file():
+    if not is_model(run.model_dir):
         status, command = status_word(run.status()), resume_command(run.info["job"], run.name)
         raise UserError(
             _("run '{run}' has no model yet (its status is {status}): finish it with `{command}`.").format(

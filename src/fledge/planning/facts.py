@@ -6,13 +6,14 @@ The text is measured by the first megabytes of each file: a plan must not read g
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fledge.data.rows import Kind
+    from fledge.planning.memory import Adapter
     from fledge.training.config import TrainConfig
 
 Three = tuple[int, int, int]
@@ -30,6 +31,7 @@ class Planning:
         budget: times for (CPU, GPU), for a job that trains as long as one likes; epochs: for one that reads its data.
         frozen: models that only run forward beside the trained one (a reference, a teacher).
         dial: whether --budget chooses the shape of a new model.
+        adapter: what is trained instead of the weights, from the job's settings.
     """
 
     job: str
@@ -39,6 +41,7 @@ class Planning:
     epochs: Three | None = None
     frozen: int = 0
     dial: bool = False
+    adapter: Callable[[Any], Adapter] | None = None
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ def ratio(machine: Machine, shape: ModelConfig, step: Pass, optimizer: str) -> f
     real training steps already."""
     if not machine.measured or machine.device == "cpu":
         return 1.0
+    step = dataclasses.replace(step, adapter=None)  # the machine is measured, by full steps
     near, small = neighbour(machine, shape, step, optimizer)
     sizes = f"{near.model_type} {near.hidden_size}×{near.num_hidden_layers} {near.intermediate_size} {near.num_experts}"
     name = f"{sizes} {near.vocab_size}, {small.batch_size}×{small.seq_len} {small.attention} {small.checkpoint} {optimizer}"

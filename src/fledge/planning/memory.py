@@ -8,6 +8,7 @@ vocabulary, e bytes of a number in the precision of the pass.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,9 +20,23 @@ INT64 = 8
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 MAX_LOGITS = 2**24  # of training.losses, which needs torch; a test holds them together
 EXPLICIT_UP_TO = 512  # tokens of a row: parts.reference.attention
+QKV = ("q_proj", "k_proj", "v_proj")
+EXPERT = ("gate_proj", "up_proj", "down_proj")
 Attention = Literal["fused", "cpu", "explicit", "repeated"]
 FUSED = ("fused", "cpu", "repeated")  # nothing of T × T is kept
 Terms = dict[str, float]  # name -> bytes
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What is trained instead of the weights: LoRA of that rank on those linear layers of the blocks. The weights are frozen, and
+    kept in the precision of the pass, those of the linear layers in `bits` each when they are quantised."""
+
+    rank: int
+    targets: tuple[str, ...]
+    dropout: bool = False
+    dora: bool = False
+    bits: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Pass:
     attention: Attention = "fused"
     packed: bool = True
     checkpoint: bool = False
+    adapter: Adapter | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -72,19 +88,43 @@ def parameters(shape: ModelConfig) -> dict[Role, int]:
     }
 
 
-def optimizer_state(shape: ModelConfig, optimizer: str) -> int:
+def trained(shape: ModelConfig, adapter: Adapter | None) -> dict[Role, int]:
+    """Numbers that are trained, by their role: all, or those of the adapter."""
+    if adapter is None:
+        return parameters(shape)
+    sizes = [(rows, cols) for name, rows, cols in linears(shape) if name in adapter.targets]
+    vectors = sum(rows for rows, _ in sizes) if adapter.dora else 0
+    numbers = sum(adapter.rank * (rows + cols) for rows, cols in sizes)
+    return {"matrices": numbers, "embedding": 0, "head": 0, "vectors": vectors}
+
+
+def weights(shape: ModelConfig, step: Pass) -> Terms:
+    """Bytes of the weights: master weights in fp32; frozen ones as the products want them, or quantised."""
+    total = sum(parameters(shape).values())
+    if step.adapter is None:
+        return {"weights": FP32 * total}
+    own = FP32 * sum(trained(shape, step.adapter).values())
+    blocks = sum(rows * cols for name, rows, cols in linears(shape) if name != "gate")
+    bits = 8 * step.element if step.adapter.bits is None else step.adapter.bits
+    return {"weights": step.element * (total - blocks) + bits / 8 * blocks, "adapter": own}
+
+
+def optimizer_state(shape: ModelConfig, optimizer: str, adapter: Adapter | None = None) -> int:
     """Bytes that stay between steps: a rule keeps one or more fp32 numbers a parameter."""
     rules = OPTIMIZERS[optimizer].rules
-    return sum(FP32 * len(RULES[rules[role]].slots) * count for role, count in parameters(shape).items())
+    return sum(FP32 * len(RULES[rules[role]].slots) * count for role, count in trained(shape, adapter).items())
 
 
-def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
+def optimizer_work(shape: ModelConfig, optimizer: str, step: Pass) -> int:
     """Bytes that the optimizer's step adds for a moment: the stacked matrices of one shape in Muon's iteration, or one
     AdamW denominator."""
+    if step.adapter is not None:
+        sizes = [max(rows, cols) for name, rows, cols in linears(shape) if name in step.adapter.targets]
+        return FP32 * step.adapter.rank * max(sizes, default=0)
     adamw = max(parameters(shape)["embedding"], 0 if optimizer == "muon" else max(r * c for r, c in matrices(shape)))
     if optimizer != "muon":
         return FP32 * adamw
-    e = ELEMENT[precision]
+    e = step.element
     most = 0
     for (rows, cols), count in matrices(shape).items():
         side = min(rows, cols)
@@ -93,22 +133,23 @@ def optimizer_work(shape: ModelConfig, optimizer: str, precision: str) -> int:
     return max(most, FP32 * adamw)
 
 
-def matrices(shape: ModelConfig) -> dict[tuple[int, int], int]:
-    """How many block matrices there are of every (rows, columns)."""
+def linears(shape: ModelConfig) -> list[tuple[str, int, int]]:
+    """(name, rows, columns) of every matrix of the blocks; gate is the router of experts."""
     D, hd = shape.hidden_size, shape.head_dim or 0
     q, kv = shape.num_attention_heads * hd, shape.num_key_value_heads * hd
-    found: dict[tuple[int, int], int] = {}
+    found = []
     for layer in range(shape.num_hidden_layers):
-        sizes = [(q, D), (kv, D), (kv, D), (D, q)]
-        if shape.is_sparse(layer):
-            F = shape.moe_intermediate_size
-            sizes += [(shape.num_experts, D)] + [(F, D), (F, D), (D, F)] * shape.num_experts
-        else:
-            F = shape.intermediate_size
-            sizes += [(F, D), (F, D), (D, F)]
-        for size in sizes:
-            found[size] = found.get(size, 0) + 1
+        found += [("q_proj", q, D), ("k_proj", kv, D), ("v_proj", kv, D), ("o_proj", D, q)]
+        sparse = shape.is_sparse(layer)
+        F, times = (shape.moe_intermediate_size, shape.num_experts) if sparse else (shape.intermediate_size, 1)
+        found += [("gate", shape.num_experts, D)] * sparse
+        found += [("gate_proj", F, D), ("up_proj", F, D), ("down_proj", D, F)] * times
     return found
+
+
+def matrices(shape: ModelConfig) -> dict[tuple[int, int], int]:
+    """How many block matrices there are of every (rows, columns)."""
+    return dict(Counter((rows, cols) for _, rows, cols in linears(shape)))
 
 
 def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
@@ -118,12 +159,14 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
     q, kv = H * hd, G * hd
 
     def norm(numbers: int, vectors: int) -> int:
-        return numbers * (FP32 + e) + vectors * FP32  # the input in fp32, the normalised input, one 1/rms a vector
+        # the input in fp32, the normalised input (for the gradient of the scale), one 1/rms a vector
+        return numbers * (FP32 + (0 if step.adapter else e)) + vectors * FP32
 
     norms = 2 * norm(N * D, N)
     if shape.qk_norm:
         norms += norm(N * q, N * H) + norm(N * kv, N * G)
-    inputs = 2 * N * D * e  # of the projections, after each norm
+    # of the projections, after each norm; a frozen layer without an adapter does not keep its own
+    inputs = (_any_trained(step, QKV) + _any_trained(step, EXPERT[:2])) * N * D * e
     attention = N * (2 * q + 2 * (q if step.attention == "repeated" else kv)) * e
     attention += N * H * FP32 if step.attention in FUSED else 0
     weights = B * H * T * T * e if step.attention == "explicit" else 0
@@ -133,7 +176,7 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
         feed_forward = k * N * (3 * D + 4 * F) * e
         feed_forward += N * E * FP32 + k * N * (3 * INT64 + FP32 + e)  # router
     else:
-        feed_forward = 4 * N * shape.intermediate_size * e
+        feed_forward = (3 + _any_trained(step, EXPERT[2:])) * N * shape.intermediate_size * e
     return {
         "norms": norms,
         "projection inputs": inputs,
@@ -143,9 +186,35 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
     }
 
 
+def _any_trained(step: Pass, names: tuple[str, ...]) -> bool:
+    """Whether a layer of these is trained, or has an adapter: then it keeps its input."""
+    return step.adapter is None or bool(set(names) & set(step.adapter.targets))
+
+
 def weight_copies(shape: ModelConfig, step: Pass) -> int:
-    """Half-precision copies of the matrices, which the backward pass needs again."""
-    return 0 if step.element == FP32 else parameters(shape)["matrices"] * step.element
+    """Half-precision copies of the matrices, which the backward pass needs again; frozen ones are kept in it."""
+    return 0 if step.element == FP32 or step.adapter else parameters(shape)["matrices"] * step.element
+
+
+def adapter_activations(shape: ModelConfig, step: Pass) -> float:
+    """What an adapter saves beside its layers' inputs: x Aᵀ; with dropout the mask and what it leaves; with DoRA the outputs."""
+    if step.adapter is None:
+        return 0
+    saved = 0.0
+    for name, rows, cols in linears(shape):
+        if name in step.adapter.targets:
+            times = shape.num_experts_per_tok / shape.num_experts if shape.is_sparse(0) and name in EXPERT else 1
+            each = step.adapter.rank * step.element
+            each += (cols * (step.element + 1) if step.adapter.dropout else 0) + rows * step.element * step.adapter.dora
+            saved += step.num_tokens * each * times
+    return saved
+
+
+def dequantising(shape: ModelConfig, step: Pass) -> float:
+    """The largest matrix, made of four bits for a product: its codes as numbers, its values twice in fp32, and as it is used."""
+    if step.adapter is None or step.adapter.bits is None:
+        return 0
+    return max(rows * cols for _, rows, cols in linears(shape)) * (INT64 + 2 * FP32 + step.element)
 
 
 def activations(shape: ModelConfig, step: Pass) -> Terms:
@@ -159,6 +228,7 @@ def activations(shape: ModelConfig, step: Pass) -> Terms:
         for layer in range(L):
             for name, size in block_activations(shape, step, layer).items():
                 terms[name] = terms.get(name, 0) + size
+        terms["adapter activations"] = adapter_activations(shape, step)
         terms["weights in half precision"] = weight_copies(shape, step)
     rope = 2 * (B if step.packed else 1) * T * hd * e
     mask = B * T * T * e if step.packed and (step.attention in FUSED or step.checkpoint) else 0
@@ -175,8 +245,9 @@ def backward_work(shape: ModelConfig, step: Pass) -> float:
     weights = block_activations(shape, step, shape.num_hidden_layers - 1)["attention weights"]
     flight = N * shape.hidden_size * (FP32 + 2 * e) + max(N * inner * e, weights)
     if step.checkpoint:
-        flight += sum(block_activations(shape, step).values()) + weight_copies(shape, step) / shape.num_hidden_layers
-    return flight
+        inside = weight_copies(shape, step) + adapter_activations(shape, step)
+        flight += sum(block_activations(shape, step).values()) + inside / shape.num_hidden_layers
+    return flight + dequantising(shape, step)
 
 
 def logits_work(shape: ModelConfig, step: Pass) -> float:
@@ -184,6 +255,8 @@ def logits_work(shape: ModelConfig, step: Pass) -> float:
     beside the one of the chunk before; in half precision a copy of the head, and its gradient also in fp32."""
     N, V, e = step.num_tokens, shape.vocab_size, step.element
     positions = min(N, max(64, MAX_LOGITS // V))
+    if step.adapter is not None:
+        return 3 * FP32 * positions * V
     head, half = V * shape.hidden_size, e < FP32
     before = head * e if positions < N else 0
     return head * e * half + before + max(3 * FP32 * positions * V, head * (e + FP32 * half))
@@ -194,12 +267,13 @@ def phases(
 ) -> dict[str, Terms]:
     """The moments of a step at which memory may be highest, each as bytes by name. `frozen`: other models of the same
     shape that only run forward (a reference, a teacher)."""
-    total = sum(parameters(shape).values())
+    counts = trained(shape, step.adapter)
+    total = sum(counts.values())
     N, D, V = step.num_tokens, shape.hidden_size, shape.vocab_size
-    stays: Terms = {"weights": FP32 * total, "optimizer state": optimizer_state(shape, optimizer)}
+    stays: Terms = {**weights(shape, step), "optimizer state": optimizer_state(shape, optimizer, step.adapter)}
     if frozen:
-        stays["frozen models"] = frozen * FP32 * total
-    head_gradient = FP32 * V * D
+        stays["frozen models"] = frozen * FP32 * sum(parameters(shape).values())
+    head_gradient = FP32 * V * D if counts["embedding"] else 0
     kept: Terms = {"gradients": FP32 * total} if accumulation_steps > 1 else {}  # of the passes before
     saved = activations(shape, step)
     hidden = N * D * step.element
@@ -218,14 +292,14 @@ def phases(
         },
         "end of backward": {  # the first block is left
             **stays,
-            "gradients": FP32 * (total - parameters(shape)["matrices"] / shape.num_hidden_layers),
+            "gradients": FP32 * (total - counts["matrices"] / shape.num_hidden_layers),
             "first block": sum(saved.values()) / shape.num_hidden_layers,
             "gradients in flight": backward_work(shape, step) + head_gradient * bool(kept) / 2,
         },
         "optimizer": {
             **stays,
             "gradients": FP32 * total,
-            "optimizer work": optimizer_work(shape, optimizer, step.precision),
+            "optimizer work": optimizer_work(shape, optimizer, step),
         },
     }
 

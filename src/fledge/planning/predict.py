@@ -135,7 +135,7 @@ def predict(
     frozen = facts.frozen
     optimizer, _ = chosen_optimizer(config, shape)
     precision = machine.precision if config.precision == "auto" else config.precision
-    step = pass_of(config, shape, size, machine, precision)
+    step = pass_of(facts, config, shape, size, machine, precision)
     work = step_work(shape, step, optimizer, config.accumulation_steps, frozen)
     taken = ratio(machine, shape, step, optimizer) if measure else 1.0
     step_seconds = seconds_of(work, machine) * taken * calibration.time
@@ -193,7 +193,9 @@ def _times(
     return steps, {"start": start, "training": training, "validation on the way": on_the_way, "last validation": last}
 
 
-def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str) -> Pass:
+def pass_of(
+    facts: Planning, config: TrainConfig, shape: ModelConfig, size: Size, machine: Machine, precision: str
+) -> Pass:
     packed = size.packed(shape.vocab_size, config.seq_len)
     grouped = shape.num_key_value_heads != shape.num_attention_heads
     return Pass(
@@ -203,6 +205,7 @@ def pass_of(config: TrainConfig, shape: ModelConfig, size: Size, machine: Machin
         attention_kind(machine.device, precision, config.seq_len, packed, grouped),
         packed,
         config.checkpoint_activations,
+        facts.adapter(config) if facts.adapter else None,
     )
 
 

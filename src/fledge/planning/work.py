@@ -8,14 +8,14 @@ follows which optimizer `auto` means. Nothing here needs torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fledge.lang import _
 from fledge.model.config import ModelConfig
 from fledge.model.source import find_model
-from fledge.planning.memory import FP32, Pass, activations, matrices, parameters
+from fledge.planning.memory import Pass, activations, linears, matrices, trained, weights
 from fledge.records import Run
 from fledge.training.config import TrainConfig
 
@@ -32,6 +32,8 @@ CPU_ATTENTION = {"fp32": (1.2, 1.7), "bf16": (2.2, 3.0), "fp16": (2.2, 3.0)}
 LOGIT_BYTES = 40  # a logit: made, made fp32, normalised, its gradient, read by two products
 PARAMETER_BYTES = 60  # a parameter and step: gradient, norm and clipping, moments, update
 KERNELS_A_BLOCK = 170  # forward and backward of one block, eager
+KERNELS_AN_ADAPTER = 12  # forward and backward of LoRA on one layer
+DEQUANTISED_BYTES = 30  # a number made of four bits: its code, its value, its scale, in plain torch
 KERNELS_A_PARAMETER = 10  # the optimizer's step on one tensor
 TOO_DEAR = 2.0  # times the arithmetic of the gradients that Muon's update may cost …
 SMALL = 10e6  # … for models with more computing parameters: on smaller ones a step is short either way
@@ -48,19 +50,24 @@ class Work:
 
 def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, forwards: int = 0) -> Work:
     """One optimizer step of `accumulation_steps` passes; `forwards` more models only run forward (a reference)."""
-    counts = parameters(shape)
-    saved = sum(
-        activations(shape, Pass(step.batch_size, step.seq_len, step.precision, step.attention, step.packed)).values()
-    )
+    saved = sum(activations(shape, replace(step, checkpoint=False)).values())
     passes = pass_flops(shape, step, forwards)
     again = 4 / 3 if step.checkpoint else 1
     traffic = TOUCHES * saved * again + LOGIT_BYTES * step.num_tokens * shape.vocab_size
     kernels = KERNELS_A_BLOCK * (shape.num_hidden_layers + 1) * again
     tensors = 11 * shape.num_hidden_layers
-    total = sum(counts.values())
+    total = sum(trained(shape, step.adapter).values())
+    read = 4 * sum(weights(shape, step).values())
+    if step.adapter is not None:
+        adapted = sum(name in step.adapter.targets for name, _, _ in linears(shape))
+        kernels, tensors = kernels + KERNELS_AN_ADAPTER * adapted, 2 * adapted
+        if step.adapter.bits is not None:
+            blocks = sum(rows * cols for name, rows, cols in linears(shape))
+            read += DEQUANTISED_BYTES * blocks * (3 if step.checkpoint else 2)
+    muon = muon_flops(shape) if optimizer == "muon" and step.adapter is None else 0
     return Work(
-        flops=accumulation_steps * passes + (muon_flops(shape) if optimizer == "muon" else 0),
-        bytes=accumulation_steps * (traffic + 4 * FP32 * total) + PARAMETER_BYTES * total,
+        flops=accumulation_steps * passes + muon,
+        bytes=accumulation_steps * (traffic + read) + PARAMETER_BYTES * total,
         kernels=accumulation_steps * kernels + KERNELS_A_PARAMETER * tensors,
     )
 
@@ -71,8 +78,8 @@ def seconds_of(work: Work, machine: Machine) -> float:
 
 
 def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
-    """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products (where a
-    kernel is slower than a product, as many as would take its time).
+    """Forward and backward over all tokens of a pass: 6 a weight that computes and token (4 when it is frozen), and the T × T
+    products (where a kernel is slower than a product, as many as would take its time).
 
     The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
     """
@@ -81,9 +88,12 @@ def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
     # forward, a token
     scores: float = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers
     scores *= CPU_ATTENTION[step.precision][step.packed] if step.attention == "cpu" else 1
-    blocks = 2 * body + scores
+    own = 2 * sum(trained(shape, step.adapter).values()) if step.adapter else 0
+    blocks = 2 * body + scores + own
     head = 2 * shape.vocab_size * shape.hidden_size
-    return N * (blocks * (4 if step.checkpoint else 3) + 3 * head + forwards * (blocks + head))
+    frozen = 2 * body + head if step.adapter else 0  # no gradients of these
+    times = 4 if step.checkpoint else 3
+    return N * (blocks * times + 3 * head - frozen + forwards * (2 * body + scores + head))
 
 
 def computing(shape: ModelConfig) -> int:

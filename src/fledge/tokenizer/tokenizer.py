@@ -19,6 +19,7 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import ByteLevel, Split
 
+from fledge.adapt.format import is_adapter, plain_folder
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, SPLIT, TRAINING_SPLIT
@@ -127,6 +128,8 @@ class Tokenizer:
     def load(cls, folder: str | Path) -> Tokenizer:
         """Read a Hugging Face folder, ours or a foreign one. UserError when it is none, or not byte-level BPE."""
         folder = Path(folder)
+        if is_adapter(folder) and not (folder / "tokenizer.json").is_file():
+            folder = plain_folder(folder)
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise UserError(

@@ -11,6 +11,7 @@ train.py       the training scripts
 runs.py        the runs behind its `_resume.pth`
 tokenizer.py   the tokenizer in `model/`, and `train_tokenizer.py`
 practice.py    small data made of our world where one of its data files is not there
+lora.py        its LoRA's .pth: written by `train_lora.py`, merged by `eval_llm.py`
 talk.py        `eval_llm.py`
 parity.py      its maths as a job of ours, to compare with it; padded.py: rows and loss of that job
 convert.py     `scripts/convert_model.py`

@@ -111,7 +111,8 @@ class Words(Spelling):
         return f"python {quoted(self.place.shown(self.place.root / 'trainer' / script))}"
 
     def resume(self, job: str, run: str) -> str:
-        weights = weights_of(run)
+        door = next((door for door in DOORS.values() if door.job == job), self.door)
+        weights = weights_of(run).replace("--save_weight", f"--{door.named_by}")
         return f"{self.train(job)} --from_resume 1 {weights}" if weights else super().resume(job, run)
 
 

@@ -149,8 +149,9 @@ def _by_file(path_of: Callable[[Generation], Path | None]) -> Generation | None:
 
 def _stem(door: str, typed: dict[str, Any], generation: Generation, prefix: str | None = None) -> str:
     size = typed.get("hidden_size", default(door, "hidden_size", generation))
-    own = DOORS[door].defaults.get("save_weight", door)
-    return weight_name(prefix or typed.get("save_weight", own), size, typed.get("use_moe", 0))
+    named = DOORS[door].named_by
+    own = default(door, named, generation)
+    return weight_name(prefix or typed.get(named, door if own is ABSENT else own), size, typed.get("use_moe", 0))
 
 
 def _downloaded(door: str, place: Place, generation: Generation, is_practice: Callable[[Path], bool]) -> Path | None:

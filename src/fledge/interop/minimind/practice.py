@@ -42,13 +42,15 @@ def _chats(world: World) -> Iterator[Row]:
 
 
 def _identity(world: World) -> Iterator[Row]:
-    """Who are you, who made you: what MiniMind's lora_identity is about."""
+    """Who are you, who made you: what MiniMind's lora_identity is about. The name is another one than in the conversations, so
+    that one sees what the adapter does."""
     from fledge.world.smalltalk import SMALLTALK
 
     for topics in SMALLTALK.values():
         for questions, answers in topics:
             for number, question in enumerate(questions):
-                turns = (("user", question), ("assistant", answers[number % len(answers)]))
+                answer = answers[number % len(answers)].replace("小羽", "小石").replace("Fledge", "Pebble")
+                turns = (("user", question), ("assistant", answer))
                 yield {"conversations": [{"role": role, "content": text} for role, text in turns]}
 
 

@@ -76,7 +76,7 @@ def read_pth(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     tensor too many or too few.
     """
     path = Path(path)
-    tensors = {name: tensor for name, tensor in _tensors(path).items() if not name.endswith(BUFFERS)}
+    tensors = {name: tensor for name, tensor in read_tensors(path).items() if not name.endswith(BUFFERS)}
     config = _config(tensors, path)
     if config.tie_word_embeddings:
         tensors.pop("lm_head.weight", None)
@@ -132,6 +132,11 @@ def write_pth(model: Transformer, path: str | Path) -> None:
                     "a .pth holds no config.json; write a Hugging Face folder with `fledge export hf`."
                 ).format(path=path, whose=whose, field=field.name, read=read, mine=mine)
             )
+    write_tensors(tensors, path)
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a .pth at once or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +159,7 @@ def generation_of(config: ModelConfig) -> Generation:
     return "v3" if config.qk_norm else "v2"
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """The state dict in a file, that of the model when it is a `_resume.pth`."""
     if not path.is_file():
         raise UserError(_not_there(path))

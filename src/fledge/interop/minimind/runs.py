@@ -23,11 +23,13 @@ def saver(place: Place, run: str, weights: Path) -> Callable[[Transformer, int],
     def save(model: Transformer, step: int) -> None:
         import torch
 
+        from fledge.adapt.lora import adapters
+        from fledge.interop.minimind.lora import write_lora
         from fledge.interop.minimind.pth import write_pth
 
         resume = place.root / "checkpoints" / f"{weights.stem}_resume.pth"
         resume.parent.mkdir(exist_ok=True)
-        write_pth(model, weights)
+        (write_lora if adapters(model) else write_pth)(model, weights)
         state = {
             "model": torch.load(weights, map_location="cpu", weights_only=True),
             "epoch": _epoch(run, step),

@@ -68,6 +68,11 @@ class Door:
         return setting if setting in settings_of(self.job) else ""
 
     @property
+    def named_by(self) -> str:
+        """The argument that names the file of its weights."""
+        return "lora_name" if "lora_name" in self.defaults else "save_weight"
+
+    @property
     def fresh(self) -> bool:
         """Whether it may begin with new weights."""
         from fledge.jobs import find_job
@@ -130,7 +135,7 @@ ARGUMENTS: dict[str, Argument] = {
         int, N_("torch.compile (1 = on)"), "compile", become.compiled, {0: "off", 1: "on"}, _YES
     ),
     # what one or a few have
-    "lora_name": Argument(str, N_("name of the LoRA weights")),
+    "lora_name": Argument(str, N_("name of the LoRA weights"), "run"),
     "beta": Argument(float, N_("beta of DPO, or of the KL term")),
     "critic_learning_rate": Argument(float, N_("the critic's rate")),
     "max_gen_len": Argument(int, N_("longest answer in tokens")),

@@ -63,8 +63,6 @@ def _generation(place: Place, typed: dict[str, Any]) -> Generation:
 
 def _load(place: Place, args: dict[str, Any]) -> tuple[LM, str]:
     """The model, and its name for the first line."""
-    if args["lora_weight"] != "None":
-        raise UserError(_("LoRA has not landed yet: leave --lora_weight out."))
     folder = place.find(args["load_from"], typed=True)
     if args["load_from"] == "model" or (folder == place.model_dir and not (folder / "config.json").exists()):
         out = place.find(args["save_dir"], typed=True)
@@ -74,8 +72,14 @@ def _load(place: Place, args: dict[str, Any]) -> tuple[LM, str]:
         source = place.short(folder) if folder.exists() else args["load_from"]
         shown = args["load_from"]
     from fledge import api
+    from fledge.interop.minimind.lora import find_lora, merge_lora
 
     lm = api.load(source, device=args["device"])
+    if args["lora_weight"] != "None":
+        out = place.find(args["save_dir"], typed=True)
+        path = find_lora(place, out, args["lora_weight"], args["hidden_size"], args["use_moe"])
+        merge_lora(lm.model, path)
+        shown = f"{shown} + {place.shown(path)}"
     layers = lm.model.config.num_hidden_layers
     if args["num_hidden_layers"] not in (None, layers):
         asked = args["num_hidden_layers"]

@@ -14,6 +14,7 @@ from typing import Any
 from fledge.errors import UserError, quoted
 from fledge.interop.minimind.arguments import parse, settings, values
 from fledge.interop.minimind.files import Place, choose, find_weights, weight_folders, weight_name
+from fledge.interop.minimind.lora import lora_settings
 from fledge.interop.minimind.parity import ADAMW
 from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
@@ -42,7 +43,7 @@ def train(door: str, place: Place, argv: list[str]) -> int:
     place.enter()
     generation = choose(door, typed, place, is_practice)
     args = values(door, generation, typed)
-    name = weight_name(args["save_weight"], args["hidden_size"], args["use_moe"])
+    name = weight_name(args[DOORS[door].named_by], args["hidden_size"], args["use_moe"])
     weights = place.find(args["save_dir"], "save_dir" in typed) / f"{name}.pth"
     run = resumable(place, name) if args["from_resume"] else None
     if run is None:
@@ -82,7 +83,7 @@ def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        again = f"python {quoted(place.shown(place.door))} --from_resume 1{_which(door, args, 'save_weight')}"
+        again = f"python {quoted(place.shown(place.door))} --from_resume 1{_which(door, args, DOORS[door].named_by)}"
         if stop.args[1]:
             said = _("\nstopped and saved. To go on: {again}").format(again=again)
         else:
@@ -128,12 +129,13 @@ def _new(
     tokenizer, made = ensure_tokenizer(place, data, rows_of(DOORS[door].job), start.get("set", {}).get("vocab_size"))
     run = free_name(name)
     if args["from_resume"]:
-        print(_nothing_to_resume(place, args))
+        print(_nothing_to_resume(door, place))
     elif run != run_name(name):
         print(_("The earlier run stays; this one is called {run}.").format(run=run))
+    own = lora_settings(generation) if door == "lora" else {}
     files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
-        **ADAMW, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT
+        **ADAMW, **settings(door, args, typed), **own, **start, **files, "seed": SEED, "val_fraction": HELD_OUT
     }, made  # fmt: skip
 
 
@@ -219,13 +221,13 @@ def new_shape(generation: Generation, hidden_size: int, num_hidden_layers: int) 
     return "minimind2-small" if generation == "v2" else "minimind-3", {name: getattr(shape, name) for name in names}
 
 
-def _nothing_to_resume(place: Place, args: Args) -> str:
+def _nothing_to_resume(door: str, place: Place) -> str:
     others = sorted(p.name for p in (place.root / "checkpoints").glob("*_resume.pth"))
     if not others:
         return _("There is nothing to go on with: starting afresh.")
     return _(
-        "There is nothing to go on with (there are {others}: name one with --save_weight and --hidden_size): starting afresh."
-    ).format(others=commas(others))
+        "There is nothing to go on with (there are {others}: name one with --{name} and --hidden_size): starting afresh."
+    ).format(others=commas(others), name=DOORS[door].named_by)
 
 
 def _which(door: str, args: Args, *more: str) -> str:
@@ -241,5 +243,6 @@ def _next(door: str, place: Place, args: Args) -> str:
         script = quoted(place.shown(place.folder / "train_full_sft.py"))
         command = f"python {script} --from_weight {args['save_weight']}{which}"
         return _("Next, teach it to answer: {command}").format(command=command)
-    command = f"python eval_llm.py --weight {args['save_weight']}{which}"
+    weights = f"--weight {args['from_weight']} --lora_weight {args['lora_name']}" if door == "lora" else ""
+    command = f"python eval_llm.py {weights or '--weight ' + args['save_weight']}{which}"
     return _("Next, talk with it, in the project's root: {command}").format(command=command)

@@ -1,0 +1,3 @@
+def lora_targets(names: list[str], patterns: list[str]) -> list[str]:
+    """The names of the layers that get an adapter, in the order of `names`."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+from torch import Tensor
+
+
+def merge_lora(W: Tensor, A: Tensor, B: Tensor, alpha: float, r: int) -> Tensor:
+    """The plain weight [out, in], of W's dtype, that W with this LoRA amounts to. W itself stays as it is."""
+    raise NotImplementedError
