@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
+    "reward": "fledge.jobs.reward",
+    "dpo": "fledge.jobs.dpo",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""
