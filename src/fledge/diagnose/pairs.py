@@ -23,7 +23,9 @@ def undecided(evidence: RunEvidence) -> Finding | None:
         return None
     low = evidence.rate is not None and evidence.rate[2] < 1 / WORTH_SAYING
     if low and evidence.rate is not None:
-        todo = _("Raise {flag}: the usual value is {usual}.").format(flag=flag(evidence.rate[0]), usual=f"{evidence.rate[3]:g}")
+        todo = _("Raise {flag}: the usual value is {usual}.").format(
+            flag=flag(evidence.rate[0]), usual=f"{evidence.rate[3]:g}"
+        )
     else:
         todo = _("Look at some pairs (`fledge data check`): is the better answer always the chosen one?")
     return Finding(
