@@ -182,7 +182,10 @@ def test_a_door_opens_when_its_job_is_there(monkeypatch):
 def test_dpo_goes_on_from_fine_tuned_weights(repo, script):
     """Its rate is MiniMind's, which leaves small data at ln 2; what it says then is a rate that does not."""
     pairs = [
-        {side: [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": answer}] for side, answer in sides}
+        {
+            side: [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": answer}]
+            for side, answer in sides
+        }
         for n in range(60)
         for sides in [(("chosen", f"yes, {n}."), ("rejected", "no way"))]
     ]

@@ -66,7 +66,8 @@ class Preferences(Answers):
         config, beta = self.config, self.config.beta
         (chosen, rejected), refs, lengths = ((x_N[0::2], x_N[1::2]) for x_N in (logps_N, ref_N, lengths_N))
         if config.loss == "dpo":
-            losses = preference.dpo_loss(chosen, rejected, *refs, beta, config.label_smoothing)
+            pair_loss = self.model.parts.dpo_loss
+            losses = preference.dpo_loss(chosen, rejected, *refs, beta, config.label_smoothing, pair_loss)
             lengths = (torch.ones_like(chosen), torch.ones_like(rejected))  # its rewards are of whole answers
         elif config.loss == "ipo":
             losses = preference.ipo_loss(chosen, rejected, *refs, beta, lengths)

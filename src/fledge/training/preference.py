@@ -7,9 +7,13 @@ loss takes the model to think of an answer; what a loss does is push the reward 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from fledge.parts import REFERENCE
 
 
 def dpo_loss(
@@ -19,14 +23,15 @@ def dpo_loss(
     ref_rejected: Tensor,
     beta: float,
     label_smoothing: float = 0.0,
+    pair_loss: Callable[..., Tensor] = REFERENCE.dpo_loss,
 ) -> Tensor:
-    """-log σ(β · difference of log-ratios): a classifier of pairs whose logit is the difference of implied rewards.
-
-    ln 2 while the model is its reference. DPO, Rafailov et al. (2023), arXiv:2305.18290. `label_smoothing` is the share of
-    pairs that are taken to be the wrong way round (cDPO, Mitchell, 2023).
-    """
-    logit = beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
-    return -(1 - label_smoothing) * F.logsigmoid(logit) - label_smoothing * F.logsigmoid(-logit)
+    """The part of that name, `pair_loss`; with a share `label_smoothing` of pairs taken to be the wrong way round (cDPO, Mitchell,
+    2023)."""
+    losses = pair_loss(chosen, rejected, ref_chosen, ref_rejected, beta)
+    if not label_smoothing:
+        return losses
+    turned = pair_loss(rejected, chosen, ref_rejected, ref_chosen, beta)
+    return (1 - label_smoothing) * losses + label_smoothing * turned
 
 
 def ipo_loss(
