@@ -168,14 +168,38 @@ def test_every_setting_that_an_argument_becomes_is_one_of_the_job_s(name):
 
 def test_a_door_opens_when_its_job_is_there(monkeypatch):
     """A setting that the job calls as MiniMind does comes by itself; what decides on files and runs is not among them."""
-    assert not DOORS["dpo"].opens and DOORS["dpo"].setting("beta") == ""
-    jobs = {"dpo": frozenset({"beta", "lr", "epochs", "seq_len", "data", "model", "run", "batch_size"})}
+    jobs = {}
     monkeypatch.setattr("fledge.interop.minimind.tables.settings_of", lambda job: jobs.get(job, frozenset()))
+    assert not DOORS["dpo"].opens and DOORS["dpo"].setting("beta") == ""
+    jobs["dpo"] = frozenset({"beta", "lr", "epochs", "seq_len", "data", "model", "run", "batch_size"})
     assert DOORS["dpo"].opens and not DOORS["ppo"].opens
     args = values("dpo", "v3", {"max_seq_len": 64})
     made = settings("dpo", args, {"max_seq_len": 64})
-    expected = {"beta": 0.15, "lr": 4e-8, "epochs": 1, "seq_len": 64, "batch_size": 4}
+    expected = {"beta": 0.15, "lr": 4e-8, "epochs": 1, "seq_len": 128, "batch_size": 4}
     assert {name: made[name] for name in expected} == expected and not {"data", "model", "run"} & set(made)
+
+
+def test_dpo_goes_on_from_fine_tuned_weights(repo, script):
+    """Its rate is MiniMind's, which leaves small data at ln 2; what it says then is a rate that does not."""
+    pairs = [
+        {
+            side: [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": answer}]
+            for side, answer in sides
+        }
+        for n in range(60)
+        for sides in [(("chosen", f"yes, {n}."), ("rejected", "no way"))]
+    ]
+    (repo / "dataset/dpo.jsonl").write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
+    write_pth(Transformer(minimind_config("v2", 32, 1, vocab_size=300)).init_weights(0), repo / "out/full_sft_32.pth")
+    code, said = script("dpo", "--max_steps", "3", "--learning_rate", "4e-8")
+    assert code == 0 and "eval_llm.py --weight dpo --hidden_size 32" in said
+    assert "train again with --learning_rate 3e-05" in said
+    run = Run.open("minimind-dpo_32")
+    config = run.info["config"]
+    assert (config["beta"], config["seq_len"], config["model"]) == (0.1, 48, "out/full_sft_32.pth")
+    assert run.info["landmarks"]["indifferent"] == pytest.approx(0.6931, abs=1e-4)
+    assert read_pth(repo / "out/dpo_32.pth")[0].hidden_size == 32
+    assert (repo / "checkpoints/dpo_32_resume.pth").is_file()
 
 
 def test_mistakes_in_the_arguments(script):

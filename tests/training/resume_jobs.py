@@ -24,6 +24,15 @@ CHATS = [
     }
     for n in range(40)
 ]
+PAIRS = [
+    {
+        "prompt": f"where is cat {n}?",
+        "chosen": f"it sat on mat {n}.",
+        "rejected": "no idea" + " at all" * (n % 3) + ".",
+    }
+    for n in range(40)
+]
+ROWS = {"sft": CHATS, "lora": CHATS, "qlora": CHATS, "dpo": PAIRS, "reward": PAIRS}
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 MOE = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 STAGES = {
@@ -35,6 +44,9 @@ STAGES = {
     "lora": ("lora", {"model": "base", "rank": 4, "dropout": 0.1}),
     "qlora": ("qlora", {"model": "base", "rank": 4, "dora": True}),
     "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
+    "dpo": ("dpo", {"model": "base"}),
+    "kto": ("dpo", {"model": "base", "loss": "kto"}),
+    "reward": ("reward", {"model": "base"}),
 }
 
 
@@ -60,7 +72,7 @@ def run_stage(root: Path, stage: str, name: str, *, steps: int, resume: bool = F
     if "model" not in settings:
         settings["tokenizer"] = str(root / "tokenizer")
     replay = TEXTS if "replay_share" in settings else None
-    rows = CHATS if "model" in settings else TEXTS * 10
+    rows = ROWS.get(job, TEXTS * 10)
     config = job_config(job, run=name, steps=steps, resume=resume, **{**settings, **changes})
     parts = load_mine(config.parts, fallback=config.parts_fallback)
     return run_job(job, config, Material(rows, rows[:4], replay), parts=parts)

@@ -17,12 +17,12 @@ from safetensors import SafetensorError
 
 from fledge import proofs
 from fledge.errors import UserError
-from fledge.model.folder import load_model
+from fledge.model.folder import read_weights
 from fledge.records import Run
 from fledge.training import checkpoint
 from tests.training.resume_jobs import STAGES, prepare, run_stage
 
-KILLS = 5  # of each stage, 40 in all, at other moments every day
+KILLS = 5  # of each stage, 55 in all, at other moments every day
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def root(tmp_path_factory):
 
 
 def same_weights(a: Run, b: Run) -> bool:
-    first, second = (load_model(run.model_dir).state_dict() for run in (a, b))
+    first, second = (read_weights(run.model_dir) for run in (a, b))
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -115,35 +115,40 @@ class PackedBatches:
         self.sft_targets = sft_targets
         self.dataset, self.seq_len, self.batch_size, self.pad_id = dataset, seq_len, batch_size, pad_id
         self.crop, self.seed, self.epochs, self.shuffle = crop, seed, epochs, shuffle
-        self._sizes = dataset.ends - dataset.starts - 1
         self.truncated = self.dropped = 0
-        if not crop:
-            self._shorten()
+        self._sizes = self._measured()
         self.tokens_per_epoch = int(self._sizes.sum())
         if not self.tokens_per_epoch:
             raise UserError(_("{sources} holds no tokens to train on").format(sources=commas(dataset.source_names())))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again with the first row."""
         self.epoch, self._cursor = 0, 0  # the next stretch to enter the window
         self._plan = self._stretches(0)
         # Not more than about one epoch ahead, or small data would meet itself in a row.
-        self._packer = Packer(seq_len, crop, window=min(WINDOW, len(self._plan)))
+        self._packer = Packer(self.seq_len, self.crop, window=min(WINDOW, len(self._plan)))
         self._filled = self._positions = 0
 
-    def _shorten(self) -> None:
-        """SFT: shorten examples to a row; those without a target in what remains are out."""
-        long = np.flatnonzero(self._sizes > self.seq_len).tolist()
-        sizes = np.minimum(self._sizes, self.seq_len)
+    def _measured(self) -> np.ndarray:
+        """The pairs of every example. SFT: examples are shortened to a row; those without a target in what remains have none."""
+        whole: np.ndarray = self.dataset.ends - self.dataset.starts - 1
+        if self.crop:
+            return whole
+        long = np.flatnonzero(whole > self.seq_len).tolist()
+        sizes = np.minimum(whole, self.seq_len)
         sizes[[i for i in long if not self.dataset.example(i)[1][: self.seq_len + 1].any()]] = 0
         self.dropped = int((sizes == 0).sum())
         self.truncated = len(long) - self.dropped
         if self.dropped == len(sizes):
-            files, longest = commas(self.dataset.source_names()), int(self._sizes.max()) + 1
+            files, longest = commas(self.dataset.source_names()), int(whole.max()) + 1
             raise UserError(
                 _(
                     "no example of {files} has an answer within its first {seq_len} tokens: "
                     "raise {flag} (the longest example has {longest} tokens) or shorten the prompts"
                 ).format(files=files, seq_len=self.seq_len, flag=flag("seq_len"), longest=longest)
             )
-        self._sizes = sizes
+        return sizes
 
     @property
     def utilisation(self) -> float | None:
@@ -177,7 +182,11 @@ class PackedBatches:
     def __iter__(self) -> PackedBatches:
         return self
 
-    def __next__(self) -> TokenBatch:
+    def __next__(self) -> Any:
+        return self._built(self._rows())
+
+    def _rows(self) -> list[list[Stretch]]:
+        """The next `batch_size` rows."""
         rows: list[list[Stretch]] = []
         source = self._source()
         while len(rows) < self.batch_size:
@@ -189,6 +198,9 @@ class PackedBatches:
             raise StopIteration
         self._positions += len(rows) * self.seq_len
         self._filled += sum(s.size for row in rows for s in row)
+        return rows
+
+    def _built(self, rows: list[list[Stretch]]) -> Any:
         return build_batch(self.dataset, rows, self.seq_len, self.pad_id, self.sft_targets)
 
     def _source(self) -> Iterator[Stretch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fledge.data.encode import encode_texts
+from fledge.data.pairs import shortened
 from fledge.data.readers import Bad, check_file, mostly_bad, raw_rows
 from fledge.data.rows import KINDS, Kind, Row, TextRow, conversations_of, parse, schema_of, texts_of
 from fledge.data.turns import BadRow
+from fledge.data.writers import judged_answers
 from fledge.errors import UserError
 from fledge.lang import _
 
@@ -158,22 +161,35 @@ def _train_on(path: Path, kind: Kind) -> Tokenizer:
 
 def _measure(found: DataCheck, group: list[tuple[int, Row]], rows: int, seq_len: int) -> None:
     """Tokenise rows, keep the first `rows` for showing, count the rest."""
-    for example in _tokenise(found.tokenizer, group):
-        found.lengths.append(len(example.ids))
-        found.trained += sum(example.mask)
-        if len(example.ids) > seq_len + 1:
+    for line, several in itertools.groupby(_tokenise(found, group), lambda example: example.line):
+        examples = list(several)
+        found.lengths.append(sum(len(example.ids) for example in examples))
+        found.trained += sum(sum(example.mask) for example in examples)
+        sizes = [len(example.ids) - 1 for example in examples]
+        if sum(sizes) > seq_len:
             found.longer += 1
-            found.lost += not any(example.mask[: seq_len + 1])
-        if len({e.line for e in found.examples} | {example.line}) <= rows:
-            found.examples.append(example)
+            kept = shortened(np.array([sizes]), seq_len)[0]
+            found.lost += not all(any(example.mask[: size + 1]) for example, size in zip(examples, kept))
+        if len({e.line for e in found.examples} | {line}) <= rows:
+            found.examples += examples
 
 
-def _tokenise(tokenizer: Tokenizer, group: list[tuple[int, Row]]) -> Iterator[Example]:
+def _tokenise(found: DataCheck, group: list[tuple[int, Row]]) -> Iterator[Example]:
+    """Every row as it would be trained on: of a pair both answers. What the chat template makes useless goes to the bad rows."""
+    tokenizer = found.tokenizer
     if isinstance(group[0][1], TextRow):
         texts = [row.text[:TOKENISED] for _, row in group if isinstance(row, TextRow)]
         for (line, _), ids in zip(group, encode_texts(tokenizer, texts)):
             end = tokenizer.endoftext_id
             yield Example(line, "", [end, *ids.tolist(), end], [False] + [True] * (len(ids) + 1))
+        return
+    if found.kind in ("preference", "judged"):
+        for (line, _row), answers in zip(group, judged_answers(tokenizer, [row for _, row in group])):
+            if isinstance(answers, str):
+                found.bad.append(Bad(found.path.name, line, answers))
+                found.good -= 1
+                continue
+            yield from (Example(line, *answer) for answer in answers)
         return
     parts = [(line, *part) for line, row in group for part in conversations_of(row)]
     rendered = tokenizer.render_ids_batch([part[2] for part in parts], tools=[part[3] for part in parts])

@@ -27,6 +27,8 @@ class Dataset:
         tokens: uint16 or uint32 [all tokens of the folder]; mask: bool, or None for text; tags: uint8, or None.
         starts, ends: int64 [n]: example i is `tokens[starts[i]:ends[i]]`.
         sources: uint16 [n]: which of `manifest["inputs"]` an example came from.
+        good, margins: bool and float32 [n], of judged answers (see `data.writers`): whether an answer is a good one, and by how
+            much its pair should be told apart; None for other rows.
         targets, bytes: int64 [n]: an example's number of targets, and of the UTF-8 bytes that its targets spell.
         byte_lengths: int32 [vocabulary]: the UTF-8 bytes of every token (0 for control tokens).
         tag_names: the name of every tag; tag 0 is "" (untagged).
@@ -38,8 +40,12 @@ class Dataset:
         manifest: dict[str, Any],
         stores: tuple[np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray],
         examples: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        judgements: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         self.folder, self.manifest = folder, manifest
+        self.good: np.ndarray | None
+        self.margins: np.ndarray | None
+        self.good, self.margins = judgements or (None, None)
         self.tokens, self.mask, self.tags, self.byte_lengths = self._stores = stores
         self.starts, self.ends, self.sources, self.targets, self.bytes = self._examples = examples
         self.tag_names: list[str] = manifest.get("tags") or [""]
@@ -65,7 +71,9 @@ class Dataset:
         offsets = np.load(folder / "offsets.npy")
         stores = (tokens, store("mask.bin", bool), store("tags.bin", np.uint8), np.load(folder / "byte_lengths.npy"))
         per_example = [np.load(folder / f"{name}.npy") for name in ("source", "targets", "bytes")]
-        return cls(folder, manifest, stores, (offsets[:-1], offsets[1:], *per_example))
+        judged = "good.npy" in manifest["files"]
+        judgements = (np.load(folder / "good.npy"), np.load(folder / "margin.npy")) if judged else None
+        return cls(folder, manifest, stores, (offsets[:-1], offsets[1:], *per_example), judgements)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -80,6 +88,11 @@ class Dataset:
         mask = np.ones(len(ids), bool) if self.mask is None else np.array(self.mask[start:end])
         mask[0] = False  # nothing comes before the first token
         return ids, mask
+
+    @property
+    def together(self) -> int:
+        """Neighbouring examples that belong together: the two answers of a pair."""
+        return 2 if self.manifest.get("kind") == "preference" else 1
 
     @property
     def num_tokens(self) -> int:
@@ -120,8 +133,9 @@ class Dataset:
     def split(self, fraction: float) -> tuple[Dataset, Dataset]:
         """Return (train, validation): the last `fraction` of the bytes of every source is validation.
 
-        The cut falls between two examples where one lies near enough; else (few long documents) inside one, and the
-        token before the cut is then the context of the first validation token. No token is a target in both.
+        The two answers of a pair stay together. The cut falls between two examples where one lies near enough; else (few
+        long documents) inside one, and the token before the cut is then the context of the first validation token. No token
+        is a target in both.
         """
         train: list[np.ndarray] = []  # columns of (example, start, end)
         val: list[np.ndarray] = []
@@ -130,6 +144,7 @@ class Dataset:
             ahead = np.concatenate([[0], np.cumsum(self.bytes[index])])
             goal = ahead[-1] * (1 - fraction)
             cut = int(np.abs(ahead - goal).argmin())
+            cut -= cut % self.together
             pieces = np.stack([index, self.starts[index], self.ends[index]])
             if self.mask is None and abs(ahead[cut] - goal) > 0.25 * fraction * ahead[-1]:
                 cut = int(np.searchsorted(ahead, goal, side="right")) - 1
@@ -137,8 +152,8 @@ class Dataset:
                 before, after = pieces[:, : cut + 1].copy(), pieces[:, cut:].copy()
                 before[2, -1], after[1, 0] = inside + 1, inside
             else:
-                if len(index) > 1:
-                    cut = min(max(cut, 1), len(index) - 1)
+                if len(index) > self.together:
+                    cut = min(max(cut, self.together), len(index) - self.together)
                 before, after = pieces[:, :cut], pieces[:, cut:]
             train.append(before)
             val.append(after)
@@ -166,4 +181,6 @@ class Dataset:
         for k in np.flatnonzero((starts != self.starts[index]) | (ends != self.ends[index])):
             targets[k] = ends[k] - starts[k] - 1
             bytes_[k] = self.byte_lengths[self.tokens[starts[k] + 1 : ends[k]]].sum()
-        return Dataset(self.folder, self.manifest, self._stores, (starts, ends, self.sources[index], targets, bytes_))
+        judgements = None if self.good is None else (self.good[index], self.margins[index])  # type: ignore[index]
+        examples = (starts, ends, self.sources[index], targets, bytes_)
+        return Dataset(self.folder, self.manifest, self._stores, examples, judgements)

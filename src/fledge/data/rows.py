@@ -6,7 +6,8 @@
 | `chat`       | `ChatRow`       | MiniMind `{conversations}`, OpenAI `{messages}`, ShareGPT, Alpaca, Dolly, and a question |
 |              |                 | beside its answer: `{question, answer}`, `{prompt, completion}`, … (`PAIRS`)             |
 | `preference` | `PreferenceRow` | `{chosen, rejected}` as message lists, or as strings beside a `prompt`                   |
-| `judged`     | `JudgedRow`     | `{messages, label}` (KTO: one answer, good or bad)                                       |
+| `judged`     | `JudgedRow`     | `{messages, label}`, `{prompt, completion, label}` (KTO: one answer, good or bad); and   |
+|              |                 | pairs, of which each answer is one                                                       |
 | `task`       | `TaskRow`       | MiniMind `{conversations, gt}`, `{question, answer}` with `#### answer` (GSM8K)          |
 
 The schema is detected row by row, so one file may mix them. A row that cannot be read raises `BadRow` with the reason; the
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fledge.data.turns import BadRow, Message, answered, asked, conversation, messages_of, turns_of, what
+from fledge.errors import flag
 from fledge.lang import _
 
 Kind = Literal["text", "chat", "preference", "judged", "task"]
@@ -60,12 +62,16 @@ class ChatRow:
 
 @dataclass(frozen=True)
 class PreferenceRow:
-    """`prompt + chosen` is better than `prompt + rejected`; both go on after the prompt with an assistant turn."""
+    """`prompt + chosen` is better than `prompt + rejected`; both go on after the prompt with an assistant turn.
+
+    `margin`: by how much a reward model should tell them apart at least (0 where the file says nothing).
+    """
 
     prompt: list[Message]
     chosen: list[Message]
     rejected: list[Message]
     tools: list[dict] | None = None
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,11 @@ def schema_of(raw: Any) -> str:
         turns = raw["conversations"]
         first = turns[0] if isinstance(turns, list) and turns else None
         return "sharegpt" if isinstance(first, dict) and "from" in first else "minimind"
+    judged = isinstance(raw.get("label"), bool)
     if "messages" in raw:
-        return "kto" if isinstance(raw.get("label"), bool) else "openai"
+        return "kto" if judged else "openai"
+    if judged and {"prompt", "completion"} <= raw.keys():
+        return "kto"
     if "instruction" in raw:
         return "dolly" if "response" in raw and "output" not in raw else "alpaca"
     for schema, (question, answer) in PAIRS.items():
@@ -143,7 +152,7 @@ def parse(raw: Any, kind: Kind) -> Row:
     if isinstance(raw, BadRow):
         raise raw
     if isinstance(raw, TextRow | ChatRow | PreferenceRow | JudgedRow | TaskRow):
-        if type(raw) is not _TYPES[kind]:
+        if not isinstance(raw, _TYPES[kind]):
             name = type(raw).__name__
             raise BadRow(_("a {name} row, where {kind} rows are needed").format(name=name, kind=kind))
         return raw
@@ -152,6 +161,8 @@ def parse(raw: Any, kind: Kind) -> Row:
         return _text(raw)
     schema = schema_of(raw)
     reader = _READERS[kind].get(schema)
+    if schema == "kto" and kind == "preference":
+        raise BadRow(_("one judged answer and no pair: {flag} learns from such").format(flag=flag("loss", "kto")))
     if reader is None:
         fits = next((k for k, readers in _READERS.items() if schema in readers), kind)
         raise BadRow(
@@ -234,11 +245,13 @@ def _chat(raw: dict) -> ChatRow:
 def _kto_chat(raw: dict) -> ChatRow:
     if not raw["label"]:
         raise BadRow(_("its answer is marked as bad (label false): it is not imitated"))
-    return _chat(raw)
+    return _chat(raw) if "messages" in raw else _pair(raw, "prompt-completion")
 
 
 def _kto(raw: dict) -> JudgedRow:
-    chat = _chat(raw)
+    chat = _chat(raw) if "messages" in raw else _pair(raw, "prompt-completion")
+    if chat.messages[-1]["role"] != "assistant":
+        raise BadRow(_("the last message is no answer of the assistant, so there is nothing that 'label' judges"))
     return JudgedRow(chat.messages, raw["label"], chat.tools)
 
 
@@ -267,9 +280,9 @@ def _instructed(raw: dict, extra: str, output: str) -> ChatRow:
     return ChatRow(answered(messages_of(turns)[0]))
 
 
-def _pair(raw: dict) -> ChatRow:
+def _pair(raw: dict, schema: str = "") -> ChatRow:
     """One question and its answer: strings, or lists of messages as TRL has them."""
-    keys = PAIRS[schema_of(raw)]
+    keys = PAIRS[schema or schema_of(raw)]
     turns = []
     for key, role in zip(keys, ("user", "assistant")):
         value = raw.get(key)
@@ -310,11 +323,17 @@ def _preference(raw: dict) -> PreferenceRow:
     same = 0
     while same < min(len(chosen), len(rejected)) and chosen[same] == rejected[same]:
         same += 1
+    first = [side[same]["role"] for side in (chosen, rejected) if side[same:]]
+    if first and "assistant" not in first:
+        raise BadRow(_("'chosen' and 'rejected' answer different questions (message {number})").format(number=same + 1))
     if not same:
         raise BadRow(_("no prompt: neither 'prompt' nor first turns that 'chosen' and 'rejected' share"))
-    if not all(side[same:] and side[same]["role"] == "assistant" for side in (chosen, rejected)):
+    if first != ["assistant", "assistant"]:
         raise BadRow(_("'chosen' and 'rejected' must differ first in an assistant turn"))
-    return PreferenceRow(asked(chosen[:same]), chosen[same:], rejected[same:], tools)
+    margin = raw.get("margin") or 0.0
+    if not isinstance(margin, int | float):
+        raise BadRow(_("'{key}' must be a number, it is {what}").format(key="margin", what=what(margin)))
+    return PreferenceRow(asked(chosen[:same]), chosen[same:], rejected[same:], tools, float(margin))
 
 
 def _string(raw: dict, key: str) -> str:
@@ -324,11 +343,11 @@ def _string(raw: dict, key: str) -> str:
     return value or ""
 
 
-_TYPES: dict[str, type] = {
+_TYPES: dict[str, type | tuple[type, ...]] = {
     "text": TextRow,
     "chat": ChatRow,
     "preference": PreferenceRow,
-    "judged": JudgedRow,
+    "judged": (JudgedRow, PreferenceRow),
     "task": TaskRow,
 }
 _READERS: dict[str, dict[str, Any]] = {
@@ -338,6 +357,6 @@ _READERS: dict[str, dict[str, Any]] = {
         **dict.fromkeys(PAIRS, _pair),
     },
     "preference": {"preference": _preference},
-    "judged": {"kto": _kto},
+    "judged": {"kto": _kto, "preference": _preference},
     "task": {"minimind": _task, "sharegpt": _task, "openai": _task, "question-answer": _question_task},
 }  # fmt: skip

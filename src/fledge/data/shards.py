@@ -1,10 +1,11 @@
 """Prepare once: rows → tokens on disk, cached under the hash of the inputs and the tokenizer.
 
 A prepared folder holds `tokens.bin` (uint16 or uint32), `mask.bin` (bool, conversations), `tags.bin` (uint8, tagged
-text), `offsets.npy`, `source.npy`, `targets.npy`, `bytes.npy` (per example), `byte_lengths.npy` (per token of the
-vocabulary), `quarantine.jsonl` (rows that could not be read) and `manifest.json` with the sha256 of everything; its `content`
-names what was read whatever the files are called, so that a run goes on after they were renamed. A folder is written
-beside its place and renamed when complete; one whose hashes no longer match is rebuilt.
+text), `offsets.npy`, `source.npy`, `targets.npy`, `bytes.npy` (per example; of judged answers also `good.npy` and
+`margin.npy`), `byte_lengths.npy` (per token of the vocabulary), `quarantine.jsonl` (rows that could not be read) and
+`manifest.json` with the sha256 of everything; its `content` names what was read whatever the files are called, so that a run
+goes on after they were renamed. A folder is written beside its place and renamed when complete; one whose hashes no longer
+match is rebuilt.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fledge.data.dataset import Dataset
-from fledge.data.encode import encode_texts, tag_tokens
 from fledge.data.readers import Quarantine, check_file, parse_rows, read_rows
-from fledge.data.rows import ChatRow, Kind, Row, TextRow
+from fledge.data.rows import Kind, Row
+from fledge.data.writers import WRITERS, Writer
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.records import cache_root, dumps, file_sha256
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from fledge.tokenizer import Tokenizer
 
 FORMAT = 2  # of the folder, and of what the readers make of a file; part of the cache key
-BATCH_CHARACTERS = 2_000_000  # tokenised at a time: bounds memory, keeps every core busy
 
 
 def prepare(
@@ -49,7 +49,7 @@ def prepare(
 
     Args:
         paths: one or more files (see `readers`).
-        kind: "text" or "chat".
+        kind: "text", "chat", "preference" (two examples a row, side by side) or "judged".
         out_dir: where to; default a folder named by the hash under `cache_root()`.
         notify: receives one sentence for everything the user should know (rows left out, a damaged cache); default:
             stderr.
@@ -163,40 +163,6 @@ def _state(folder: Path, key: str) -> str:
     return "valid"
 
 
-class _Writer:
-    """Appends examples to the files of a folder being built."""
-
-    def __init__(self, folder: Path, dtype: str, masked: bool) -> None:
-        self.folder, self.dtype = folder, dtype
-        self.tokens = (folder / "tokens.bin").open("wb")
-        self.mask = (folder / "mask.bin").open("wb") if masked else None
-        self.tags = (folder / "tags.bin").open("wb")  # kept only if any token is tagged
-        self.tag_names = [""]
-        self.offsets, self.sources, self.targets, self.bytes = [0], [], [], []  # type: ignore[var-annotated]
-
-    def add(self, source: int, ids: np.ndarray, mask: np.ndarray | None, num_targets: int, num_bytes: int) -> None:
-        self.tokens.write(ids.astype(self.dtype).tobytes())
-        if self.mask is not None and mask is not None:
-            self.mask.write(mask.tobytes())
-        self.offsets.append(self.offsets[-1] + len(ids))
-        for column, value in ((self.sources, source), (self.targets, num_targets), (self.bytes, num_bytes)):
-            column.append(value)
-
-    def close(self, byte_lengths: np.ndarray) -> None:
-        """Write the arrays that are complete only now."""
-        self.tokens.close()
-        if self.mask is not None:
-            self.mask.close()
-        self.tags.close()
-        if len(self.tag_names) == 1:
-            (self.folder / "tags.bin").unlink()
-        np.save(self.folder / "offsets.npy", np.array(self.offsets, np.int64))
-        np.save(self.folder / "source.npy", np.array(self.sources, np.uint16))
-        np.save(self.folder / "targets.npy", np.array(self.targets, np.int64))
-        np.save(self.folder / "bytes.npy", np.array(self.bytes, np.int64))
-        np.save(self.folder / "byte_lengths.npy", byte_lengths.astype(np.int32))
-
-
 def _build(
     rows: Callable[[Quarantine], Iterator[tuple[int, Row]]],
     tokenizer: Tokenizer,
@@ -204,16 +170,14 @@ def _build(
     facts: dict[str, Any],
     folder: Path,
 ) -> None:
-    if kind not in ("text", "chat"):
-        raise ValueError(f"only text and chat rows are prepared into shards, not {kind!r}")
+    write = WRITERS[kind]
     folder.parent.mkdir(parents=True, exist_ok=True)
     quarantine = Quarantine()
     dropped: dict[str, int] = {}  # reason -> conversations
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         byte_lengths = np.asarray(tokenizer.byte_lengths())
-        writer = _Writer(partial, "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32", masked=kind == "chat")
-        write = _write_text if kind == "text" else _write_chats
+        writer = Writer(partial, "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32", masked=kind != "text")
         try:
             write(_progress(rows(quarantine), facts["inputs"], writer), tokenizer, byte_lengths, writer, dropped)
         finally:
@@ -259,69 +223,8 @@ def _put(partial: Path, folder: Path, key: str) -> None:
             ) from None
 
 
-def _write_text(
-    rows: Iterator[tuple[int, Row]],
-    tokenizer: Tokenizer,
-    byte_lengths: np.ndarray,
-    writer: _Writer,
-    dropped: dict[str, int],
-) -> None:
-    """`[endoftext] + tokens + [endoftext]`; every token but the first is a target."""
-    end = np.array([tokenizer.endoftext_id], writer.dtype)
-    for group in _groups(rows):
-        for (source, row), ids in zip(group, encode_texts(tokenizer, [row.text for _, row in group])):
-            tags = tag_tokens(row, ids, byte_lengths, writer.tag_names)
-            writer.tags.write(b"\0" + tags.tobytes() + b"\0")
-            writer.add(source, np.concatenate([end, ids, end]), None, len(ids) + 1, int(byte_lengths[ids].sum()))
-
-
-def _write_chats(
-    rows: Iterator[tuple[int, Row]],
-    tokenizer: Tokenizer,
-    byte_lengths: np.ndarray,
-    writer: _Writer,
-    dropped: dict[str, int],
-) -> None:
-    """As the chat template renders it; the mask comes out of the rendering."""
-    for group in _groups(rows):
-        chats = [row for _, row in group if isinstance(row, ChatRow)]
-        for (source, __), rendered in zip(group, _render(tokenizer, chats)):
-            if isinstance(rendered, UserError):
-                dropped[str(rendered)] = dropped.get(str(rendered), 0) + 1
-                continue
-            ids, mask = np.array(rendered[0], np.int64), np.array(rendered[1], bool)
-            mask[:1] = False
-            if not mask.any():
-                reason = _("no token of the assistant to learn from")
-                dropped[reason] = dropped.get(reason, 0) + 1
-                continue
-            writer.add(source, ids, mask, int(mask.sum()), int(byte_lengths[ids[mask]].sum()))
-
-
-def _render(tokenizer: Tokenizer, chats: list[ChatRow]) -> list[Any]:
-    """(ids, mask) of every conversation, or the UserError with which a foreign chat template refused it."""
-    try:
-        return tokenizer.render_ids_batch([c.messages for c in chats], tools=[c.tools for c in chats])
-    except UserError as error:
-        return [error] if len(chats) == 1 else [item for chat in chats for item in _render(tokenizer, [chat])]
-
-
-def _groups(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Any]]]:
-    """Rows in groups: enough to keep every core busy, few enough to bound memory."""
-    group: list[tuple[int, Row]] = []
-    characters = 0
-    for source, row in rows:
-        group.append((source, row))
-        characters += len(row.text) if isinstance(row, TextRow) else 1000
-        if characters >= BATCH_CHARACTERS:
-            yield group
-            group, characters = [], 0
-    if group:
-        yield group
-
-
 def _progress(
-    rows: Iterator[tuple[int, Row]], inputs: list[dict[str, Any]], writer: _Writer
+    rows: Iterator[tuple[int, Row]], inputs: list[dict[str, Any]], writer: Writer
 ) -> Iterator[tuple[int, Row]]:
     """Pass rows on, with a line on the terminal about how far it is."""
     from rich.progress import SpinnerColumn, TimeElapsedColumn

@@ -14,6 +14,7 @@ from fledge.diagnose.bands import BandMatch, Point
 from fledge.diagnose.diagnoses import diagnose
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.job import JobFacts
+from fledge.diagnose.pairs import decided
 from fledge.diagnose.rates import FALL, FEWEST_STEPS
 from fledge.lang import _
 from fledge.records import Run
@@ -29,7 +30,7 @@ class Landmark:
     name: str
     words: str
     value: float
-    unit: Literal["nats/token", "bits/byte"]
+    unit: Literal["nats/token", "bits/byte", "loss"]
     reached: int | None
     """The step by which the run's loss was below it; None when it never was, or when nothing can be."""
 
@@ -107,7 +108,7 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[RunVerdict
         return "cannot tell", _("Cannot tell yet ({step} steps): too few for the curve to say anything.").format(
             step=step
         )
-    if not evidence.points and (not evidence.job.language or evidence.start is None):
+    if not evidence.points and evidence.indifferent is None and (not evidence.job.language or evidence.start is None):
         return "cannot tell", _("There is no reference to compare it with, and no landmark in its record.")
     if not _learnt(evidence):
         return "cannot tell", _("Cannot tell yet ({step} steps): it has learnt too little to be judged.").format(
@@ -122,6 +123,8 @@ def _learnt(evidence: RunEvidence) -> bool:
     if evidence.points:
         return True
     end, counts = evidence.end, evidence.counts
+    if evidence.indifferent is not None:
+        return decided(evidence)
     if end is None or counts is None:
         return end is not None and end < (evidence.begin or evidence.start or 0.0) - FALL
     return end < (counts.bigram if evidence.done else counts.unigram)
@@ -129,6 +132,9 @@ def _learnt(evidence: RunEvidence) -> bool:
 
 def _landmarks(evidence: RunEvidence) -> list[Landmark]:
     found = []
+    if (indifferent := evidence.indifferent) is not None:
+        words = _("preferring nothing")
+        found.append(Landmark("indifferent", words, indifferent, "loss", _reached(evidence, indifferent)))
     if evidence.start is not None:
         words = _("knowing nothing (ln V)")
         found.append(Landmark("start", words, evidence.start, "nats/token", _reached(evidence, evidence.start)))

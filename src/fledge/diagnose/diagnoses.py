@@ -13,12 +13,13 @@ from collections.abc import Callable
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.labels import nothing_loaded, other_labels, unrelated_labels
 from fledge.diagnose.outcome import above_the_band, overfitting, repetition, slower, too_few_tokens
+from fledge.diagnose.pairs import undecided
 from fledge.diagnose.rates import bad_start, diverged, not_a_number, not_learning, rate_too_high, rate_too_low
 from fledge.diagnose.rows import doubled_bos, loss_on_the_prompt
 
 Diagnosis = Callable[[RunEvidence], Finding | None]
 OF_THE_CURVE: tuple[Diagnosis, ...] = (
-    not_a_number, nothing_loaded, other_labels, diverged, unrelated_labels, overfitting, rate_too_high, rate_too_low,
+    not_a_number, nothing_loaded, other_labels, diverged, undecided, unrelated_labels, overfitting, rate_too_high, rate_too_low,
     not_learning, too_few_tokens, above_the_band,
 )  # fmt: skip
 OF_THE_ROWS: tuple[Diagnosis, ...] = (bad_start, loss_on_the_prompt, doubled_bos, slower)

@@ -58,6 +58,11 @@ class RunEvidence:
         return self.landmarks.get("start")
 
     @property
+    def indifferent(self) -> float | None:
+        """The loss of a model that prefers no answer to another, for a job that learns preferences: ln 2 in most."""
+        return self.landmarks.get("indifferent")
+
+    @property
     def begin(self) -> float | None:
         """The loss before the first step: of the validation, else of the first batch."""
         first = next((line["val_loss"] for line in self.curves.vals if line["step"] == 0), None)

@@ -17,6 +17,8 @@ JOBS = {
     "sft": "fledge.jobs.sft",
     "lora": "fledge.jobs.lora",
     "qlora": "fledge.jobs.qlora",
+    "reward": "fledge.jobs.reward",
+    "dpo": "fledge.jobs.dpo",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""

@@ -105,7 +105,7 @@ def _prompt(val: Dataset, begin: int, kind: Kind, room: int) -> list[int]:
     """The beginning of row `begin`, or of the next one whose prompt the model's context has room for; [] when none has."""
     for i in range(begin, len(val)):
         ids, mask = val.example(i)
-        length = int(mask.argmax()) if kind == "chat" else min(12, len(ids) - 1, room)
+        length = int(mask.argmax()) if kind != "text" else min(12, len(ids) - 1, room)
         length = max(1, min(length, 128))
         if length <= room:
             return ids[:length].tolist()

@@ -14,7 +14,7 @@ from fledge.data.batches import IGNORE
 from fledge.model.router import router_balance
 from fledge.model.transformer import Transformer
 from fledge.training.config import TrainConfig
-from fledge.training.length import Budget, Epochs, Length, Steps
+from fledge.training.length import Length, length_of
 from fledge.training.losses import linear_cross_entropy, token_nll
 from fledge.training.objective import Loss, Metrics
 
@@ -45,13 +45,8 @@ class LanguageModeling:
         self.hidden = hidden or model.hidden
 
     def length(self, config: TrainConfig) -> Length:
-        step_rows = config.batch_size * config.accumulation_steps
-        if config.budget:
-            return Budget(config.seconds() or 0.0)
-        if config.steps:
-            return Steps(config.steps, step_rows * config.seq_len)
-        own = step_rows * (1 - self.replay_share)  # the other rows of a step are replayed
-        return Epochs(config.epochs or 1.0, math.ceil((config.epochs or 1.0) * self.rows.rows_per_epoch() / own))
+        own = 1 - self.replay_share  # the other rows of a step are replayed
+        return length_of(config, self.rows.rows_per_epoch, own)
 
     def loss(self, batch: TokenBatch) -> Loss:
         """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""

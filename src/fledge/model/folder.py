@@ -32,8 +32,10 @@ def save_model(model: Transformer, folder: str | Path) -> None:
         tensors.pop("lm_head.weight", None)
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / "config.json", config.to_dict() | {"dtype": dtype, "torch_dtype": dtype})
-    _write_json(folder / "generation_config.json", model.generation_config or _generation_config(config))
+    own = model.folder_config()
+    _write_json(folder / "config.json", config.to_dict() | {"dtype": dtype, "torch_dtype": dtype} | own)
+    if not own:  # it writes text
+        _write_json(folder / "generation_config.json", model.generation_config or _generation_config(config))
 
 
 def load_model(
@@ -53,6 +55,12 @@ def load_model(
     """
     folder = Path(folder)
     config = ModelConfig.load(folder)
+    if is_reward_model(folder):
+        raise UserError(
+            _(
+                "{folder} holds a reward model, which scores answers and writes none: name the model that is to write."
+            ).format(folder=folder)
+        )
     with torch.device("meta"):
         model = Transformer(config, parts)
     weights = unwrapped(read_weights(folder))
@@ -65,6 +73,12 @@ def load_model(
     if (path := plain_folder(folder) / "generation_config.json").is_file():
         model.generation_config = _checked(read_object(path), path)
     return model.to(device).eval()
+
+
+def is_reward_model(folder: Path) -> bool:
+    """Whether the folder holds a model that gives one number to an answer (see model.reward)."""
+    named = read_object(folder / "config.json").get("architectures") or [""]
+    return str(named[0]).endswith("ForSequenceClassification")
 
 
 def _checked(generation: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -134,7 +148,9 @@ def assign_weights(
     """Put `tensors` into `model` as `dtype`, refusing anything missing, left over, or of another shape."""
     expected = model.state_dict()
     tensors = dict(tensors)
-    if model.config.tie_word_embeddings:  # some files carry the tied head twice, some once
+    if (
+        model.config.tie_word_embeddings and "lm_head.weight" in expected
+    ):  # some files carry the tied head twice, some once
         tensors["lm_head.weight"] = tensors.get("model.embed_tokens.weight", tensors.get("lm_head.weight"))  # type: ignore[assignment]
     for name, slot in expected.items():
         if name not in tensors:
@@ -164,8 +180,7 @@ def assign_weights(
                 )
             )
     model.load_state_dict({k: tensors[k].to(dtype) for k in expected}, strict=True, assign=True)
-    if model.config.tie_word_embeddings:
-        model.lm_head.weight = model.model.embed_tokens.weight
+    model.tie_head()
 
 
 def _other_size(name: str, tensor: Tensor, slot: Tensor) -> str:

@@ -43,11 +43,22 @@ class Transformer(nn.Module):
         self.checkpoint_activations = False
         self.generation_config: dict[str, Any] = {}
         self.model = Body(config, parts)
-        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
-        if config.tie_word_embeddings:
-            self.lm_head.weight = self.model.embed_tokens.weight
+        self._make_head(config)
         inv_freq, self.rope_factor = rope_frequencies(config)
         self.register_buffer("inv_freq", inv_freq, persistent=False)
+
+    def _make_head(self, config: ModelConfig) -> None:
+        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.tie_head()
+
+    def tie_head(self) -> None:
+        """Make head and embedding one matrix, where the config says so."""
+        if self.config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    def folder_config(self) -> dict[str, Any]:
+        """What config.json says beside the shape."""
+        return {}
 
     @torch.no_grad()
     def init_weights(self, seed: int = 0) -> Transformer:

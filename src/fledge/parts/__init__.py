@@ -30,6 +30,7 @@ class Parts:
     adamw_step: Callable = reference.adamw_step
     lr_at: Callable = reference.lr_at
     sample: Callable = sampling.sample
+    dpo_loss: Callable = reference.dpo_loss
 
 
 REFERENCE = Parts()

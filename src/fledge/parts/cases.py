@@ -237,6 +237,15 @@ def _sample(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
         yield PartCase(words, draw, settings, stable=stable)
 
 
+def _dpo_loss(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
+    def make(size: int, scale: float, beta: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda rng: (*(normal(rng, size, scale=scale) - 4 * scale for _ in range(4)), beta)
+
+    yield PartCase(_("pairs of answers"), make(9, 8.0, 0.1), grads=(0, 1))
+    yield PartCase(_("one pair"), make(1, 1.0, 0.5), grads=(0, 1))
+    yield PartCase(_("answers that are far apart"), make(5, 200.0, 1.0), grads=(0, 1))
+
+
 MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[PartCase]]] = {
     "rms_norm": _rms_norm,
     "apply_rope": _apply_rope,
@@ -248,4 +257,5 @@ MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[PartCase]]] = {
     "adamw_step": _adamw_step,
     "sft_targets": _sft_targets,
     "sample": _sample,
+    "dpo_loss": _dpo_loss,
 }

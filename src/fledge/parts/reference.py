@@ -187,3 +187,12 @@ def lr_at(progress: float, *, warmup: float, schedule: str, decay: float = 0.3, 
     if schedule == "cosine":
         return floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * left))
     return floor + (1 - floor) * left
+
+
+def dpo_loss(chosen_B: Tensor, rejected_B: Tensor, ref_chosen_B: Tensor, ref_rejected_B: Tensor, beta: float) -> Tensor:
+    """-log σ(β · difference of log-ratios) of every pair, fp32 [B]: a classifier whose logit is the difference of implied
+    rewards (DPO, Rafailov et al., 2023, arXiv:2305.18290). ln 2 while the model is its reference.
+
+    `chosen_B`, `rejected_B`: log p of whole answers under the model, sums over tokens; `ref_…`: under the reference.
+    """
+    return -F.logsigmoid(beta * ((chosen_B - ref_chosen_B) - (rejected_B - ref_rejected_B)))

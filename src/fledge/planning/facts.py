@@ -60,7 +60,12 @@ class Size:
         return self.row_bytes / bytes_per_token(vocab_size) < MANY * seq_len
 
 
-ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
+ASSUMED = {  # no --data
+    "text": Size(100_000_000, 500, assumed=True),
+    "chat": Size(20_000_000, 1000, assumed=True),
+    "preference": Size(20_000_000, 2000, assumed=True),
+    "judged": Size(20_000_000, 1000, assumed=True),
+}
 
 
 def bytes_per_token(vocab_size: int) -> float:
@@ -70,7 +75,8 @@ def bytes_per_token(vocab_size: int) -> float:
 
 def size_of(facts: Planning, config: TrainConfig) -> Size:
     """The text of the config's files; an assumed amount when there are none."""
-    return measure_text(config.data, facts.kind) if config.data else ASSUMED[facts.kind]
+    kind = getattr(config, "kind", facts.kind)
+    return measure_text(config.data, kind) if config.data else ASSUMED[kind]
 
 
 def measure_text(paths: Iterable[str | Path], kind: Kind) -> Size:
@@ -89,7 +95,7 @@ def _file(path: Path, kind: Kind) -> tuple[float, float]:
     from fledge.data.encoding import chunks, open_bytes
     from fledge.data.formats import SEPARATOR
     from fledge.data.readers import Quarantine, is_plain_text, parse_rows, raw_rows
-    from fledge.data.rows import TextRow
+    from fledge.data.rows import texts_of
 
     if is_plain_text(path):
         size = _unpacked_bytes(path)
@@ -105,8 +111,7 @@ def _file(path: Path, kind: Kind) -> tuple[float, float]:
             yield line, value
 
     for row in parse_rows(counted(), kind, Quarantine(), path.name, str(path)):
-        pieces = [row.text] if isinstance(row, TextRow) else [message.get("content") or "" for message in row.messages]  # type: ignore[union-attr]
-        text += sum(len(str(piece).encode("utf-8")) for piece in pieces)
+        text += sum(len(piece.encode("utf-8")) for piece in texts_of(row))
         rows += 1
         if text >= SAMPLE:
             break

@@ -146,6 +146,8 @@ def predict(
     if trains_tokenizer:
         most = TOKENIZER_SHARE * (config.seconds() or math.inf)
         preparing += min(TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES), most)
+    if getattr(config, "reads_first", False):  # once through all rows, forward only
+        preparing += FORWARD_SHARE * step_seconds / per_step * text_tokens
     steps, seconds = _times(config, step_seconds, per_step, text_tokens, preparing)
     moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
     plan = Plan(

@@ -38,6 +38,11 @@ class Console:
 
     def landmarks(self, values: dict[str, Any]) -> None:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
+        if (indifferent := values.get("indifferent")) is not None:
+            line = _("  landmarks: a model that prefers nothing has a loss of {indifferent:.3f}")
+            self.out.print(line.format(indifferent=indifferent), style="dim", soft_wrap=True)
+        if "start" not in values:
+            return
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
         line = _("  landmarks: knowing nothing costs {start} nats a token").format(start=start)
         if floor is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from fledge.training.config import TrainConfig
     from fledge.training.loop import Fit
 
 
@@ -115,3 +117,14 @@ class Budget:
 
     def describe(self) -> dict[str, Any]:
         return {"budget": self.seconds}
+
+
+def length_of(config: TrainConfig, rows_per_epoch: Callable[[], int], share: float = 1.0) -> Length:
+    """The length that the settings ask for, one epoch when they ask for none; `share` of the rows of a step are its own."""
+    step_rows = config.batch_size * config.accumulation_steps
+    if config.budget:
+        return Budget(config.seconds() or 0.0)
+    if config.steps:
+        return Steps(config.steps, step_rows * config.seq_len)
+    epochs = config.epochs or 1.0
+    return Epochs(epochs, math.ceil(epochs * rows_per_epoch() / (step_rows * share)))

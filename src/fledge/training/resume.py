@@ -36,7 +36,7 @@ def save_state(fit: Fit, rows: dict[str, Any] | None = None) -> None:
         "scaler": fit.scaler.state_dict(),
         "data": rows or fit.batches.state_dict(),
         "last_val": fit.journal.last_val,
-        "frozen": _digest(frozen),
+        "frozen": digest(frozen),
     }
     save_checkpoint(fit.run.checkpoints_dir, fit.step, tensors | random_state(), state, fit.config.keep, again(fit.run))
 
@@ -94,7 +94,7 @@ def _load_weights(fit: Fit, tensors: dict[str, Tensor], state: dict[str, Any]) -
         f"model.{key}" in tensors and tensors[f"model.{key}"].shape == parameter.shape
         for key, parameter in trained.items()
     )
-    if not same or _digest(frozen) != state["frozen"]:
+    if not same or digest(frozen) != state["frozen"]:
         raise UserError(
             _("run '{run}' cannot resume: the model it was started from has changed since.").format(run=fit.run.name)
         )
@@ -116,7 +116,7 @@ def _weights(fit: Fit) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return both
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
+def digest(tensors: dict[str, Tensor]) -> str:
     """A hash of names and numbers; "" for none."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():

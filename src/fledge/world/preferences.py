@@ -39,6 +39,23 @@ def preferences(world: World, count: int, *, seed: int = 0, noise: float = 0.0) 
     return (_pair(world, Draw("preference", world.size, world.seed, seed, i), facts, noise) for i in range(count))
 
 
+def worth(row: Row, text: str) -> float:
+    """The utility of any answer to the question of a pair whose chosen answer is without a flaw (`utility` begins with 1).
+
+    1 for that answer, 1 less the cost of the flaw where the right answer stands in `text` with rudeness or with more around it,
+    and for the rejected answer what it is worth; anything else is neither true nor to the point.
+    """
+    chosen, rejected = row["chosen"][-1]["content"], row["rejected"][-1]["content"]  # type: ignore[index]
+    said = text.strip()
+    if said == chosen:
+        return 1.0
+    if said == rejected:
+        return float(row["utility"][1])  # type: ignore[index]
+    if said in {form.format(a=chosen) for forms in _RUDE.values() for form in forms}:
+        return 1.0 - COST["politeness"]
+    return 1.0 - COST["brevity"] if said.startswith(chosen) else 1.0 - COST["truth"]
+
+
 def _pair(world: World, draw: Draw, facts: dict[str, list[Fact]], noise: float) -> Row:
     lang = draw.choose(LANGUAGES)
     axis = draw.choose(list(COST))

@@ -23,6 +23,11 @@ def save_every(args: Args, typed: Args) -> int:
     return interval if interval < 1 else max(1, round(interval / max(1, args["accumulation_steps"])))
 
 
+def pair_row(args: Args, typed: Args) -> int:
+    """MiniMind pads each answer of a pair to --max_seq_len, ours stand side by side in a row."""
+    return 2 * int(args["max_seq_len"])
+
+
 def compiled(args: Args, typed: Args) -> str:
     """Unless it was typed, torch.compile is used where it pays."""
     return "on" if args["use_compile"] else "off" if "use_compile" in typed or args["parity"] else "auto"

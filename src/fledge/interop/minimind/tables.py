@@ -215,6 +215,9 @@ DOORS: dict[str, Door] = {
     "dpo": Door("dpo", N_("preference learning (DPO)"), COMMON | {
         "save_weight": "dpo", "batch_size": 4, "learning_rate": 4e-8, "save_interval": 100, "max_seq_len": 1024,
         "data_path": "../dataset/dpo.jsonl", "from_weight": "full_sft", "beta": (0.1, 0.15), "wandb_project": "MiniMind-DPO",
+    }, {
+        "max_seq_len": Argument(
+            int, N_("tokens per answer; a row has twice as many, for a pair"), "seq_len", become.pair_row),
     }),
     "reason": Door("reason", N_("training to reason"), COMMON | {
         "save_weight": "reason", "batch_size": 8, "learning_rate": 1e-6, "save_interval": 100, "max_seq_len": 720,

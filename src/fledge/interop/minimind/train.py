@@ -20,6 +20,7 @@ from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
 from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
+from fledge.jobs import find_job
 from fledge.jobs.settings import FILES
 from fledge.lang import _, commas
 from fledge.records import Run
@@ -107,8 +108,8 @@ def _stood_still(run: Run) -> str:
     was, now = losses[0], losses[-1]
     return _(
         "The validation loss hardly moved ({was:.3f} → {now:.3f}): a rate of {rate:g} is meant for gigabytes; "
-        "with so little data train again with --learning_rate 5e-4.\n"
-    ).format(was=was, now=now, rate=rate)
+        "with so little data train again with --learning_rate {usual:g}.\n"
+    ).format(was=was, now=now, rate=rate, usual=find_job(run.info["job"]).config.rates["adamw"]["lr"])
 
 
 def _not_yet(door: str) -> str:
