@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
+    "ppo": "fledge.jobs.ppo",
+    "grpo": "fledge.jobs.grpo",
+    "spo": "fledge.jobs.spo",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""
