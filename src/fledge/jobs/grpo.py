@@ -76,6 +76,7 @@ JOB = Job(
         seq_len=((256, 256, 256), (256, 512, 1024)),
         epochs=(1, 2, 3),
         frozen=1,
+        answers=True,
     ),
     objective=objective,
     next_command="fledge chat {run}",

@@ -30,6 +30,7 @@ class Planning:
         budget: times for (CPU, GPU), for a job that trains as long as one likes; epochs: for one that reads its data.
         frozen: models that only run forward beside the trained one (a reference, a teacher).
         dial: whether --budget chooses the shape of a new model.
+        answers: whether the model writes what it is trained on (see planning.rollout).
     """
 
     job: str
@@ -39,6 +40,7 @@ class Planning:
     epochs: Three | None = None
     frozen: int = 0
     dial: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,11 @@ class Size:
         return self.row_bytes / bytes_per_token(vocab_size) < MANY * seq_len
 
 
-ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
+ASSUMED = {  # no --data
+    "text": Size(100_000_000, 500, assumed=True),
+    "chat": Size(20_000_000, 1000, assumed=True),
+    "task": Size(1_000_000, 200, assumed=True),
+}
 
 
 def bytes_per_token(vocab_size: int) -> float:
