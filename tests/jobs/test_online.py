@@ -152,10 +152,12 @@ def test_without_kl_no_reference_is_loaded(base):
     assert learner.reference is None and "kl" not in learner.loss(next(learner.batches)).metrics
 
 
-def test_groups_of_equal_rewards_have_no_gradient_and_are_counted(base):
+def test_groups_of_equal_rewards_have_no_gradient_and_are_counted_and_said(base, capsys):
     learner = objective_of("grpo", base, beta=0.0, rewards=["format=think"])  # nobody thinks
     batch = next(learner.batches)
     assert batch.metrics["zero_signal"] == (3, 3)
+    next(learner.batches)
+    assert capsys.readouterr().err.count("Every answer of the first rollout is worth 0:") == 1
     learner.loss(batch).sum.backward()
     assert all(p.grad is None or p.grad.abs().max() == 0 for p in learner.model.parameters())
 

@@ -5,13 +5,14 @@ GRPO, SPO and PPO differ in one thing, how much better than expected an answer w
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fledge.errors import UserError, flag
+from fledge.errors import UserError, advice, flag
 from fledge.lang import N_, _
 from fledge.training.config import Range, TrainConfig
 
@@ -51,7 +52,8 @@ class OnlineConfig(TrainConfig):
     """How far the probability of a token may move from its older self before it stops learning (only with `reuse` or
     `rollout_steps` above 1)."""
     tools: str | None = None
-    """Tools that the model may call in several turns: the folder of a world (`fledge world write`)."""
+    """Tools that the model may call in several turns (calc, price, where): a world, as its size (tiny, small, large) or as the
+    folder that `fledge world write` made."""
     max_turns: int = 4
     """Turns of the model in an episode with tools."""
     weight_decay: float = 0.0
@@ -187,6 +189,8 @@ class OnlineLearning:
         episodes = self.play(self.model, self.tokenizer, tasks, ids, self.config.group_size, seed)
         played = time.perf_counter() - begun
         totals, parts = self.reward(episodes)
+        if not self.batches.made and min(totals) == max(totals):
+            print(f"  {_all_equal(totals[0])}", file=sys.stderr)
         samples = [Sample.of(episode) for episode in episodes]
         size = len(prompts[0]) * self.config.group_size
         chunks = [samples[at : at + size] for at in range(0, len(samples), size)]
@@ -305,6 +309,16 @@ def figures(episodes: Sequence[Episode], totals: list[float], parts: dict[str, l
     return found
 
 
+def _all_equal(reward: float) -> str:
+    ways = advice(
+        ("", _("easier prompts among them")), ("rewards", _("a finer reward in {}")), ("temperature", _("a higher {}"))
+    )
+    return _(
+        "Every answer of the first rollout is worth {reward:g}: while answers do not differ there is nothing to learn; "
+        "if it stays so, try {ways}."
+    ).format(reward=reward, ways=ways)
+
+
 def transcript(episode: Episode, total: float, parts: dict[str, float]) -> dict[str, str]:
     """An episode for a reader: its last question, and every turn after it with what it was worth."""
     said = [
@@ -317,7 +331,7 @@ def transcript(episode: Episode, total: float, parts: dict[str, float]) -> dict[
 
 
 def _toolbox(folder: str | None) -> Any:
-    """The tools of the world in a folder; None without one."""
+    """The tools of a world; None without one."""
     if folder is None:
         return None
     import json
@@ -326,6 +340,8 @@ def _toolbox(folder: str | None) -> Any:
     from fledge.world import World
     from fledge.world.write import MANIFEST
 
+    if folder in ("tiny", "small", "large"):
+        return world_toolbox(World.build(folder))  # type: ignore[arg-type]
     path = Path(folder) / MANIFEST
     try:
         made = json.loads(path.read_text(encoding="utf-8"))

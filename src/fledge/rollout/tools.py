@@ -53,10 +53,12 @@ def results_of(text: str, toolbox: Toolbox) -> list[Message]:
 
 
 def world_toolbox(world: World) -> Toolbox:
-    """The tools of the world: calc, price, where. They answer in the language of the names they are asked about."""
+    """The tools of the world: calc (MiniMind's data call it calculate_math), price, where. They answer in the language of the
+    names that they are asked about."""
     from fledge.world.tools import run_tool
 
     def run(name: str, arguments: dict[str, Any]) -> str:
+        name = "calc" if name == "calculate_math" else name
         chinese = any("㐀" <= letter <= "鿿" for value in arguments.values() for letter in str(value))
         return run_tool(world, name, arguments, "zh" if chinese else "en")
 
