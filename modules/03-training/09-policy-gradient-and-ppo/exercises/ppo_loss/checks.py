@@ -21,7 +21,9 @@ def cases(rng: torch.Generator) -> list[Case]:
     def case(name: str, ratios: list[float], advantages: list[float], zh: str, en: str, clip: float = 0.2) -> Case:
         old = -normal(rng, len(ratios)).abs() - 1
         logp = old + torch.tensor(ratios).log()
-        graded = all(advantages)  # at an advantage of 0 both sides are equal, and the gradient to it is a matter of taste
+        graded = all(
+            advantages
+        )  # at an advantage of 0 both sides are equal, and the gradient to it is a matter of taste
         return Case(name, (logp, old, torch.tensor(advantages), clip), grad=graded, slack=64, about=Text(zh, en))
 
     spread = (0.6 * normal(rng, 40)).exp().tolist()
