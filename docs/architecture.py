@@ -44,6 +44,8 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
             "planning": ("事先算内存和时间", "memory, time before"),
             "diagnose": ("这次训练正常吗", "is a run normal?"),
             "generate": ("写出文字", "writes text"),
+            "rewards": ("给回答打分", "what answers are worth"),
+            "rollout": ("从自己的回答里学", "learns from its answers"),
         },
     ),
     (

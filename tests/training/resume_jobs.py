@@ -32,7 +32,13 @@ PAIRS = [
     }
     for n in range(40)
 ]
-ROWS = {"sft": CHATS, "lora": CHATS, "qlora": CHATS, "dpo": PAIRS, "reward": PAIRS}
+TASKS = [{"conversations": [{"role": "user", "content": f"where is cat {n}?"}], "gt": ["mat"]} for n in range(20)]
+ONLINE = {"model": "base", "max_new_tokens": 12, "batch_size": 3, "rewards": ["length=4", "repetition:0.3"], "reuse": 2}
+ROWS = {
+    **dict.fromkeys(("sft", "lora", "qlora", "distill"), CHATS),
+    **dict.fromkeys(("dpo", "reward"), PAIRS),
+    **dict.fromkeys(("grpo", "spo", "ppo"), TASKS),
+}
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 MOE = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 STAGES = {
@@ -47,6 +53,9 @@ STAGES = {
     "dpo": ("dpo", {"model": "base"}),
     "kto": ("dpo", {"model": "base", "loss": "kto"}),
     "reward": ("reward", {"model": "base"}),
+    "grpo": ("grpo", ONLINE | {"group_size": 4, "rollout_steps": 2}),
+    "spo": ("spo", ONLINE),
+    "ppo": ("ppo", ONLINE),
 }
 
 

@@ -19,6 +19,9 @@ JOBS = {
     "qlora": "fledge.jobs.qlora",
     "reward": "fledge.jobs.reward",
     "dpo": "fledge.jobs.dpo",
+    "ppo": "fledge.jobs.ppo",
+    "grpo": "fledge.jobs.grpo",
+    "spo": "fledge.jobs.spo",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""

@@ -32,6 +32,7 @@ class Planning:
         frozen: models that only run forward beside the trained one (a reference, a teacher).
         dial: whether --budget chooses the shape of a new model.
         adapter: what is trained instead of the weights, from the job's settings.
+        answers: whether the model writes what it is trained on (see planning.rollout).
     """
 
     job: str
@@ -42,6 +43,7 @@ class Planning:
     frozen: int = 0
     dial: bool = False
     adapter: Callable[[Any], Adapter] | None = None
+    answers: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ ASSUMED = {  # no --data
     "chat": Size(20_000_000, 1000, assumed=True),
     "preference": Size(20_000_000, 2000, assumed=True),
     "judged": Size(20_000_000, 1000, assumed=True),
+    "task": Size(1_000_000, 200, assumed=True),
 }
 
 
