@@ -33,7 +33,9 @@ STAGES = {
     "pretrain with MiniMind's maths": ("minimind_pretrain", {"set": SHAPE, "lr": 1e-3}),
     "sft": ("sft", {"model": "base"}),
     "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
+    "distill": ("distill", {"teacher": "base", "set": SHAPE | {"hidden_size": 32}}),
 }
+CHATTING = ("sft", "distill")
 
 
 def settle(root: Path) -> None:
@@ -55,10 +57,10 @@ def run_stage(root: Path, stage: str, name: str, *, steps: int, resume: bool = F
     settle(root)
     job, settings = STAGES[stage]
     settings = {"seq_len": 48, "batch_size": 4, "precision": "fp32", "save_every": 3, **settings}
-    if job != "sft":
+    if job not in CHATTING:
         settings["tokenizer"] = str(root / "tokenizer")
     replay = TEXTS if "replay_share" in settings else None
-    rows = CHATS if job == "sft" else TEXTS * 10
+    rows = CHATS if job in CHATTING else TEXTS * 10
     config = job_config(job, run=name, steps=steps, resume=resume, **{**settings, **changes})
     parts = load_mine(config.parts, fallback=config.parts_fallback)
     return run_job(job, config, Material(rows, rows[:4], replay), parts=parts)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
+    "distill": "fledge.jobs.distill",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""

@@ -8,6 +8,7 @@ follows which optimizer `auto` means. Nothing here needs torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,13 +47,15 @@ class Work:
     kernels: float
 
 
-def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, forwards: int = 0) -> Work:
-    """One optimizer step of `accumulation_steps` passes; `forwards` more models only run forward (a reference)."""
+def step_work(
+    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: Sequence[ModelConfig] = ()
+) -> Work:
+    """One optimizer step of `accumulation_steps` passes; the `frozen` models only run forward (a reference, a teacher)."""
     counts = parameters(shape)
     saved = sum(
         activations(shape, Pass(step.batch_size, step.seq_len, step.precision, step.attention, step.packed)).values()
     )
-    passes = pass_flops(shape, step, forwards)
+    passes = pass_flops(shape, step) + sum(forward_flops(other, step) for other in frozen)
     again = 4 / 3 if step.checkpoint else 1
     traffic = TOUCHES * saved * again + LOGIT_BYTES * step.num_tokens * shape.vocab_size
     kernels = KERNELS_A_BLOCK * (shape.num_hidden_layers + 1) * again
@@ -70,20 +73,28 @@ def seconds_of(work: Work, machine: Machine) -> float:
     return work.flops / machine.flops + work.bytes / machine.bandwidth + work.kernels * machine.kernel_seconds
 
 
-def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
+def pass_flops(shape: ModelConfig, step: Pass) -> float:
     """Forward and backward over all tokens of a pass: 6 a weight that computes and token, and the T × T products (where a
     kernel is slower than a product, as many as would take its time).
 
     The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
     """
-    N, T = step.num_tokens, step.seq_len
+    blocks, head = _forward_flops(shape, step)
+    return step.num_tokens * (blocks * (4 if step.checkpoint else 3) + 3 * head)
+
+
+def forward_flops(shape: ModelConfig, step: Pass) -> float:
+    """A frozen model reads all tokens of a pass."""
+    return step.num_tokens * sum(_forward_flops(shape, step))
+
+
+def _forward_flops(shape: ModelConfig, step: Pass) -> tuple[float, float]:
+    """(of the blocks, of the head) for one token, forward."""
+    T = step.seq_len
     body = computing(shape) - shape.vocab_size * shape.hidden_size
-    # forward, a token
     scores: float = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers
     scores *= CPU_ATTENTION[step.precision][step.packed] if step.attention == "cpu" else 1
-    blocks = 2 * body + scores
-    head = 2 * shape.vocab_size * shape.hidden_size
-    return N * (blocks * (4 if step.checkpoint else 3) + 3 * head + forwards * (blocks + head))
+    return 2 * body + scores, 2 * shape.vocab_size * shape.hidden_size
 
 
 def computing(shape: ModelConfig) -> int:

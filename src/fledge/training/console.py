@@ -40,6 +40,8 @@ class Console:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
         line = _("  landmarks: knowing nothing costs {start} nats a token").format(start=start)
+        if (teacher := values.get("teacher")) is not None:
+            line += _("; the teacher's own loss is {teacher:.3f}").format(teacher=teacher)
         if floor is not None:
             line += _("; the floor of this text is {floor:.3f} bits a byte").format(floor=floor)
         self.out.print(line, style="dim", soft_wrap=True)
