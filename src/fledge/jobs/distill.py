@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fledge.errors import UserError, flag
 from fledge.jobs.job import Job, Setting
 from fledge.jobs.pretrain import NewShape
+from fledge.jobs.sft import SFTConfig
 from fledge.lang import N_, _
 from fledge.planning.facts import Planning
 from fledge.training.config import Range, TrainConfig
@@ -38,6 +40,14 @@ class DistillConfig(NewShape):
         (("temperature",), lambda value: value > 0, N_("above 0")),
         (("alpha",), lambda value: 0 <= value <= 1, N_("from 0 to 1")),
     ]
+
+    def with_rates(self) -> TrainConfig:
+        """Rates of pretraining for new weights; from a trained model those of fine-tuning."""
+        if not self.model:
+            return super().with_rates()
+        rates = SFTConfig.rates[self.optimizer]
+        chosen: dict[str, Any] = {name: rate for name, rate in rates.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **chosen)
 
 
 def load_teacher(setting: Setting) -> Transformer:
