@@ -26,6 +26,10 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         N_("write the small world's texts, conversations and tasks; show its statistics"),
     ),
     "data": ("fledge.cli.data", N_("get, check and clean training data")),
+    "synth": (
+        "fledge.cli.synth",
+        N_("let a served model write training data: answers, instructions, pairs"),
+    ),
     "tokenizer": (
         "fledge.cli.tokenizer",
         N_("train, compare and look into tokenizers"),
