@@ -8,10 +8,11 @@ import re
 import pytest
 
 from fledge.cli import main
+from fledge.data.clean.answers import refuses
 from fledge.data.readers import read_rows
 from fledge.endpoint import Reply
 from fledge.synth.instruct import tasks_in, unusable
-from fledge.synth.quality import refuses, wrong_with
+from fledge.synth.quality import wrong_with
 from fledge.synth.questions import read_questions, text_of
 from tests.endpoint.server import asked, error, serving
 

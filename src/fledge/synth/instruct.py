@@ -6,11 +6,11 @@ import random
 import re
 from collections.abc import Sequence
 
+from fledge.data.clean.answers import refuses
 from fledge.data.clean.filters import counts_of, language
 from fledge.endpoint import Endpoint
 from fledge.lang import _
 from fledge.synth.answers import Harvest, Progress, quiet, replies
-from fledge.synth.quality import refuses
 from fledge.synth.similar import Novel, rouge_l, units
 
 SHOWN, OWN = 8, 2  # examples in a request, and how many of them the model wrote itself (both as in the paper)
