@@ -86,7 +86,9 @@ def arms(seed: int, steps: tuple[int, int], probes: int) -> dict[str, dict[str, 
                 **own,
             )
             lm = load(run.name)
-            report = evaluate_world(lm.model, lm.tokenizer, world, num_bytes=probes * 1_000, per_family=probes)
+            report = evaluate_world(
+                lm.model, lm.tokenizer, world, num_bytes=probes * 1_000, per_family=probes if kind == "chat" else 1
+            )
             found[f"{kind} {how}"] = {
                 "kl": distance(run.name, teachers[kind], held, kind),
                 "bpb": report.bits["all"].bpb,
@@ -123,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--smoke", action="store_true", help="a few steps of one seed, and no result file")
     asked = parser.parse_args(argv)
-    steps, probes = ((4, 4), 5) if asked.smoke else ((300, 200), 100)
+    steps, probes = ((4, 4), 5) if asked.smoke else ((160, 120), 100)
     seeds = [arms(seed, steps, probes) for seed in range(1 if asked.smoke else asked.seeds)]
     record(
         "distill",
