@@ -16,6 +16,7 @@ JOBS = {
     "pretrain": "fledge.jobs.pretrain",
     "sft": "fledge.jobs.sft",
     "distill": "fledge.jobs.distill",
+    "reason": "fledge.jobs.reason",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""
