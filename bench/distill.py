@@ -3,7 +3,7 @@
 The teachers are the models that `fledge quickstart` leaves (3.3M parameters, seed 1). Two stages, a run of each kind and
 seed: new weights, a third of the teacher's, on the world's text; and what pretraining alone made of them on the world's
 conversations. Measured on rows that nobody trained on: KL(teacher ‖ student) in nats a token, bits per byte, and the facts
-that the student knows. About half an hour on one core.
+that the student knows. About half an hour on one core; stopped, it goes on with the next run.
 
     fledge quickstart            once, in this folder
     python bench/distill.py
@@ -12,6 +12,7 @@ that the student knows. About half an hour on one core.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 from typing import Any
 
@@ -19,8 +20,8 @@ from _record import bar, record
 
 STUDENT = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 2, "num_attention_heads": 2}
 STUDENT |= {"num_key_value_heads": 2}
-TEXT = {"seq_len": 128, "batch_size": 16, "val_tokens": 6_000}
-CHAT = {"seq_len": 256, "batch_size": 8, "val_tokens": 3_000}
+TEXT = {"seq_len": 128, "batch_size": 8, "val_tokens": 3_000}
+CHAT = {"seq_len": 256, "batch_size": 4, "val_tokens": 3_000}
 MEASURED = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen")
 
 
@@ -49,7 +50,7 @@ def arms(seed: int, steps: tuple[int, int], probes: int) -> dict[str, dict[str, 
     """Both kinds of run of both stages with one seed: what they measure."""
     from fledge.api import load, train
     from fledge.evaluate.world import evaluate_world
-    from fledge.records import Run
+    from fledge.records import Run, runs_root
     from fledge.world import World
     from fledge.world.chat import conversations
     from fledge.world.text import documents
@@ -73,11 +74,16 @@ def arms(seed: int, steps: tuple[int, int], probes: int) -> dict[str, dict[str, 
             own = {"teacher": teachers[kind], "kind": kind} if how == "distilled" else {}
             if kind == "chat":
                 own |= {"weight_decay": 0.0}  # as fine-tuning has it
+            name = f"bench-{kind}-{how}-{seed}"
+            if Run.exists(name) and (done := Run.open(name).info["results"].get("measured")):
+                found[f"{kind} {how}"] = done  # of a bench that was stopped
+                continue
+            shutil.rmtree(runs_root() / name, ignore_errors=True)
             run = train(
                 "distill" if own.get("teacher") else alone[kind],
                 rows=rows,
                 val_rows=held[:200],
-                run=f"bench-{kind}-{how}-{seed}",
+                run=name,
                 steps=length,
                 seed=seed,
                 optimizer="muon",
@@ -96,6 +102,7 @@ def arms(seed: int, steps: tuple[int, int], probes: int) -> dict[str, dict[str, 
                 "memory_mb": run.info["results"]["memory_mb"],
                 **({name: report.rates[name].value for name in MEASURED} if kind == "chat" else {}),
             }
+            run.update(results={"measured": found[f"{kind} {how}"]})
     return found
 
 
@@ -125,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--smoke", action="store_true", help="a few steps of one seed, and no result file")
     asked = parser.parse_args(argv)
-    steps, probes = ((4, 4), 5) if asked.smoke else ((160, 120), 100)
+    steps, probes = ((4, 4), 5) if asked.smoke else ((200, 150), 100)
     seeds = [arms(seed, steps, probes) for seed in range(1 if asked.smoke else asked.seeds)]
     record(
         "distill",
