@@ -16,7 +16,7 @@ FLOORS = [
     {"lang", "errors", "records", "device", "display", "world", "proofs"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course", "endpoint"},
     {"training", "data", "planning", "diagnose", "generate"},
-    {"jobs", "evaluate", "serve", "synth"},
+    {"jobs", "evaluate", "serve", "synth", "recipes"},
     {"api"},
     {"cli", "interop", "studio"},
 ]

@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         N_("predict memory, minutes and cost of a training run, and propose settings"),
     ),
     "train": ("fledge.cli.train", N_("train a model: pretrain, sft")),
+    "recipe": ("fledge.cli.recipe", N_("a task from rows to a measured model: identity, classification, SQL, …")),
     "chat": ("fledge.cli.chat", N_("talk with a model")),
     "generate": ("fledge.cli.generate", N_("continue a text with a model")),
     "eval": ("fledge.cli.eval", N_("measure a model")),

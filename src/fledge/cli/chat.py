@@ -16,7 +16,6 @@ from fledge.errors import UserError, quoted, suggest
 from fledge.generate.sampling import Sampling
 from fledge.lang import N_, _, readable
 from fledge.records import Run
-from fledge.tokenizer.messages import split_thinking
 
 if TYPE_CHECKING:
     from fledge.api import LM
@@ -171,6 +170,8 @@ class Chat:
 
     def _said(self, text: str) -> dict[str, Any]:
         """The answer as a message, what was thought apart from it, so that the template writes both as they were learnt."""
+        from fledge.tokenizer.messages import split_thinking
+
         thought, answer = split_thinking(f"<think>{text}" if self.thinking else text)
         return {"role": "assistant", "content": answer} | ({"reasoning_content": thought} if thought else {})
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from fledge.errors import UserError, flag
 from fledge.lang import _
-from fledge.tokenizer.messages import split_thinking
 
 Message = dict[str, Any]
 ADDRESS, KEY = ("FLEDGE_BASE_URL", "OPENAI_BASE_URL"), ("FLEDGE_API_KEY", "OPENAI_API_KEY")
@@ -202,6 +201,8 @@ def _said(error: urllib.error.HTTPError) -> str:
 
 def _reply(body: Any) -> Reply:
     """The answer in OpenAI's form. A `<think>…</think>` that stands in the text is taken apart as well."""
+    from fledge.tokenizer.messages import split_thinking  # it loads a library, and the help of a verb must be quick
+
     try:
         choice = body["choices"][0]
         message = choice["message"]
