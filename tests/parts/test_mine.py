@@ -236,6 +236,8 @@ WRONG = {  # part -> (what is replaced in the right one, by what, what is said)
     "no floor at the end": ("lr_at", "1 - (1 - floor) * after", "1 - (1 - floor) * after * after", "instead of"),
     "not shifted": ("sft_targets", "answer_T[1:], ids_T[1:]", "answer_T[:-1], ids_T[1:]", "numbers differ"),
     "same token": ("sft_targets", "ids_T[1:], -100", "ids_T[:-1], -100", "numbers differ"),
+    "temperature not squared": ("kd_loss", "temperature**2", "temperature", "off by"),
+    "the other direction": ("kd_loss", "entropy - (p * q).sum()", "(q.exp() * q).sum() - (q.exp() * p.log()).sum()", "off by"),
     "temperature upside down": ("sample", "logits_BV / temperature", "logits_BV * temperature", "numbers differ"),
     "top-k one short": ("sample", "top_k, len(logits)) - 1", "top_k, len(logits)) - 2", "numbers differ"),
     "argmax": ("sample", "rows.append(", "rows.append(logits.argmax()) if True else rows.append(", "numbers differ"),

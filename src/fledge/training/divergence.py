@@ -44,15 +44,15 @@ DIVERGENCES: dict[Divergence, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def divergence(student_NV: Tensor, teacher_NV: Tensor, kind: Divergence, temperature: float) -> Tensor:
-    """Sum over N of the divergence of the softmax of both logits, divided by `temperature`, in nats. Computed in fp32.
-
-    When one model's table is padded further than the other's, only the tokens that both have are compared.
-    """
+def common(student_NV: Tensor, teacher_NV: Tensor) -> tuple[Tensor, Tensor]:
+    """Both logits in fp32, of the tokens that both have: one model's table may be padded further than the other's."""
     shared = min(student_NV.shape[-1], teacher_NV.shape[-1])
-    student, teacher = (
-        (logits[:, :shared].float() / temperature).log_softmax(-1) for logits in (student_NV, teacher_NV)
-    )
+    return student_NV[:, :shared].float(), teacher_NV[:, :shared].float()
+
+
+def divergence(student_NV: Tensor, teacher_NV: Tensor, kind: Divergence, temperature: float) -> Tensor:
+    """Sum over N of the divergence of the softmax of both logits, divided by `temperature`, in nats."""
+    student, teacher = ((logits / temperature).log_softmax(-1) for logits in common(student_NV, teacher_NV))
     return DIVERGENCES[kind](teacher, student)
 
 
@@ -88,9 +88,12 @@ def distillation_loss(
         with torch.no_grad():
             teacher_nV = F.linear(teacher_NE[part], teacher_head)
         hard = parts.cross_entropy(student_nV, targets_N[part])
-        soft = divergence(student_nV, teacher_nV, recipe.kind, recipe.temperature)
+        if recipe.kind == "forward":  # the one that the book builds
+            soft = parts.kd_loss(*common(student_nV, teacher_nV), recipe.temperature)
+        else:
+            soft = recipe.temperature**2 * divergence(student_nV, teacher_nV, recipe.kind, recipe.temperature)
         entropy.add_(hard.detach())
-        apart.add_(soft.detach())
-        return recipe.alpha * hard + (1 - recipe.alpha) * recipe.temperature**2 * soft
+        apart.add_(soft.detach() / recipe.temperature**2)
+        return recipe.alpha * hard + (1 - recipe.alpha) * soft
 
     return chunked_loss(hidden_BTD.flatten(0, 1)[places], head_VD, of_chunk), entropy, apart
