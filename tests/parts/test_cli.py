@@ -47,7 +47,7 @@ def test_list_shows_every_part_with_its_state(learner, capsys):
     assert [name for name, row in rows.items() if row["used"]] == ["lr_at"]
     assert parts("list") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in PARTS) and "1 of 11 parts are yours" in out
+    assert all(name in out for name in PARTS) and f"1 of {len(PARTS)} parts are yours" in out
     assert "check attention: fledge check attention" in out
 
 
@@ -56,19 +56,19 @@ def test_list_in_chinese(learner, capsys, monkeypatch):
     learner.write_all("swiglu")
     assert parts("list") == 0
     out = capsys.readouterr().out
-    assert "11 个部件里有 1 个是你的" in out and "通过后又改过" not in out and "已通过" in out
+    assert f"{len(PARTS)} 个部件里有 1 个是你的" in out and "通过后又改过" not in out and "已通过" in out
     assert "写下一个：fledge exercise start rms_norm" in out and "yours" not in out
 
 
 def test_use_chooses_among_those_that_passed(learner, capsys):
     learner.write_all("swiglu", "lr_at", "sample")
     assert parts("use", "swiglu", "sample") == 0
-    assert "2 of 11 parts are yours" in capsys.readouterr().out
+    assert f"2 of {len(PARTS)} parts are yours" in capsys.readouterr().out
     rows = listed(capsys)
     assert [name for name, row in rows.items() if row["used"]] == ["swiglu", "sample"]
     assert parts("use", "--none", "--json") == 0
     assert not any(row["used"] for row in json.loads(capsys.readouterr().out))
-    assert parts("use", "--all") == 0 and "3 of 11 parts are yours" in capsys.readouterr().out
+    assert parts("use", "--all") == 0 and f"3 of {len(PARTS)} parts are yours" in capsys.readouterr().out
     for argv in ([], ["swiglu", "--all"], ["--all", "--none"]):
         assert parts("use", *argv) == 2
         assert "takes the names of parts, or --all, or --none" in capsys.readouterr().err
@@ -150,7 +150,7 @@ def test_train_takes_the_flag(learner, capsys, tmp_path):
     flags = ["--data", str(data), "--steps", "3", "--seq-len", "32", "--precision", "fp32", "--run", "typed",
              "--tokenizer", tokenizer(learner), "--set", "hidden_size=64", "num_hidden_layers=1"]  # fmt: skip
     assert main(["train", "pretrain", *flags, "--parts", "mine"]) == 0
-    assert "parts: 1 of 11 are yours: swiglu" in capsys.readouterr().out
+    assert f"parts: 1 of {len(PARTS)} are yours: swiglu" in capsys.readouterr().out
     assert list(Run.open("typed").info["parts"]["yours"]) == ["swiglu"]
     tired = source_of("swiglu") + "\n\nright, CALLS = swiglu, []\n\n\ndef swiglu(gate, up):\n    CALLS.append(1)\n"
     learner.write("swiglu", tired + "    return right(gate, up) if len(CALLS) < 9 else None\n")
@@ -186,7 +186,7 @@ def test_every_stage_of_the_quickstart_takes_the_flag_with_the_losses_of_the_ref
     load = api.load
     monkeypatch.setattr(api, "load", lambda *args, **settings: (sources.append(settings), load(*args, **settings))[1])
     assert main(["quickstart", "--size", "tiny", "--parts", "mine", "--parts-fallback"]) == 0
-    assert capsys.readouterr().out.count("parts: 11 of 11 are yours") == 2
+    assert capsys.readouterr().out.count(f"parts: {len(PARTS)} of {len(PARTS)} are yours") == 2
     assert sources == [{"parts": "mine", "parts_fallback": True}] * 3  # after both stages, and for the conversation
     for job in ("pretrain", "sft"):
         runs = (Run.open(f"quickstart-{job}"), Run.open(f"quickstart-{job}-2"))

@@ -83,14 +83,14 @@ def test_all_parts_give_the_losses_of_the_reference(root, learner, called, capsy
     assert not called and "parts:" not in capsys.readouterr().out
     mine = run_stage(root, stage, f"{stage} {by}", steps=STEPS, parts="mine")
     assert called == USED[stage]
-    count = 10 if "MiniMind" in stage else 11
-    assert f"parts: {count} of 11 are yours: rms_norm, apply_rope" in capsys.readouterr().out
+    count = len(PARTS) - ("MiniMind" in stage)
+    assert f"parts: {count} of {len(PARTS)} are yours: rms_norm, apply_rope" in capsys.readouterr().out
     assert len(losses(mine)) == STEPS and losses(mine) == pytest.approx(losses(reference), abs=1e-4)
     assert losses(mine)[-1] < 0.95 * losses(mine)[0]  # it learnt: an untrained model agrees whatever the parts do
     assert len(mine.info["parts"]["yours"]) == count and set(mine.info["parts"]["yours"]) <= set(PARTS)
     assert mine.info["config"]["parts"] == "mine"
     assert all(len(one["sha256"]) == 64 for one in mine.info["parts"]["yours"].values())
-    assert reference.info["parts"] == {"yours": {}, "of": 11, "replaced": {}}
+    assert reference.info["parts"] == {"yours": {}, "of": len(PARTS), "replaced": {}}
 
 
 @pytest.mark.parametrize("by", ["own", "book"])
@@ -297,7 +297,7 @@ def test_a_part_that_differs_stops_before_there_is_a_run(root, learner, capsys):
     assert not Run.exists("differs")
     run = run_stage(root, "pretrain", "differs", steps=4, parts="mine", parts_fallback=True)
     said = capsys.readouterr()
-    assert "the reference takes its place" in said.err and "1 of 11 are yours: swiglu" in said.out
+    assert "the reference takes its place" in said.err and f"1 of {len(PARTS)} are yours: swiglu" in said.out
     assert list(run.info["parts"]["replaced"]) == ["rms_norm"]
     whole = run_stage(root, "pretrain", "differs not", steps=4)
     assert losses(run) == pytest.approx(losses(whole), abs=1e-4)
