@@ -15,7 +15,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
     {"lang", "errors", "records", "device", "display", "world", "proofs"},
     {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course", "endpoint"},
-    {"training", "data", "planning", "diagnose", "generate"},
+    {"training", "data", "planning", "diagnose", "generate", "rewards", "rollout"},
     {"jobs", "evaluate", "serve", "synth", "recipes"},
     {"api"},
     {"cli", "interop", "studio"},
@@ -29,6 +29,11 @@ SAME_FLOOR = {
         ("planning", "data"),
         ("diagnose", "training"),
         ("diagnose", "data"),
+        ("rewards", "data"),
+        ("rollout", "data"),
+        ("rollout", "generate"),
+        ("rollout", "rewards"),
+        ("rollout", "training"),
     }
 }
 

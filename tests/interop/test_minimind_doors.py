@@ -374,7 +374,7 @@ def test_the_generation_is_chosen_by_what_is_there(name, words, files, generatio
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_practice_data_has_the_schema_of_its_name(name, tmp_path, monkeypatch, capsys):
-    kinds = {"dpo": "preference", "rlaif": "task", "rlaif-mini": "task", "agent_rl_math": "task"}
+    kinds = {"dpo": "preference", "rlaif": "task", "rlaif-mini": "task", "agent_rl": "task", "agent_rl_math": "task"}
     monkeypatch.setenv("FLEDGE_LANG", "zh")
     monkeypatch.setattr("fledge.interop.minimind.practice.TEXT_BYTES", 20_000)
     monkeypatch.setattr("fledge.interop.minimind.practice.CONVERSATIONS", 50)

@@ -24,6 +24,8 @@ CHATS = [
     }
     for n in range(40)
 ]
+TASKS = [{"conversations": [{"role": "user", "content": f"where is cat {n}?"}], "gt": ["mat"]} for n in range(20)]
+ONLINE = {"model": "base", "max_new_tokens": 12, "batch_size": 3, "rewards": ["length=4", "repetition:0.3"], "reuse": 2}
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 MOE = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 STAGES = {
@@ -34,8 +36,10 @@ STAGES = {
     "sft": ("sft", {"model": "base"}),
     "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
     "distill": ("distill", {"teacher": "base", "set": SHAPE | {"hidden_size": 32}}),
+    "grpo": ("grpo", ONLINE | {"group_size": 4, "rollout_steps": 2}),
+    "spo": ("spo", ONLINE),
+    "ppo": ("ppo", ONLINE),
 }
-CHATTING = ("sft", "distill")
 
 
 def settle(root: Path) -> None:
@@ -57,10 +61,10 @@ def run_stage(root: Path, stage: str, name: str, *, steps: int, resume: bool = F
     settle(root)
     job, settings = STAGES[stage]
     settings = {"seq_len": 48, "batch_size": 4, "precision": "fp32", "save_every": 3, **settings}
-    if job not in CHATTING:
+    if "model" not in settings:
         settings["tokenizer"] = str(root / "tokenizer")
     replay = TEXTS if "replay_share" in settings else None
-    rows = CHATS if job in CHATTING else TEXTS * 10
+    rows = {"sft": CHATS, "distill": CHATS, "grpo": TASKS, "spo": TASKS, "ppo": TASKS}.get(job, TEXTS * 10)
     config = job_config(job, run=name, steps=steps, resume=resume, **{**settings, **changes})
     parts = load_mine(config.parts, fallback=config.parts_fallback)
     return run_job(job, config, Material(rows, rows[:4], replay), parts=parts)

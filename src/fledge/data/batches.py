@@ -99,6 +99,8 @@ class PackedBatches:
             batch; readings: how often the pairs were read so far.
     """
 
+    ahead = True
+
     def __init__(
         self,
         dataset: Dataset,

@@ -10,6 +10,8 @@ from fledge.data.batches import PackedBatches, TokenBatch
 class Mixture:
     """Batches of `main`, with a share `share` (0 to 1) of batches from `replay` spread evenly between them."""
 
+    ahead = True
+
     def __init__(self, main: PackedBatches, replay: PackedBatches, share: float) -> None:
         self.main, self.replay, self.share = main, replay, share
         self.owed = 0.0  # batches of `replay` that are due

@@ -7,7 +7,8 @@
 |              |                 | beside its answer: `{question, answer}`, `{prompt, completion}`, … (`PAIRS`)             |
 | `preference` | `PreferenceRow` | `{chosen, rejected}` as message lists, or as strings beside a `prompt`                   |
 | `judged`     | `JudgedRow`     | `{messages, label}` (KTO: one answer, good or bad)                                       |
-| `task`       | `TaskRow`       | MiniMind `{conversations, gt}`, `{question, answer}` with `#### answer` (GSM8K)          |
+| `task`       | `TaskRow`       | MiniMind `{conversations, gt}`, `{question, answer}` with `#### answer` (GSM8K); beside  |
+|              |                 | `gt` or instead of it a rule: `{conversations, check}`                                   |
 
 The schema is detected row by row, so one file may mix them. A row that cannot be read raises `BadRow` with the reason; the
 reader counts it and goes on. A blank question or answer is such a row: a model would learn to say nothing.
@@ -77,11 +78,13 @@ class JudgedRow:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """A prompt to be answered by the model; `answers` is what a verifier looks for (empty when the file gives none)."""
+    """A prompt to be answered by the model; `answers` is what a verifier looks for (empty when the file gives none), and
+    `check` names a rule with its arguments: `{"check": "begins", "word": "Sure"}`."""
 
     messages: list[Message]
     answers: list[str]
     tools: list[dict] | None = None
+    check: dict[str, Any] | None = None
 
 
 Row = TextRow | ChatRow | PreferenceRow | JudgedRow | TaskRow
@@ -167,7 +170,7 @@ def parse_any(raw: Any) -> Row:
     if isinstance(raw, BadRow):
         raise raw
     raw = as_row(raw)
-    kinds: tuple[Kind, ...] = KINDS.get(schema_of(raw), ("task",) if "gt" in raw else ("chat", "task"))
+    kinds: tuple[Kind, ...] = KINDS.get(schema_of(raw), ("task",) if {"gt", "check"} & raw.keys() else ("chat", "task"))
     try:
         return parse(raw, kinds[0])
     except BadRow as first:
@@ -294,7 +297,10 @@ def _task(raw: dict) -> TaskRow:
         raise BadRow(_("no user turn: there is nothing to answer"))
     truth = raw.get("gt")
     truths = truth if isinstance(truth, list) else [] if truth is None else [truth]
-    return TaskRow(asked(messages), [str(t) for t in truths], tools)
+    check = raw.get("check")
+    if check is not None and not (isinstance(check, dict) and isinstance(check.get("check"), str)):
+        raise BadRow(_('\'check\' must name a rule, as {{"check": "exact"}}, it is {what}').format(what=what(check)))
+    return TaskRow(asked(messages), [str(t) for t in truths], tools, check)
 
 
 def _preference(raw: dict) -> PreferenceRow:

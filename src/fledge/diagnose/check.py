@@ -15,6 +15,7 @@ from fledge.diagnose.diagnoses import diagnose
 from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.job import JobFacts
 from fledge.diagnose.rates import FALL, FEWEST_STEPS
+from fledge.diagnose.reward import verdict as rewarded
 from fledge.lang import _
 from fledge.records import Run
 
@@ -107,6 +108,9 @@ def _verdict(evidence: RunEvidence, findings: list[Finding]) -> tuple[RunVerdict
         return "cannot tell", _("Cannot tell yet ({step} steps): too few for the curve to say anything.").format(
             step=step
         )
+    if evidence.job.rewards:
+        sound, why = rewarded(evidence)
+        return "normal" if sound else "cannot tell", why
     if not evidence.points and (not evidence.job.language or evidence.start is None):
         return "cannot tell", _("There is no reference to compare it with, and no landmark in its record.")
     if not _learnt(evidence):

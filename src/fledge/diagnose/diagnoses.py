@@ -14,6 +14,7 @@ from fledge.diagnose.evidence import Finding, RunEvidence
 from fledge.diagnose.labels import nothing_loaded, other_labels, unrelated_labels
 from fledge.diagnose.outcome import above_the_band, overfitting, repetition, slower, too_few_tokens
 from fledge.diagnose.rates import bad_start, diverged, not_a_number, not_learning, rate_too_high, rate_too_low
+from fledge.diagnose.reward import of_rewards
 from fledge.diagnose.rows import doubled_bos, loss_on_the_prompt
 
 Diagnosis = Callable[[RunEvidence], Finding | None]
@@ -27,6 +28,9 @@ OF_A_SOUND_CURVE: tuple[Diagnosis, ...] = (repetition,)  # a broken run repeats 
 
 def diagnose(evidence: RunEvidence) -> list[Finding]:
     """What there is to say about the run, the cause of its curve first."""
+    if evidence.job.rewards:
+        broken = not_a_number(evidence)
+        return of_rewards(evidence) if broken is None else [broken]
     curve = next((finding for look in OF_THE_CURVE if (finding := look(evidence)) is not None), None)
     others = OF_THE_ROWS if curve is not None else (*OF_THE_ROWS, *OF_A_SOUND_CURVE)
     found = [curve, *(look(evidence) for look in others)]

@@ -17,6 +17,9 @@ JOBS = {
     "sft": "fledge.jobs.sft",
     "distill": "fledge.jobs.distill",
     "reason": "fledge.jobs.reason",
+    "ppo": "fledge.jobs.ppo",
+    "grpo": "fledge.jobs.grpo",
+    "spo": "fledge.jobs.spo",
     "minimind_pretrain": "fledge.interop.minimind.parity",
 }
 """Name -> module that holds its `JOB`."""

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Set
 from typing import Any
 
-from fledge.data import Dataset
 from fledge.jobs.job import Job
 from fledge.model.config import ModelConfig
 from fledge.planning.budget import budget_settings
@@ -16,6 +15,7 @@ from fledge.planning.predict import outcome, plan_run
 from fledge.planning.profiles import profile_settings
 from fledge.records import Run
 from fledge.training.config import TrainConfig
+from fledge.training.objective import Data
 
 SHAPE = {"preset", "set", "model"}
 
@@ -33,7 +33,7 @@ def with_plan(job: Job, config: TrainConfig, given: Set[str]) -> TrainConfig:
     return dataclasses.replace(config, **budget_settings(config, given, size_of(facts, config), machine))
 
 
-def prediction(job: Job, config: TrainConfig, shape: ModelConfig, train: Dataset, steps: int | None) -> dict[str, Any]:
+def prediction(job: Job, config: TrainConfig, shape: ModelConfig, train: Data, steps: int | None) -> dict[str, Any]:
     """For the run record, before the first step; `steps` is None when the clock decides."""
     return plan_run(job.planning, config, shape, num_bytes=train.num_bytes, num_rows=len(train), steps=steps)
 

@@ -98,20 +98,27 @@ class Transformer(nn.Module):
         *,
         positions_BT: Tensor | None = None,
         segments_BT: Tensor | None = None,
+        prefixes_BT: Tensor | None = None,
         cache: Any = None,
         router_logits: list[Tensor] | None = None,
     ) -> Tensor:
         """Hidden states after the final norm, [B, T, D] in the compute dtype.
 
-        `segments_BT` numbers the documents of packed rows: attention never crosses from one to another. `positions_BT`
-        defaults to 0..T-1. `cache.update(layer, k, v) -> (k, v, mask)` holds keys and values of earlier calls; the
+        `segments_BT` numbers the documents of packed rows: attention never crosses from one to another, but to the segment
+        that `prefixes_BT` names for a token, so that several answers share one question. `positions_BT` defaults to
+        0..T-1. `cache.update(layer, k, v) -> (k, v, mask)` holds keys and values of earlier calls; the
         caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E] (for `router_balance`).
         """
         x_BTD = self.model.embed_tokens(ids_BT).to(self.compute_dtype)
         if positions_BT is None:
             positions_BT = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         rope = rope_tables(self.inv_freq, positions_BT, self.rope_factor, x_BTD.dtype)
-        mask = None if cache is not None else self._mask(ids_BT, segments_BT, x_BTD.dtype)
+        if cache is not None:
+            mask = None
+        elif prefixes_BT is not None and segments_BT is not None:
+            mask = self._branching_mask(positions_BT, segments_BT, prefixes_BT, x_BTD.dtype)
+        else:
+            mask = self._mask(ids_BT, segments_BT, x_BTD.dtype)
         for block in self.model.layers:
             if self.checkpoint_activations and torch.is_grad_enabled():
                 x_BTD = checkpoint(block, x_BTD, rope, mask, cache, router_logits, use_reentrant=False)
@@ -142,6 +149,18 @@ class Transformer(nn.Module):
         if segments_BT is not None:
             allowed = allowed & (segments_BT[:, :, None] == segments_BT[:, None, :])
         return torch.zeros((), dtype=dtype, device=ids_BT.device).masked_fill(~allowed, float("-inf"))[:, None]
+
+    def _branching_mask(
+        self, positions_BT: Tensor, segments_BT: Tensor, prefixes_BT: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        """The same where a segment goes on from another one that stands before it in the row; distances are of positions."""
+        order = torch.arange(segments_BT.shape[1], device=segments_BT.device)
+        same = segments_BT[:, :, None] == segments_BT[:, None, :]
+        ahead = prefixes_BT[:, :, None] == segments_BT[:, None, :]
+        allowed = (order[:, None] >= order) & (same | ahead)
+        if (window := self.config.sliding_window) is not None:
+            allowed &= positions_BT[:, :, None] - positions_BT[:, None, :] < window
+        return torch.zeros((), dtype=dtype, device=order.device).masked_fill(~allowed, float("-inf"))[:, None]
 
     @property
     def device(self) -> torch.device:

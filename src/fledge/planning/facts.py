@@ -34,6 +34,7 @@ class Planning:
         frozen: models of the trained one's shape that only run forward beside it (a reference).
         beside: the setting that names another such model, of any shape (a teacher).
         dial: whether --budget chooses the shape of a new model.
+        answers: whether the model writes what it is trained on (see planning.rollout).
     """
 
     job: str
@@ -44,6 +45,7 @@ class Planning:
     frozen: int = 0
     beside: str = ""
     dial: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,11 @@ class Size:
         return self.row_bytes / bytes_per_token(vocab_size) < MANY * seq_len
 
 
-ASSUMED = {"text": Size(100_000_000, 500, assumed=True), "chat": Size(20_000_000, 1000, assumed=True)}  # no --data
+ASSUMED = {  # no --data
+    "text": Size(100_000_000, 500, assumed=True),
+    "chat": Size(20_000_000, 1000, assumed=True),
+    "task": Size(1_000_000, 200, assumed=True),
+}
 
 
 def bytes_per_token(vocab_size: int) -> float:

@@ -13,6 +13,8 @@ from fledge.planning.facts import Planning, Size, frozen_shapes
 from fledge.planning.machines import FRAGMENTS, UNCALIBRATED, Calibration, Machine, calibration_of
 from fledge.planning.measure import machine_of, ratio, too_short_to_measure
 from fledge.planning.memory import Pass, Terms, attention_kind, peak
+from fledge.planning.rollout import cache_bytes, rows, writing
+from fledge.planning.rollout import steps as rollout_steps
 from fledge.planning.work import chosen_optimizer, seconds_of, step_work
 from fledge.training.config import TrainConfig
 from fledge.training.due import LAST, VALIDATIONS
@@ -135,12 +137,20 @@ def predict(
     frozen = frozen_shapes(facts, config, shape)
     optimizer, _ = chosen_optimizer(config, shape)
     precision = machine.precision if config.precision == "auto" else config.precision
+    if facts.answers and not (config.steps or config.budget):
+        config = dataclasses.replace(config, steps=rollout_steps(config, size), epochs=None)
     step = pass_of(config, shape, size, machine, precision)
+    if facts.answers:
+        step = dataclasses.replace(step, batch_size=rows(config, size, shape.vocab_size))
     work = step_work(shape, step, optimizer, config.accumulation_steps, frozen)
     taken = ratio(machine, shape, step, optimizer) if measure else 1.0
     step_seconds = seconds_of(work, machine) * taken * calibration.time
+    if facts.answers:
+        step_seconds += seconds_of(writing(shape, config, size), machine) * calibration.time
     per_step = step.num_tokens * config.accumulation_steps
     text_tokens = size.tokens(shape.vocab_size)
+    if facts.answers:  # a reading of the prompts is so many tokens, with the answers
+        text_tokens = per_step * rollout_steps(dataclasses.replace(config, epochs=1), size)
     trains_tokenizer = config.tokenizer is None and config.model is None and not facts.beside
     preparing = PREPARE_SECONDS * size.num_bytes
     if trains_tokenizer:
@@ -148,6 +158,8 @@ def predict(
         preparing += min(TOKENIZER_SECONDS * min(size.num_bytes, TOKENIZER_BYTES), most)
     steps, seconds = _times(config, step_seconds, per_step, text_tokens, preparing)
     moment, memory = peak(shape, step, optimizer, config.accumulation_steps, frozen)
+    if facts.answers:
+        memory["answers' keys and values"] = cache_bytes(shape, config, size, precision)
     plan = Plan(
         job=facts.job,
         machine=machine,
@@ -164,7 +176,8 @@ def predict(
         calibration=calibration,
         price=price,
     )
-    plan.notes += warnings(plan.steps, size, plan.readings, config.seconds())
+    readings = 0.0 if facts.answers else plan.readings  # prompts may be read often: they are answered anew each time
+    plan.notes += warnings(plan.steps, size, readings, config.seconds())
     return plan
 
 

@@ -38,6 +38,8 @@ class Console:
 
     def landmarks(self, values: dict[str, Any]) -> None:
         """Where the curve begins and what nothing can beat, so that every later number can be read against them."""
+        if "start" not in values:
+            return
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
         line = _("  landmarks: knowing nothing costs {start} nats a token").format(start=start)
         if (teacher := values.get("teacher")) is not None:

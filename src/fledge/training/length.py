@@ -64,6 +64,28 @@ class Steps:
         return {"steps": self.asked, "total_tokens": self.total_tokens}
 
 
+class Updates:
+    """So many optimizer steps, however many tokens each of them reads."""
+
+    def __init__(self, steps: int):
+        self.steps: int | None = steps
+
+    def progress(self, fit: Fit) -> float:
+        return fit.step / self.steps  # type: ignore[operator]
+
+    def scheduled(self, fit: Fit, before: float) -> float:
+        return before + 0.5 / self.steps  # type: ignore[operator]
+
+    def left(self, fit: Fit) -> float:
+        return fit.clock.left(self.steps - fit.step)  # type: ignore[operator]
+
+    def resume(self, fit: Fit, was: dict[str, Any]) -> None:
+        pass
+
+    def describe(self) -> dict[str, Any]:
+        return {"steps": self.steps}
+
+
 class Epochs:
     """So many readings of the rows; `steps` is an estimate."""
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from fledge.data import Dataset
 from fledge.model.transformer import Transformer
 from fledge.training.config import TrainConfig
 from fledge.training.length import Length
@@ -62,8 +61,12 @@ class Batch(Protocol):
 class Batches(Protocol):
     """Endless, or as long as the epochs that were asked for; resumes at exactly the next batch.
 
-    `readings`: how often the rows were read so far.
+    `readings`: how often the rows were read so far. `ahead`: whether a batch may be drawn before the step of the one before it
+    is taken; not when the model itself writes them.
     """
+
+    @property
+    def ahead(self) -> bool: ...
 
     @property
     def readings(self) -> float: ...
@@ -81,6 +84,23 @@ class Batches(Protocol):
         ...
 
 
+class Data(Protocol):
+    """What a run tells of the data that it trains on."""
+
+    @property
+    def num_tokens(self) -> int: ...
+
+    @property
+    def num_targets(self) -> int: ...
+
+    @property
+    def num_bytes(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
 class Objective(Protocol):
     """Rows and their loss, and the model that is trained on them."""
 
@@ -91,7 +111,7 @@ class Objective(Protocol):
     def batches(self) -> Batches: ...
 
     @property
-    def train(self) -> Dataset:
+    def train(self) -> Data:
         """What is trained on, before it is packed."""
         ...
 
@@ -102,7 +122,7 @@ class Objective(Protocol):
         ...
 
     def validate(self, max_tokens: int | None, splits: int = 1) -> dict[str, Any]:
-        """Measures on held-out data: at least val_loss (nats per token) and val_bpb; {} when there is no such data.
+        """Measures on held-out data (of a language model at least val_loss, nats per token, and val_bpb); {} without such data.
 
         They are computed in batches a `splits`th of the usual size.
         """
@@ -113,7 +133,7 @@ class Objective(Protocol):
         ...
 
     def landmarks(self) -> dict[str, float]:
-        """Values to draw beside the curve: start (ln V), floor (bits per byte) where they are known."""
+        """Values to draw beside the curve: start (ln V), floor (bits per byte) where they are known and mean something."""
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -34,7 +34,9 @@ class Group:
 
 
 def role_of(model: Transformer, module: nn.Module, parameter: Tensor) -> Role:
-    """What a parameter is in the model; a head that is tied is the embedding."""
+    """What a parameter is in the model; a head that is tied is the embedding. A module added to it (a critic) says it itself."""
+    if role := getattr(module, "role", None):
+        return role  # type: ignore[no-any-return]
     if isinstance(module, nn.Embedding):
         return "embedding"
     if module is model.lm_head and parameter.dim() == 2:

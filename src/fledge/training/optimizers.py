@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["matrices", "embedding", "head", "vectors"]
+Role = Literal["matrices", "embedding", "head", "vectors", "value"]
 Choice = Literal["auto", "muon", "adamw"]  # of the setting `optimizer`
 
 
@@ -33,13 +33,19 @@ class OptimizerSpec:
 # AdamW moves every number by about its rate, Muon a whole matrix: their rates are not the same number.
 OPTIMIZERS = {
     "muon": OptimizerSpec(
-        rules={"matrices": "muon", "embedding": "adamw", "head": "adamw", "vectors": "adamw"},
-        settings={"matrices": "lr", "embedding": "embed_lr", "head": "head_lr", "vectors": "norm_lr"},
+        rules={"matrices": "muon", "embedding": "adamw", "head": "adamw", "vectors": "adamw", "value": "adamw"},
+        settings={
+            "matrices": "lr",
+            "embedding": "embed_lr",
+            "head": "head_lr",
+            "vectors": "norm_lr",
+            "value": "value_lr",
+        },
         rates={"lr": 0.025, "embed_lr": 0.3, "head_lr": 0.01, "norm_lr": 0.004},
     ),
     "adamw": OptimizerSpec(
-        rules={"matrices": "adamw", "embedding": "adamw", "head": "adamw", "vectors": "adamw"},
-        settings={"matrices": "lr", "embedding": "lr", "head": "lr", "vectors": "lr"},
+        rules={"matrices": "adamw", "embedding": "adamw", "head": "adamw", "vectors": "adamw", "value": "adamw"},
+        settings={"matrices": "lr", "embedding": "lr", "head": "lr", "vectors": "lr", "value": "value_lr"},
         rates={"lr": 0.003},
     ),
 }

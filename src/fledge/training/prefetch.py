@@ -11,15 +11,15 @@ from fledge.training.objective import Batch, Batches
 
 
 def prefetched(batches: Batches, device: torch.device) -> Batches:
-    """On a CPU there is nothing to wait for: the batches themselves."""
-    return Prefetch(batches) if device.type == "cuda" else batches
+    """The batches themselves on a CPU, where there is nothing to wait for, and when the next one waits for this step."""
+    return Prefetch(batches) if device.type == "cuda" and batches.ahead else batches
 
 
 class Prefetch:
     """Batches drawn one ahead, in a thread. Its state is that of the batches that were handed out."""
 
     def __init__(self, batches: Batches) -> None:
-        self.batches = batches
+        self.batches, self.ahead = batches, True
         self.worker = ThreadPoolExecutor(1, "prefetch")
         self.next: Future[Batch | None] | None = None
         self._note()

@@ -106,7 +106,10 @@ class Words(Spelling):
         return f"--{name} {theirs.get(value, value)}"
 
     def train(self, job: str) -> str:
-        script = next((file_of(name) for name, door in DOORS.items() if door.job == job), None)
+        doors = [self.door, *DOORS.values()]  # two may train one job: first the one that was opened
+        script = next(
+            (file_of(name) for door in doors for name in DOORS if DOORS[name] is door and door.job == job), None
+        )
         if script is None:
             return super().train(job)
         return f"python {quoted(self.place.shown(self.place.root / 'trainer' / script))}"

@@ -28,6 +28,31 @@ def compiled(args: Args, typed: Args) -> str:
     return "on" if args["use_compile"] else "off" if "use_compile" in typed or args["parity"] else "auto"
 
 
+def prompt_and_answer(args: Args, typed: Args) -> int:
+    """--max_seq_len is of the prompt alone; our rows hold the answer too."""
+    return int(args["max_seq_len"] + args["max_gen_len"])
+
+
+def prompts(args: Args, typed: Args) -> int:
+    """PPO answers --batch_size prompts at once, and learns from --mini_batch_size of them in a step."""
+    return int(min(args["batch_size"], args.get("mini_batch_size", args["batch_size"])))
+
+
+def rollout_steps(args: Args, typed: Args) -> int:
+    """Steps in which the prompts of one rollout are learned from."""
+    return max(1, round(args["batch_size"] / max(1, args["mini_batch_size"])))
+
+
+def value_rate(args: Args, typed: Args) -> float | None:
+    """MiniMind's rate is for a whole critic that was a language model; our head begins at 0 and needs its own."""
+    return typed.get("critic_learning_rate")
+
+
+def clip_high(args: Args, typed: Args) -> float | None:
+    """--epsilon_high is the largest weight of cispo; the clip of grpo is the same on both sides."""
+    return args["epsilon_high"] if args["loss_type"] == "cispo" else None
+
+
 def track(args: Args, typed: Args) -> str | None:
     """MiniMind logs to SwanLab under the name of wandb; whichever is installed is used."""
     if not args["use_wandb"]:

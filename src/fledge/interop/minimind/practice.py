@@ -64,6 +64,17 @@ def _prompts(world: World) -> Iterator[Row]:
     return ({"conversations": row["conversations"]} for row in tasks(world, OTHERS))
 
 
+def _agent(world: World) -> Iterator[Row]:
+    """Questions that a tool answers; the truth is what it says last."""
+    from fledge.world.tools import tool_dialogues
+
+    for row in tool_dialogues(world, OTHERS):
+        turns: Any = row["conversations"]
+        said = [json.loads(turn["content"]) for turn in turns if turn["role"] == "tool"]
+        if said and "result" in said[-1]:
+            yield {"conversations": [*turns[:2], {"role": "assistant", "content": ""}], "gt": [str(said[-1]["result"])]}
+
+
 def _sums(world: World) -> Iterator[Row]:
     from fledge.world.tasks import tasks
 
@@ -84,6 +95,7 @@ MAKERS: dict[str, Callable[[World], Iterable[Row]]] = {
     "lora_identity": _identity,
     "dpo": _pairs,
     **dict.fromkeys(("rlaif-mini", "rlaif"), _prompts),
+    "agent_rl": _agent,
     "agent_rl_math": _sums,
 }  # fmt: skip
 

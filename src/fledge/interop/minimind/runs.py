@@ -44,9 +44,12 @@ def saver(place: Place, run: str, weights: Path) -> Callable[[Transformer, int],
 def _epoch(run: str, step: int) -> int:
     """The pass over the data that a step lies in, from 0."""
     info = Run.open(run).info
-    config = info["config"]
+    config, batches = info["config"], info["data"]["batches"]
+    if "prompts" in batches:  # it learns from answers to them
+        prompts = step * config["batch_size"] * config["accumulation_steps"] / config["reuse"]
+        return int(prompts / batches["prompts"])
     per_step = config["batch_size"] * config["accumulation_steps"] * config["seq_len"]
-    return int(step * per_step / max(1, info["data"]["batches"]["tokens_per_epoch"]))
+    return int(step * per_step / max(1, batches["tokens_per_epoch"]))
 
 
 def resumable(place: Place, name: str) -> Run | None:

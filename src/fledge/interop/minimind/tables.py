@@ -59,6 +59,8 @@ class Door:
     defaults: dict[str, Any]
     own: dict[str, Argument] = field(default_factory=dict)
     """arguments that mean something else than in ARGUMENTS, or are nowhere else"""
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """settings of the job where they are not its defaults and no argument says otherwise"""
     calls: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """what other scripts call so -> what this one calls it, the first that it has"""
 
@@ -135,33 +137,37 @@ ARGUMENTS: dict[str, Argument] = {
     # what one or a few have
     "lora_name": Argument(str, N_("name of the LoRA weights")),
     "beta": Argument(float, N_("beta of DPO, or of the KL term")),
-    "critic_learning_rate": Argument(float, N_("the critic's rate")),
-    "max_gen_len": Argument(int, N_("longest answer in tokens")),
-    "max_total_len": Argument(int, N_("longest conversation in tokens")),
-    "clip_epsilon": Argument(float, N_("PPO's clip range")),
-    "vf_coef": Argument(float, N_("weight of the value loss")),
-    "kl_coef": Argument(float, N_("weight of the KL term")),
+    "critic_learning_rate": Argument(
+        float, N_("the rate of the critic's head; without it one that suits a new head"), "value_lr", become.value_rate
+    ),
+    "max_gen_len": Argument(int, N_("longest answer in tokens"), "max_new_tokens"),
+    "max_total_len": Argument(int, N_("longest conversation in tokens"), "seq_len"),
+    "clip_epsilon": Argument(float, N_("PPO's clip range"), "clip"),
+    "vf_coef": Argument(float, N_("weight of the value loss"), "value_weight"),
+    "kl_coef": Argument(float, N_("weight of the KL term"), "beta"),
     "gamma": Argument(float, N_("GAE's discount")),
     "lam": Argument(float, N_("GAE's lambda")),
-    "cliprange_value": Argument(float, N_("clip range of the value")),
-    "ppo_update_iters": Argument(int, N_("updates per rollout")),
-    "early_stop_kl": Argument(float, N_("KL at which an update stops")),
-    "mini_batch_size": Argument(int, N_("rows per update")),
-    "update_old_actor_freq": Argument(int, N_("updates between two copies of the old policy")),
+    "cliprange_value": Argument(float, N_("clip range of the value"), "value_clip"),
+    "ppo_update_iters": Argument(int, N_("updates per rollout"), "reuse"),
+    "early_stop_kl": Argument(float, N_("accepted, not used: the KL term and the clip hold the policy")),
+    "mini_batch_size": Argument(int, N_("prompts per update"), "rollout_steps", become.rollout_steps),
+    "update_old_actor_freq": Argument(int, N_("accepted, not used: the old policy is the one that wrote the answers")),
     "reasoning": Argument(int, N_("start from the reasoning model (1 = yes)"), choices=_YES),
-    "num_generations": Argument(int, N_("answers per prompt")),
-    "loss_type": Argument(str, N_("kind of loss"), choices=("grpo", "cispo")),
-    "epsilon": Argument(float, N_("lower clip range")),
-    "epsilon_high": Argument(float, N_("upper clip range")),
-    "reward_model_path": Argument(str, N_("reward model")),
-    "thinking_ratio": Argument(float, N_("share of prompts that open thinking")),
-    "debug_mode": Argument(bool, N_("print samples")),
-    "debug_interval": Argument(int, N_("steps between samples")),
-    "debug_log_ratio": Argument(bool, N_("print the log ratio")),
-    "rollout_engine": Argument(str, N_("engine of the rollouts"), choices=("torch", "sglang")),
-    "sglang_base_url": Argument(str, N_("SGLang's address")),
-    "sglang_model_path": Argument(str, N_("SGLang's tokenizer")),
-    "sglang_shared_path": Argument(str, N_("SGLang's shared folder")),
+    "num_generations": Argument(int, N_("answers per prompt"), "group_size"),
+    "loss_type": Argument(str, N_("kind of loss"), "loss", choices=("grpo", "cispo")),
+    "epsilon": Argument(float, N_("lower clip range"), "clip"),
+    "epsilon_high": Argument(float, N_("largest weight of cispo"), "clip_high", become.clip_high),
+    "reward_model_path": Argument(str, N_("accepted, not used: rules judge the answers")),
+    "thinking_ratio": Argument(float, N_("accepted, not used: the prompts decide")),
+    "debug_mode": Argument(bool, N_("accepted: every validation shows an answer")),
+    "debug_interval": Argument(int, N_("accepted: every validation shows an answer")),
+    "debug_log_ratio": Argument(bool, N_("accepted: KL and clipped share are recorded")),
+    "rollout_engine": Argument(
+        str, N_("accepted: our generator writes, on the live weights"), choices=("torch", "sglang")
+    ),
+    "sglang_base_url": Argument(str, N_("accepted, not used: our generator writes")),
+    "sglang_model_path": Argument(str, N_("accepted, not used: our generator writes")),
+    "sglang_shared_path": Argument(str, N_("accepted, not used: our generator writes")),
     "student_hidden_size": Argument(int, N_("the student's width"), "preset"),
     "student_num_layers": Argument(int, N_("the student's layers")),
     "teacher_hidden_size": Argument(int, N_("the teacher's width")),
@@ -192,6 +198,9 @@ _ROLLOUT: dict[str, Any] = {
     "thinking_ratio": (ABSENT, 0.9), "rollout_engine": (ABSENT, "torch"),
     "sglang_base_url": (ABSENT, "http://localhost:8998"), "sglang_model_path": (ABSENT, "../model"),
 }  # fmt: skip
+_PROMPT = Argument(int, N_("longest prompt in tokens"), "seq_len", become.prompt_and_answer)
+# What MiniMind's rules ask for: an end, a length, nothing said twice. Its prompts have no answers to check.
+_RULES = ["format:1", "length=256:0.5", "repetition:0.5"]
 
 DOORS: dict[str, Door] = {
     "pretrain": Door("pretrain", N_("pretraining"), COMMON | {
@@ -224,24 +233,28 @@ DOORS: dict[str, Door] = {
         "cliprange_value": (ABSENT, 0.2), "ppo_update_iters": (ABSENT, 2), "early_stop_kl": (ABSENT, 0.25),
         "mini_batch_size": (ABSENT, 2), "update_old_actor_freq": (4, ABSENT), "debug_log_ratio": (ABSENT, False),
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_ppo"), "wandb_project": "MiniMind-PPO",
-    }),
+    }, {
+        "max_seq_len": _PROMPT, "batch_size": Argument(int, N_("prompts per rollout"), becomes=become.prompts),
+    }, {"rewards": _RULES, "group_size": 1}),
     "grpo": Door("grpo", N_("reinforcement learning (GRPO)"), COMMON | _ROLLOUT | {
         "save_weight": "grpo", "reasoning": (1, ABSENT), "learning_rate": (8e-8, 3e-7),
         "num_generations": (8, 6), "beta": (0.02, 0.1),
         "loss_type": (ABSENT, "cispo"), "epsilon": (ABSENT, 0.2), "epsilon_high": (ABSENT, 5.0),
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_grpo"), "wandb_project": "MiniMind-GRPO",
-    }),
+    }, {"max_seq_len": _PROMPT}, {"rewards": _RULES, "loss": "grpo"}),
     "spo": Door("spo", N_("reinforcement learning (SPO)"), COMMON | {
         "save_weight": "spo", "batch_size": 2, "learning_rate": 1e-7, "accumulation_steps": 4, "log_interval": 1,
         "save_interval": 10, "max_seq_len": 66, "max_gen_len": 1536, "data_path": "../dataset/rlaif-mini.jsonl",
         "beta": 0.02, "reasoning": 1, "reward_model_path": "../../internlm2-1_8b-reward", "wandb_project": "MiniMind-SPO",
-    }),
-    "agent": Door("agent", N_("reinforcement learning of an agent"), COMMON | _ROLLOUT | {
+    }, {"max_seq_len": _PROMPT}, {"rewards": _RULES}),
+    "agent": Door("grpo", N_("reinforcement learning of an agent"), COMMON | _ROLLOUT | {
         "save_weight": "agent", "learning_rate": 3e-7, "max_seq_len": 1024, "max_gen_len": 768, "max_total_len": 2500,
         "data_path": "../dataset/agent_rl.jsonl", "from_weight": "full_sft", "num_generations": 4, "beta": 0.1,
         "loss_type": "cispo", "epsilon": 0.2, "epsilon_high": 5.0, "thinking_ratio": 0.1, "wandb_project": "MiniMind-Agent-RL",
         "sglang_shared_path": (ABSENT, "./sglang_ckpt_agent"),
-    }),
+    }, {
+        "max_seq_len": Argument(int, N_("accepted: --max_total_len is the limit")),
+    }, {"rewards": ["verifier:1", "format:0.2"], "tools": "small", "max_turns": 3}),
     "distillation": Door("distill", N_("distillation"), {
         name: value for name, value in COMMON.items() if name not in ("hidden_size", "num_hidden_layers", "use_moe")
     } | {

@@ -134,7 +134,7 @@ def _new(
         print(_("The earlier run stays; this one is called {run}.").format(run=run))
     files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
-        **ADAMW, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT
+        **ADAMW, **DOORS[door].fixed, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT
     }, made  # fmt: skip
 
 
@@ -179,14 +179,15 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
                 "or use `fledge train pretrain --preset moe-8m`."
             )
         )
-    if args["from_weight"] == "none":
+    if args.get("from_weight") == "none":
         if not DOORS[door].fresh:
             return {}  # the engine says that it needs a model
         preset, shape = new_shape(generation, args["hidden_size"], args["num_hidden_layers"])
         return {"preset": preset, "set": shape}
     folders = weight_folders(place, typed)
     called = [DOORS[door].calls.get(name, (name,))[0] for name in ("from_weight", "hidden_size")]
-    path = find_weights(place, folders, args["from_weight"], args["hidden_size"], args["use_moe"], *called)
+    weight = args.get("from_weight") or ("reason" if args["reasoning"] else "full_sft")  # v2's reinforcement learning
+    path = find_weights(place, folders, weight, args["hidden_size"], args["use_moe"], *called)
     from fledge.interop.minimind.pth import generation_of, read_pth
 
     config = read_pth(path)[0]
