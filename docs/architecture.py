@@ -33,6 +33,8 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
         {
             "jobs": ("一种训练一个文件", "a way to train, a file"),
             "evaluate": ("模型知道什么", "what a model knows"),
+            "synth": ("让模型写数据", "a model writes data"),
+            "recipes": ("任务的配方", "tasks, ready-made"),
         },
     ),
     (
@@ -44,6 +46,8 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
             "planning": ("事先算内存和时间", "memory, time before"),
             "diagnose": ("这次训练正常吗", "is a run normal?"),
             "generate": ("写出文字", "writes text"),
+            "rewards": ("给回答打分", "what answers are worth"),
+            "rollout": ("从自己的回答里学", "learns from its answers"),
         },
     ),
     (
@@ -53,6 +57,7 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
             "model": ("Transformer", "the Transformer"),
             "tokenizer": ("文字和数字", "text and numbers"),
             "parts": ("可以换成你写的", "yours or ours"),
+            "endpoint": ("在线模型和评审", "served models, judge"),
             "lab": ("对照实验", "experiments"),
             "course": ("练习、判题、进度", "exercises, grading"),
         },
