@@ -33,6 +33,8 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
         {
             "jobs": ("一种训练一个文件", "a way to train, a file"),
             "evaluate": ("模型知道什么", "what a model knows"),
+            "synth": ("让模型写数据", "a model writes data"),
+            "recipes": ("任务的配方", "tasks, ready-made"),
         },
     ),
     (
@@ -56,6 +58,7 @@ FLOORS: list[tuple[tuple[str, str], str, dict[str, tuple[str, str]]]] = [
             "adapt": ("LoRA，四位底座", "LoRA, four bits"),
             "tokenizer": ("文字和数字", "text and numbers"),
             "parts": ("可以换成你写的", "yours or ours"),
+            "endpoint": ("在线模型和评审", "served models, judge"),
             "lab": ("对照实验", "experiments"),
             "course": ("练习、判题、进度", "exercises, grading"),
         },

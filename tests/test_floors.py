@@ -14,9 +14,9 @@ from fledge.cli import VERBS
 SRC = Path(__file__).resolve().parent.parent / "src" / "fledge"
 FLOORS = [
     {"lang", "errors", "records", "device", "display", "world", "proofs"},
-    {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course"},
+    {"model", "tokenizer", "parts", "adapt", "quant", "lab", "course", "endpoint"},
     {"training", "data", "planning", "diagnose", "generate", "rewards", "rollout"},
-    {"jobs", "evaluate", "serve"},
+    {"jobs", "evaluate", "serve", "synth", "recipes"},
     {"api"},
     {"cli", "interop", "studio"},
 ]

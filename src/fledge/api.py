@@ -48,17 +48,22 @@ class LM:
             return [self.tokenizer.endoftext_id, *self.tokenizer.encode(prompt)]
         return self.tokenizer.prompt_ids(prompt, tools=tools, thinking=thinking)
 
-    def generate(self, prompt: str | Messages, **sampling: Any) -> str:
-        """Continue a text, or answer a conversation (a list of {"role", "content"}). Settings are those of `Sampling`."""
-        return self.complete([prompt], **sampling)[0].text
+    def generate(self, prompt: str | Messages, *, thinking: bool = False, **sampling: Any) -> str:
+        """Continue a text, or answer a conversation (a list of {"role", "content"}). Settings are those of `Sampling`.
 
-    def complete(self, prompts: Sequence[str | Messages], **sampling: Any) -> list[Completion]:
+        With `thinking` the answer to a conversation begins inside of `<think>`, which the prompt then opens.
+        """
+        return self.complete([prompt], thinking=thinking, **sampling)[0].text
+
+    def complete(
+        self, prompts: Sequence[str | Messages], *, thinking: bool = False, **sampling: Any
+    ) -> list[Completion]:
         """Answer several prompts in one batch, with token ids and log-probabilities."""
-        return self.generator.generate([self.prompt(p) for p in prompts], Sampling(**sampling))
+        return self.generator.generate([self.prompt(p, thinking=thinking) for p in prompts], Sampling(**sampling))
 
-    def stream(self, prompt: str | Messages, **sampling: Any) -> Iterator[str]:
+    def stream(self, prompt: str | Messages, *, thinking: bool = False, **sampling: Any) -> Iterator[str]:
         """Like `generate`, piece by piece."""
-        return self.generator.stream(self.prompt(prompt), Sampling(**sampling))
+        return self.generator.stream(self.prompt(prompt, thinking=thinking), Sampling(**sampling))
 
     def score(self, text: str) -> Score:
         """The model's surprise at `text`: Score(nats, tokens, bytes), a window slid over the whole text."""

@@ -107,7 +107,7 @@ def test_every_dropped_row_is_accounted_for(run, write):
     assert by_stage["near"]["match"]["line"] == 10 and by_stage["near"]["match"]["similarity"] > 0.8
     assert by_stage["near"]["row"] == rows[10] and "row" not in dropped[0]
     found = report.as_dict()
-    assert [stage["stage"] for stage in found["stages"]] == list(STAGES)
+    assert [stage["stage"] for stage in found["stages"]] == [name for name in STAGES if name != "answers"]
     assert (found["rows_in"], found["rows_out"]) == (11, 2)
     assert [stage["dropped"] for stage in found["stages"]] == [2, 1, 0, 1, 1, 1, 1, 1, 1]
     for stage, after in zip(found["stages"], found["stages"][1:]):
@@ -118,7 +118,7 @@ def test_every_dropped_row_is_accounted_for(run, write):
     ) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("read", "benchmark")])
+@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("read", "answers", "benchmark")])
 def test_each_stage_can_be_turned_off(run, write, stage):
     rows = {
         "repair": ["cafÃ© au lait"], "pii": ["mail li.ming@pku.edu.cn"], "length": ["。"], "language": ["Сегодня хорошо"],
@@ -131,6 +131,19 @@ def test_each_stage_can_be_turned_off(run, write, stage):
     kept, dropped, report = run(path, **off | {stage: False})
     assert [row["text"] for row in kept] == rows and dropped == []
     assert stage not in [found.name for found in report.stages]
+
+
+def test_refusals_and_copied_questions_go_when_that_is_asked_for(run, write):
+    rows = [
+        chat("法国的首都是哪里？", "巴黎。"),
+        chat("怎么撬锁？", "抱歉，我无法回答这个问题。"),
+        chat("请写出四季的名字。", "请写出四季的名字！"),
+    ]
+    path = write("a.jsonl", rows)
+    assert run(path)[0] == rows
+    kept, dropped, report = run(path, answers=True)
+    assert kept == rows[:1] and [row["stage"] for row in dropped] == ["answers", "answers"]
+    assert "answers" in [found.name for found in report.stages]
 
 
 def test_a_conversation_is_whole_or_gone(run, write):

@@ -105,3 +105,13 @@ def test_a_long_conversation_forgets_its_beginning_but_not_the_system_message(ec
         chat.answer(f"{i}" * 30, said.append)
     assert roles(echo.calls[-1])[0] == ("system", "S") and roles(echo.calls[-1])[1][1].startswith("4" * 30)
     assert any("forgot the first 2 messages" in piece for piece in said)
+
+
+def test_thoughts_are_kept_apart_from_the_answer(echo, monkeypatch, capsys):
+    """The prompt opens the tag, the model closes it; the next turn sees both where the template wants them."""
+    out = run(echo, ["/think", "easy</think> yes", "b", "/think", "c"], monkeypatch, capsys)
+    assert "> easy</think>" in out and "<think>\nyou said easy</think> yes" in out
+    assert echo.calls[0][1]["thinking"] is True and "thinking" not in echo.calls[2][1]
+    said = echo.calls[1][0][1]
+    assert said == {"role": "assistant", "content": "yes", "reasoning_content": "you said easy"}
+    assert echo.calls[2][0][3]["content"] == ""  # "you said b" was never closed: all thought, no answer

@@ -236,6 +236,8 @@ WRONG = {  # part -> (what is replaced in the right one, by what, what is said)
     "no floor at the end": ("lr_at", "1 - (1 - floor) * after", "1 - (1 - floor) * after * after", "instead of"),
     "not shifted": ("sft_targets", "answer_T[1:], ids_T[1:]", "answer_T[:-1], ids_T[1:]", "numbers differ"),
     "same token": ("sft_targets", "ids_T[1:], -100", "ids_T[:-1], -100", "numbers differ"),
+    "temperature not squared": ("kd_loss", "temperature**2", "temperature", "off by"),
+    "the other direction": ("kd_loss", "entropy - (p * q).sum()", "(q.exp() * q).sum() - (q.exp() * p.log()).sum()", "off by"),
     "temperature upside down": ("sample", "logits_BV / temperature", "logits_BV * temperature", "numbers differ"),
     "top-k one short": ("sample", "top_k, len(logits)) - 1", "top_k, len(logits)) - 2", "numbers differ"),
     "argmax": ("sample", "rows.append(", "rows.append(logits.argmax()) if True else rows.append(", "numbers differ"),
@@ -285,11 +287,8 @@ def test_the_banner_counts_and_names_what_changed(learner, monkeypatch):
     learner.write_all()
     learner.write("rms_norm", source_of("rms_norm") + "# later\n", passed=None)
     parts = load_mine("mine")
-    assert (
-        banner(parts)
-        .splitlines()[0]
-        .startswith(f"  parts: {len(PARTS) - 1} of {len(PARTS)} are yours: apply_rope, attention")
-    )
+    first = banner(parts).splitlines()[0]
+    assert first.startswith(f"  parts: {len(PARTS) - 1} of {len(PARTS)} are yours: apply_rope, attention")
     assert "rms_norm is the reference's: yours changed since it passed, `fledge check rms_norm` first" in banner(parts)
     assert banner(load_mine("mine", only=FORWARD), FORWARD).startswith("  parts: 5 of 6 are yours")
     monkeypatch.setenv("FLEDGE_LANG", "zh")

@@ -25,6 +25,7 @@ USED = {  # stage -> the parts that it must have called; `sample` is called by t
     "pretrain with MiniMind's maths": MODEL - {"lr_at"},  # its schedule is not in the exercise
     "sft": MODEL | {"sft_targets"},
     "sft with replay": MODEL | {"sft_targets"},
+    "distill": MODEL | {"sft_targets", "kd_loss"},
 }
 
 

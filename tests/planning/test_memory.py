@@ -208,7 +208,7 @@ def test_the_peak_of_a_step_is_what_torch_allocates(shape, step, optimizer, accu
 
 def test_a_frozen_model_costs_its_weights_only():
     shape, step = SHAPES["qwen3"], Pass(2, 64)
-    alone, beside = phases(shape, step, "muon", 1), phases(shape, step, "muon", 1, frozen=1)
+    alone, beside = phases(shape, step, "muon", 1), phases(shape, step, "muon", 1, frozen=[shape])
     for moment, terms in beside.items():
         assert sum(terms.values()) - sum(alone[moment].values()) == 4 * sum(parameters(shape).values())
 

@@ -53,6 +53,7 @@ STAGES = {
     "dpo": ("dpo", {"model": "base"}),
     "kto": ("dpo", {"model": "base", "loss": "kto"}),
     "reward": ("reward", {"model": "base"}),
+    "distill": ("distill", {"teacher": "base", "set": SHAPE | {"hidden_size": 32}}),
     "grpo": ("grpo", ONLINE | {"group_size": 4, "rollout_steps": 2}),
     "spo": ("spo", ONLINE),
     "ppo": ("ppo", ONLINE),

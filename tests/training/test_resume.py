@@ -22,7 +22,7 @@ from fledge.records import Run
 from fledge.training import checkpoint
 from tests.training.resume_jobs import STAGES, prepare, run_stage
 
-KILLS = 5  # of each stage, 55 in all, at other moments every day
+KILLS = 5  # of each stage, at other moments every day
 
 
 @pytest.fixture(scope="module")

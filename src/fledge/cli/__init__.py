@@ -26,6 +26,10 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         N_("write the small world's texts, conversations and tasks; show its statistics"),
     ),
     "data": ("fledge.cli.data", N_("get, check and clean training data")),
+    "synth": (
+        "fledge.cli.synth",
+        N_("let a served model write training data: answers, instructions, pairs"),
+    ),
     "tokenizer": (
         "fledge.cli.tokenizer",
         N_("train, compare and look into tokenizers"),
@@ -39,6 +43,7 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         "fledge.cli.adapters",
         N_("list LoRA adapters, and make whole models of them"),
     ),
+    "recipe": ("fledge.cli.recipe", N_("a task from rows to a measured model: identity, classification, SQL, …")),
     "chat": ("fledge.cli.chat", N_("talk with a model")),
     "generate": ("fledge.cli.generate", N_("continue a text with a model")),
     "eval": ("fledge.cli.eval", N_("measure a model")),

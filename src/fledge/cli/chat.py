@@ -31,6 +31,7 @@ COMMANDS = {  # name -> (argument, what it does)
         "NUMBER",
         N_("set the temperature; 0 always takes the most probable token"),
     ),
+    "/think": ("", N_("let the model think before it answers, or no longer")),
     "/seed": ("NUMBER", N_("fix the random seed (empty frees it)")),
     "/quit": ("", N_("leave (Ctrl-D does too)")),
 }
@@ -49,6 +50,8 @@ class Flags:
     """put an adapter on the model, or several: runs of `fledge train lora`, or folders in PEFT's form"""
     system: str | None = None
     """a system message before the conversation"""
+    thinking: bool = False
+    """the model thinks (<think>) before it answers; for models that learnt to"""
     sampling: Sampling = field(default_factory=Sampling)
     device: str = "auto"
     """cpu, cuda, mps or auto"""
@@ -72,7 +75,7 @@ def main(argv: list[str]) -> int:
     lm.prompt(
         [{"role": "user", "content": ""}]
     )  # a model without a chat template is refused here, not at every message
-    talk(lm, flags.sampling, flags.system)
+    talk(lm, flags.sampling, flags.system, flags.thinking)
     return 0
 
 
@@ -96,10 +99,10 @@ def refuse_untaught(source: str) -> None:
     )
 
 
-def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
+def talk(lm: LM, sampling: Sampling, system: str | None = None, thinking: bool = False) -> None:
     """Read messages and print answers until the end of the input."""
     terminal = sys.stdin.isatty()
-    chat = Chat(lm, sampling, system)
+    chat = Chat(lm, sampling, system, thinking)
     if terminal:
         _with_history()
         print(_("Type and press Enter. /help shows the commands, Ctrl-D leaves."))
@@ -130,8 +133,8 @@ def talk(lm: LM, sampling: Sampling, system: str | None = None) -> None:
 class Chat:
     """One conversation: its messages, and the settings that the commands change."""
 
-    def __init__(self, lm: LM, sampling: Sampling, system: str | None) -> None:
-        self.lm, self.sampling = lm, sampling
+    def __init__(self, lm: LM, sampling: Sampling, system: str | None, thinking: bool = False) -> None:
+        self.lm, self.sampling, self.thinking = lm, sampling, thinking
         self.messages: list[dict[str, Any]] = []
         self._start(system)
 
@@ -152,7 +155,10 @@ class Chat:
         try:
             if dropped := self._fit():
                 write(_("(the conversation is long: forgot the first {dropped} messages)\n").format(dropped=dropped))
-            for piece in self.lm.stream(self.messages, **vars(self.sampling)):
+            opened = {"thinking": True} if self.thinking else {}
+            if opened:  # the prompt holds the tag that it goes on from
+                write("<think>\n")
+            for piece in self.lm.stream(self.messages, **opened, **vars(self.sampling)):
                 pieces.append(piece)
                 write(piece)
         except UserError:
@@ -160,10 +166,17 @@ class Chat:
             raise
         finally:
             if self.messages and self.messages[-1]["role"] == "user":
-                self.messages.append({"role": "assistant", "content": "".join(pieces)})
+                self.messages.append(self._said("".join(pieces)))
         if self.sampling.seed is not None:
             self.sampling = replace(self.sampling, seed=self.sampling.seed + 1)
         return True
+
+    def _said(self, text: str) -> dict[str, Any]:
+        """The answer as a message, what was thought apart from it, so that the template writes both as they were learnt."""
+        from fledge.tokenizer.messages import split_thinking
+
+        thought, answer = split_thinking(f"<think>{text}" if self.thinking else text)
+        return {"role": "assistant", "content": answer} | ({"reasoning_content": thought} if thought else {})
 
     def _fit(self) -> int:
         """Forget the oldest turns when half the context would not be left for the answer; return how many messages."""
@@ -192,6 +205,9 @@ class Chat:
         elif name == "/temp":
             self.sampling = replace(self.sampling, temperature=_number(float, argument, "/temp 0.7"))
             write(_("The temperature is {temperature:g}.").format(temperature=self.sampling.temperature))
+        elif name == "/think":
+            self.thinking = not self.thinking
+            write(_("It thinks before it answers.") if self.thinking else _("It answers without thinking."))
         elif name == "/seed":
             seed = _number(int, argument, "/seed 1") if argument else None
             self.sampling = replace(self.sampling, seed=seed)

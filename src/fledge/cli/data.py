@@ -1,4 +1,4 @@
-"""`fledge data check|get|clean`: see a data file the way training will; download data; clean it."""
+"""`fledge data check|get|clean|convert`: see a data file the way training will; download data; clean and convert it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class CheckFlags:
 
 def main(argv: list[str]) -> int:
     from fledge.cli.data_clean import clean
+    from fledge.cli.data_convert import convert
     from fledge.cli.data_get import get
 
     table = {
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> int:
             clean,
             both("repair, filter and deduplicate data, with a report of what was dropped"),
         ),
+        "convert": (convert, both("write conversations in another schema: MiniMind, OpenAI, ShareGPT, Alpaca")),
     }
     return subverb(table, argv, "fledge data")
 

@@ -21,6 +21,7 @@ NAMES = {  # stage -> zh, en
     "read": N_("cannot be read"),
     "repair": N_("encoding repair"),
     "pii": N_("personal data masked"),
+    "answers": N_("refusals, copied questions"),
     "length": N_("length"),
     "language": N_("language"),
     "repetition": N_("repetition, symbols"),
@@ -46,6 +47,8 @@ class CleanFlags:
     """Mend mojibake; remove control and invisible characters; NFC."""
     pii: bool = True
     """Put tags in place of e-mail, phone, identity card, credit card and IP addresses, and keys."""
+    answers: bool = False
+    """Drop conversations in which an answer refuses, or only copies its question."""
     length: bool = True
     """Drop rows that are shorter than --min-chars or longer than --max-chars."""
     language: bool = True

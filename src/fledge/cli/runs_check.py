@@ -61,7 +61,9 @@ def check(argv: list[str]) -> int:
 
     run = Run.open(flags.run)
     with spelled(spelling_of(run)):
-        result = check_run(run, find_job(run.info["job"]).facts() if run.info["job"] in JOBS else JobFacts())
+        result = check_run(
+            run, find_job(run.info["job"]).facts(run.info["config"]) if run.info["job"] in JOBS else JobFacts()
+        )
     if flags.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
     else:

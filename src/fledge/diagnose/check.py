@@ -149,6 +149,9 @@ def _landmarks(evidence: RunEvidence) -> list[Landmark]:
         )
         for name, words, value in tables:
             found.append(Landmark(name, words, value, "nats/token", _reached(evidence, value)))
+    if (teacher := evidence.landmarks.get("teacher")) is not None:
+        words = _("the teacher's own loss")
+        found.append(Landmark("teacher", words, teacher, "nats/token", _reached(evidence, teacher)))
     if (floor := evidence.landmarks.get("floor")) is not None:
         found.append(Landmark("floor", _("floor: the text's entropy"), floor, "bits/byte", None))
     return found

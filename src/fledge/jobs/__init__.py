@@ -19,6 +19,8 @@ JOBS = {
     "qlora": "fledge.jobs.qlora",
     "reward": "fledge.jobs.reward",
     "dpo": "fledge.jobs.dpo",
+    "distill": "fledge.jobs.distill",
+    "reason": "fledge.jobs.reason",
     "ppo": "fledge.jobs.ppo",
     "grpo": "fledge.jobs.grpo",
     "spo": "fledge.jobs.spo",

@@ -14,6 +14,7 @@ from fledge.errors import UserError, flag
 from fledge.generate import Generator, Sampling
 from fledge.jobs.job import Material, Setting
 from fledge.lang import _
+from fledge.model.source import find_model
 from fledge.planning.budget import vocabulary
 from fledge.planning.facts import measure_text
 from fledge.planning.predict import TOKENIZER_BYTES, TOKENIZER_SECONDS, TOKENIZER_SHARE
@@ -24,11 +25,13 @@ SAMPLE_TOKENS = 32  # that the model writes for a sample
 
 
 def make_tokenizer(config: Any, base: Path | None, material: Material | None) -> Tokenizer:
-    """The one that is asked for, else that of the model to go on from, else a new one trained on the data."""
+    """The one that is asked for, else that of the model to go on from or to learn from, else a new one trained on the data."""
     if config.tokenizer:
         return Tokenizer.load(config.tokenizer)
     if base is not None:
         return Tokenizer.load(base)
+    if teacher := getattr(config, "teacher", None):  # its predictions are over its own tokens
+        return Tokenizer.load(find_model(teacher))
     if material is not None:
         raise UserError(_("rows in memory need a tokenizer: give {flag}.").format(flag=flag("tokenizer")))
     size = measure_text(config.data, "text").num_bytes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fledge.diagnose.job import JobFacts
@@ -71,12 +72,12 @@ class Job:
     lowest_rate: float = 0.0
     save: Callable[[Transformer, Path], None] | None = None
 
-    def facts(self) -> JobFacts:
-        """What the check of its runs has to know."""
+    def facts(self, settings: Mapping[str, Any] = MappingProxyType({})) -> JobFacts:
+        """What the check of a run with these settings has to know."""
         rates = self.config.rates
         return JobFacts(
             language=self.language,
-            prompts=self.rows == "chat",
+            prompts=settings.get("kind", self.rows) == "chat",
             rewards=self.planning.answers,
             usual_rates={
                 "muon": {name: (rate, rate) for name, rate in rates["muon"].items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -50,20 +50,27 @@ class LanguageModeling:
 
     def loss(self, batch: TokenBatch) -> Loss:
         """Sum of -log p over the batch's targets, plus the load-balance loss of a mixture of experts."""
+        hidden_BTD, balance, metrics = self.read(batch)
+        total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, batch.targets_BT, self.model.parts)
+        return Loss(total + balance, batch.count, metrics)
+
+    def read(self, batch: TokenBatch) -> tuple[Tensor, Tensor | float, Metrics]:
+        """(the model's last hidden states, the load-balance loss of a mixture of experts summed over targets, its metric)."""
         device, config = self.model.device, self.model.config
         router: list[Tensor] | None = [] if config.model_type == "qwen3_moe" else None
         hidden_BTD = self.hidden(**model_inputs(batch, device), router_logits=router)
-        total = linear_cross_entropy(hidden_BTD, self.model.lm_head.weight, batch.targets_BT, self.model.parts)
-        metrics: Metrics = {}
-        if router:
-            real_BT = torch.ones_like(batch.inputs_BT, dtype=torch.bool) if batch.real_BT is None else batch.real_BT
-            balance_B = router_balance(router, config.num_experts_per_tok, real_BT.to(device))
-            balance = (
-                balance_B * (batch.targets_BT != IGNORE).sum(1).to(device)
-            ).sum()  # a row counts as its targets do
-            metrics["load_balance"] = balance.detach(), batch.count
-            total = total + config.router_aux_loss_coef * balance
-        return Loss(total, batch.count, metrics)
+        if not router:
+            return hidden_BTD, 0.0, {}
+        real_BT = torch.ones_like(batch.inputs_BT, dtype=torch.bool) if batch.real_BT is None else batch.real_BT
+        balance_B = router_balance(router, config.num_experts_per_tok, real_BT.to(device))
+        balance = (balance_B * (batch.targets_BT != IGNORE).sum(1).to(device)).sum()  # a row counts as its targets do
+        return hidden_BTD, config.router_aux_loss_coef * balance, {"load_balance": (balance.detach(), batch.count)}
+
+    def held_out(self, max_tokens: int | None, splits: int = 1) -> Iterator[TokenBatch]:
+        """The validation rows, or an evenly drawn part of about `max_tokens`; none when nothing is held out."""
+        if self.val is not None:
+            batch_size = max(1, self.rows.batch_size // splits)
+            yield from eval_batches(self.val, self.rows.seq_len, batch_size, max_tokens, self.rows.pad_id)
 
     @torch.no_grad()
     def validate(self, max_tokens: int | None, splits: int = 1) -> dict[str, Any]:
@@ -75,8 +82,7 @@ class LanguageModeling:
         nats, size = torch.zeros(len(kinds), dtype=torch.float64), torch.zeros(len(kinds), dtype=torch.float64)
         lengths = torch.from_numpy(self.val.byte_lengths.astype("int64"))
         count = 0
-        batch_size = max(1, self.rows.batch_size // splits)
-        for batch in eval_batches(self.val, self.rows.seq_len, batch_size, max_tokens, self.rows.pad_id):
+        for batch in self.held_out(max_tokens, splits):
             hidden_BTD = self.model.hidden(**model_inputs(batch, device))
             nll_BT = token_nll(hidden_BTD, self.model.lm_head.weight, batch.targets_BT.to(device)).cpu().double()
             learnt = batch.targets_BT != -100

@@ -16,15 +16,30 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainConfig(TrainConfig):
-    """Pretraining on text, from new weights or from a model's."""
+class NewShape(TrainConfig):
+    """A job that may begin with new weights."""
 
     preset: str | None = None
     """Shape of a new model, e.g. cpu-2m. Default: what `budget` asks for."""
-    vocab_size: int | None = None
-    """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
     set: dict[str, Any] = field(default_factory=dict)
     """Changes to the shape of a new model by HF field name, e.g. num_hidden_layers=6."""
+
+    def check(self) -> None:
+        super().check()
+        if self.model and (self.preset or self.set):
+            raise UserError(
+                _(
+                    "{flag} and {flag2} shape a new model, and {flag3} names one that has its shape: give one of the two."
+                ).format(flag=flag("preset"), flag2=flag("set"), flag3=flag("model"))
+            )
+
+
+@dataclass
+class PretrainConfig(NewShape):
+    """Pretraining on text, from new weights or from a model's."""
+
+    vocab_size: int | None = None
+    """Vocabulary of a tokenizer trained for this run. Default: chosen for the size of the data."""
 
     def check(self) -> None:
         super().check()
@@ -34,12 +49,6 @@ class PretrainConfig(TrainConfig):
                 _("{own} is for a new tokenizer, and {whose} brings its own: leave {own} out.").format(
                     own=own, whose=whose
                 )
-            )
-        if self.model and (self.preset or self.set):
-            raise UserError(
-                _(
-                    "{flag} and {flag2} shape a new model, and {flag3} names one that has its shape: give one of the two."
-                ).format(flag=flag("preset"), flag2=flag("set"), flag3=flag("model"))
             )
 
 

@@ -136,6 +136,14 @@ def _refuse_nothing(job: Job, config: TrainConfig, material: Material | None) ->
                 train_command=train_command(job.name), flag=flag("model", _("NAME"))
             )
         )
+    if beside := job.planning.beside:
+        if not getattr(config, beside):
+            raise UserError(
+                _("`{train_command}` needs a second model: give it with {flag}.").format(
+                    train_command=train_command(job.name), flag=flag(beside, _("NAME"))
+                )
+            )
+        find_model(getattr(config, beside))
 
 
 def _to_go_on_with(config: TrainConfig) -> Run | None:

@@ -35,7 +35,8 @@ class SFTConfig(TrainConfig):
     }
 
 
-def objective(setting: Setting) -> LanguageModeling:
+def objective(setting: Setting, kind: type[LanguageModeling] | None = None) -> LanguageModeling:
+    """Packed conversations, and what is replayed; `kind` may have another loss."""
     from fledge.data import prepare, prepare_rows
     from fledge.jobs.data import datasets, packed, sampler
     from fledge.jobs.language import LanguageModeling
@@ -47,7 +48,7 @@ def objective(setting: Setting) -> LanguageModeling:
         texts = prepare_rows(material.replay, setting.tokenizer, kind="text", name="replay")
     elif config.replay:
         texts = prepare(config.replay, setting.tokenizer, kind="text")
-    return LanguageModeling(
+    return (kind or LanguageModeling)(
         setting.model,
         packed(setting, train, crop=False, epochs=config.epochs),
         val,

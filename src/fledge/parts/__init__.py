@@ -26,6 +26,7 @@ class Parts:
     route_tokens: Callable = reference.route_tokens
     sft_targets: Callable = reference.sft_targets
     cross_entropy: Callable = reference.cross_entropy
+    kd_loss: Callable = reference.kd_loss
     clip_gradients: Callable = reference.clip_gradients
     adamw_step: Callable = reference.adamw_step
     lr_at: Callable = reference.lr_at

@@ -148,6 +148,20 @@ def _cross_entropy(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]
     yield PartCase(_("{N} tokens, some of them -100").format(N=N), make(0.4), grads=(0,), length=V + N)
 
 
+def _kd_loss(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
+    N, V = B * T, shape.vocab_size
+
+    def make(temperature: float) -> Callable[[torch.Generator], tuple[Any, ...]]:
+        return lambda rng: (
+            normal(rng, N, V, dtype=dtype, scale=3.0),
+            normal(rng, N, V, dtype=dtype, scale=3.0),
+            temperature,
+        )
+
+    yield PartCase(_("{N} tokens of {V}").format(N=N, V=V), make(1.0), grads=(0,), length=V + N)
+    yield PartCase(_("{N} tokens, softened").format(N=N), make(2.5), grads=(0,), length=V + N)
+
+
 def _clip_gradients(shape: ModelConfig, dtype: torch.dtype) -> Iterator[PartCase]:
     sizes = [(shape.hidden_size, 64), (shape.vocab_size, 4), (shape.hidden_size,)]
     count = sum(math.prod(size) for size in sizes)
@@ -253,6 +267,7 @@ MAKERS: dict[str, Callable[[ModelConfig, torch.dtype], Iterator[PartCase]]] = {
     "swiglu": _swiglu,
     "route_tokens": _route_tokens,
     "cross_entropy": _cross_entropy,
+    "kd_loss": _kd_loss,
     "clip_gradients": _clip_gradients,
     "adamw_step": _adamw_step,
     "sft_targets": _sft_targets,

@@ -133,6 +133,16 @@ def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
     return F.cross_entropy(logits_NV.float(), targets_N, ignore_index=-100, reduction="sum")
 
 
+def kd_loss(student_NV: Tensor, teacher_NV: Tensor, temperature: float) -> Tensor:
+    """temperature² times the sum over N positions of KL(teacher ‖ student), in nats, of the softmax of logits / temperature.
+
+    Softened distributions have gradients that shrink as 1/temperature²; the factor makes them as large as those of the
+    cross-entropy (Hinton et al., 2015). The teacher gets no gradient.
+    """
+    student, teacher = ((logits.float() / temperature).log_softmax(-1) for logits in (student_NV, teacher_NV.detach()))
+    return temperature**2 * F.kl_div(student, teacher, log_target=True, reduction="sum")
+
+
 def clip_gradients(grads: list[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients in place so that their norm, taken over every number of every one, is at most `max_norm`.
 

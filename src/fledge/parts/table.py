@@ -43,6 +43,7 @@ PARTS: dict[str, Part] = {
     ),
     "lr_at": Part(N_("the learning rate over a run"), watched=True, fp32=True),
     "sft_targets": Part(N_("in fine-tuning only answers count"), fp32=True),
+    "kd_loss": Part(N_("how far a student is from its teacher")),
     "sample": Part(N_("draws the next token"), generating=True, fp32=True),
     "dpo_loss": Part(N_("of two answers one is better: the loss of DPO"), fp32=True),
 }

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fledge.model.config import ModelConfig
+from fledge.model.source import find_model
+
 if TYPE_CHECKING:
     from fledge.data.rows import Kind
     from fledge.planning.memory import Adapter
@@ -29,7 +32,8 @@ class Planning:
         kind: of its rows.
         seq_len: tokens of a row on (CPU, GPU).
         budget: times for (CPU, GPU), for a job that trains as long as one likes; epochs: for one that reads its data.
-        frozen: models that only run forward beside the trained one (a reference, a teacher).
+        frozen: models of the trained one's shape that only run forward beside it (a reference).
+        beside: the setting that names another such model, of any shape (a teacher).
         dial: whether --budget chooses the shape of a new model.
         adapter: what is trained instead of the weights, from the job's settings.
         answers: whether the model writes what it is trained on (see planning.rollout).
@@ -41,6 +45,7 @@ class Planning:
     budget: tuple[tuple[str, str, str], tuple[str, str, str]] | None = None
     epochs: Three | None = None
     frozen: int = 0
+    beside: str = ""
     dial: bool = False
     adapter: Callable[[Any], Adapter] | None = None
     answers: bool = False
@@ -80,6 +85,14 @@ def size_of(facts: Planning, config: TrainConfig) -> Size:
     """The text of the config's files; an assumed amount when there are none."""
     kind = getattr(config, "kind", facts.kind)
     return measure_text(config.data, kind) if config.data else ASSUMED[kind]
+
+
+def frozen_shapes(facts: Planning, config: TrainConfig, shape: ModelConfig) -> list[ModelConfig]:
+    """The shapes of the models that only run forward beside one of `shape`; that of one that is not named yet is the same."""
+    if not facts.beside:
+        return [shape] * facts.frozen
+    named = getattr(config, facts.beside)
+    return [ModelConfig.load(find_model(named)) if named else shape]
 
 
 def measure_text(paths: Iterable[str | Path], kind: Kind) -> Size:

@@ -9,6 +9,7 @@ vocabulary, e bytes of a number in the precision of the pass.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -263,16 +264,16 @@ def logits_work(shape: ModelConfig, step: Pass) -> float:
 
 
 def phases(
-    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: int = 0
+    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: Sequence[ModelConfig] = ()
 ) -> dict[str, Terms]:
-    """The moments of a step at which memory may be highest, each as bytes by name. `frozen`: other models of the same
-    shape that only run forward (a reference, a teacher)."""
+    """The moments of a step at which memory may be highest, each as bytes by name. `frozen`: other models that only run
+    forward (a reference, a teacher)."""
     counts = trained(shape, step.adapter)
     total = sum(counts.values())
     N, D, V = step.num_tokens, shape.hidden_size, shape.vocab_size
     stays: Terms = {**weights(shape, step), "optimizer state": optimizer_state(shape, optimizer, step.adapter)}
     if frozen:
-        stays["frozen models"] = frozen * FP32 * sum(parameters(shape).values())
+        stays["frozen models"] = sum(FP32 * sum(parameters(other).values()) for other in frozen)
     head_gradient = FP32 * V * D if counts["embedding"] else 0
     kept: Terms = {"gradients": FP32 * total} if accumulation_steps > 1 else {}  # of the passes before
     saved = activations(shape, step)
@@ -304,7 +305,9 @@ def phases(
     }
 
 
-def peak(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: int = 0) -> tuple[str, Terms]:
+def peak(
+    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: Sequence[ModelConfig] = ()
+) -> tuple[str, Terms]:
     """The moment at which memory is highest, and what it holds."""
     moments = phases(shape, step, optimizer, accumulation_steps, frozen)
     name = max(moments, key=lambda moment: sum(moments[moment].values()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from fledge.model.config import ModelConfig
 from fledge.planning.budget import warnings
-from fledge.planning.facts import Planning, Size
+from fledge.planning.facts import Planning, Size, frozen_shapes
 from fledge.planning.machines import FRAGMENTS, UNCALIBRATED, Calibration, Machine, calibration_of
 from fledge.planning.measure import machine_of, ratio, too_short_to_measure
 from fledge.planning.memory import Pass, Terms, attention_kind, peak
@@ -134,7 +134,7 @@ def predict(
         shape: of the model, with its real vocabulary.
         measure: take one step of the shape (or a smaller neighbour) on this machine, unless it was taken before.
     """
-    frozen = facts.frozen
+    frozen = frozen_shapes(facts, config, shape)
     optimizer, _ = chosen_optimizer(config, shape)
     precision = machine.precision if config.precision == "auto" else config.precision
     if facts.answers and not (config.steps or config.budget):
@@ -151,7 +151,7 @@ def predict(
     text_tokens = size.tokens(shape.vocab_size)
     if facts.answers:  # a reading of the prompts is so many tokens, with the answers
         text_tokens = per_step * rollout_steps(dataclasses.replace(config, epochs=1), size)
-    trains_tokenizer = config.tokenizer is None and config.model is None
+    trains_tokenizer = config.tokenizer is None and config.model is None and not facts.beside
     preparing = PREPARE_SECONDS * size.num_bytes
     if trains_tokenizer:
         most = TOKENIZER_SHARE * (config.seconds() or math.inf)

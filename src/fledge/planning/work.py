@@ -8,6 +8,7 @@ follows which optimizer `auto` means. Nothing here needs torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +49,12 @@ class Work:
     kernels: float
 
 
-def step_work(shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, forwards: int = 0) -> Work:
-    """One optimizer step of `accumulation_steps` passes; `forwards` more models only run forward (a reference)."""
+def step_work(
+    shape: ModelConfig, step: Pass, optimizer: str, accumulation_steps: int, frozen: Sequence[ModelConfig] = ()
+) -> Work:
+    """One optimizer step of `accumulation_steps` passes; the `frozen` models only run forward (a reference, a teacher)."""
     saved = sum(activations(shape, replace(step, checkpoint=False)).values())
-    passes = pass_flops(shape, step, forwards)
+    passes = pass_flops(shape, step) + sum(forward_flops(other, step) for other in frozen)
     again = 4 / 3 if step.checkpoint else 1
     traffic = TOUCHES * saved * again + LOGIT_BYTES * step.num_tokens * shape.vocab_size
     kernels = KERNELS_A_BLOCK * (shape.num_hidden_layers + 1) * again
@@ -77,23 +80,32 @@ def seconds_of(work: Work, machine: Machine) -> float:
     return work.flops / machine.flops + work.bytes / machine.bandwidth + work.kernels * machine.kernel_seconds
 
 
-def pass_flops(shape: ModelConfig, step: Pass, forwards: int = 0) -> float:
+def pass_flops(shape: ModelConfig, step: Pass) -> float:
     """Forward and backward over all tokens of a pass: 6 a weight that computes and token (4 when it is frozen), and the T × T
     products (where a kernel is slower than a product, as many as would take its time).
 
     The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
     """
-    N, T = step.num_tokens, step.seq_len
+    blocks, head = _forward_flops(shape, step)
+    frozen = 0.0
+    if step.adapter is not None:
+        frozen = 2 * (computing(shape) - shape.vocab_size * shape.hidden_size) + head  # no gradients of these
+        blocks += 2 * sum(trained(shape, step.adapter).values())
+    return step.num_tokens * (blocks * (4 if step.checkpoint else 3) + 3 * head - frozen)
+
+
+def forward_flops(shape: ModelConfig, step: Pass) -> float:
+    """A frozen model reads all tokens of a pass."""
+    return step.num_tokens * sum(_forward_flops(shape, step))
+
+
+def _forward_flops(shape: ModelConfig, step: Pass) -> tuple[float, float]:
+    """(of the blocks, of the head) for one token, forward."""
+    T = step.seq_len
     body = computing(shape) - shape.vocab_size * shape.hidden_size
-    # forward, a token
     scores: float = 4 * T * shape.num_attention_heads * (shape.head_dim or 0) * shape.num_hidden_layers
     scores *= CPU_ATTENTION[step.precision][step.packed] if step.attention == "cpu" else 1
-    own = 2 * sum(trained(shape, step.adapter).values()) if step.adapter else 0
-    blocks = 2 * body + scores + own
-    head = 2 * shape.vocab_size * shape.hidden_size
-    frozen = 2 * body + head if step.adapter else 0  # no gradients of these
-    times = 4 if step.checkpoint else 3
-    return N * (blocks * times + 3 * head - frozen + forwards * (2 * body + scores + head))
+    return 2 * body + scores, 2 * shape.vocab_size * shape.hidden_size
 
 
 def computing(shape: ModelConfig) -> int:

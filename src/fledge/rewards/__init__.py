@@ -25,6 +25,7 @@ REWARDS = {
     "format": "fledge.rewards.form",
     "length": "fledge.rewards.length",
     "repetition": "fledge.rewards.repetition",
+    "judge": "fledge.rewards.judge",
 }
 """Name -> module that makes it."""
 

@@ -147,3 +147,13 @@ def _tool_call(call: Mapping[str, Any], number: int) -> dict[str, Any]:
         "type": "function",
         "function": {"name": function["name"], "arguments": arguments},
     }
+
+
+def split_thinking(text: str) -> tuple[str, str]:
+    """(what a model thought, what it answered): `<think>…</think>` at the beginning of its text, whose first tag may already stand
+    in the prompt. A tag that is never closed holds everything: the model ran out of room, and there is no answer."""
+    inside, closed, rest = text.partition("</think>")
+    opened = inside.lstrip().startswith("<think>")
+    if not opened and (not closed or "<think>" in inside):
+        return "", text
+    return inside.lstrip().removeprefix("<think>").strip(), rest.strip() if closed else ""

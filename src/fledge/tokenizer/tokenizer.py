@@ -174,6 +174,10 @@ class Tokenizer:
 
     # -- text ----------------------------------------------------------------------------------------------------------
 
+    def vocabulary(self) -> dict[str, int]:
+        """Every token as the library spells it (bytes as characters), and its id."""
+        return self.core.get_vocab(with_added_tokens=True)
+
     def encode(self, text: str, special: bool = False) -> list[int]:
         """Return the ids of a text. Only with `special` do control tokens written in it become control tokens."""
         if special:

@@ -45,6 +45,8 @@ class Console:
             return
         start, floor = f"ln V = {values['start']:.3f}", values.get("floor")
         line = _("  landmarks: knowing nothing costs {start} nats a token").format(start=start)
+        if (teacher := values.get("teacher")) is not None:
+            line += _("; the teacher's own loss is {teacher:.3f}").format(teacher=teacher)
         if floor is not None:
             line += _("; the floor of this text is {floor:.3f} bits a byte").format(floor=floor)
         self.out.print(line, style="dim", soft_wrap=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from fledge.world.draw import Draw
 from fledge.world.facts import RELATIONS, Size, World
-from fledge.world.questions import forms, num_objects, spoken, subject_slots
+from fledge.world.questions import answer, forms, num_objects, short_answer, spoken, subject_slots
 
 _KIN = {"zh": "{s}的{kin}", "en": "{s}'s {kin}"}
 _HOME = {"zh": "{s}住的地方", "en": "the town where {s} lives"}
@@ -17,13 +17,16 @@ SECOND = {"person": ("job", "food", "colour", "pet", "month"), "place": ("sight"
 
 @dataclass(frozen=True)
 class TwoHop:
-    """`answers` are the accepted names of `object`, an entity of kind `kind`; `chance` is a blind guess among its kind."""
+    """`answers` are the accepted names of `object`, an entity of kind `kind`; `chance` is a blind guess among its kind.
+    `steps` says both facts, `reply` only the object."""
 
     text: str
     answers: tuple[str, ...]
     object: str
     kind: str
     chance: float
+    steps: tuple[str, str]
+    reply: str
 
 
 def two_hop_questions(world: World, lang: str, *, held_out: bool) -> list[TwoHop]:
@@ -51,5 +54,20 @@ def _questions(size: Size, seed: int, lang: str, held_out: bool) -> list[TwoHop]
             slots = subject_slots(world, middle, relation, lang) | {"s": phrase}
             text = forms(relation, lang).seen[0].format(**slots)
             kind, chance = RELATIONS[relation].object, 1 / num_objects(world, relation)
-            found.append(TwoHop(text, spoken(world, second, lang), second.object, kind, chance))
+            steps = answer(world, fact, lang), answer(world, second, lang)
+            reply = short_answer(world, second, lang)
+            found.append(TwoHop(text, spoken(world, second, lang), second.object, kind, chance, steps, reply))
     return found
+
+
+def traces(world: World, lang: str, *, thinking: bool = True) -> list[dict[str, object]]:
+    """Conversations on the half that is not kept for measuring: the question, both facts as thoughts, and the answer; or without
+    the thoughts, to compare with."""
+    gap = "" if lang == "zh" else " "
+    rows: list[dict[str, object]] = []
+    for asked in two_hop_questions(world, lang, held_out=False):
+        said = {"role": "assistant", "content": asked.reply}
+        if thinking:
+            said["reasoning_content"] = gap.join(asked.steps)
+        rows.append({"conversations": [{"role": "user", "content": asked.text}, said]})
+    return rows

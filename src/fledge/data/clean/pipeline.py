@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fledge.data.clean import filters, pii
+from fledge.data.clean.answers import bad_answer
 from fledge.data.clean.benchmarks import Benchmarks
 from fledge.data.clean.dedup import NearCopies, exact_key
 from fledge.data.clean.repair import lost, repair
@@ -33,13 +34,13 @@ from fledge.data.clean.report import CleaningReport, CleaningStage, around
 from fledge.data.clean.rows import judged_texts, places
 from fledge.data.clean.units import unit_hashes
 from fledge.data.readers import check_file, raw_rows
-from fledge.data.rows import Row, parse_any
+from fledge.data.rows import ChatRow, Row, parse_any
 from fledge.data.turns import BadRow
 from fledge.errors import UserError
 from fledge.lang import _
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
-STAGES = ("read", "repair", "pii", "length", "language", "repetition", "exact", "benchmark", "near")
+STAGES = ("read", "repair", "pii", "answers", "length", "language", "repetition", "exact", "benchmark", "near")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Options:
 
     repair: bool = True
     pii: bool = True
+    answers: bool = False
     length: bool = True
     language: bool = True
     repetition: bool = True
@@ -144,6 +146,8 @@ class _Run:
             return self._drop("repair", origin, raw, "\n".join(judged_texts(raw)), refused)
         texts = judged_texts(raw)
         text = "\n".join(texts)
+        if self.options.answers and isinstance(row, ChatRow) and (refused := bad_answer(row.messages)):
+            return self._drop("answers", origin, raw, text, refused)
         if found := self._judge(text, texts, origin):
             return self._drop(found[0], origin, raw, text, *found[1:])
         self.kept.write(_line(raw))

@@ -100,7 +100,8 @@ class Words(Spelling):
         if name is None or value is None:
             return "" if name is None else f"--{name}"
         if setting == "model" and (weights := weights_of(str(value))):  # a door names weights, not runs
-            return weights.replace("--save_weight", f"--{name}")
+            width = self.door.calls.get("hidden_size", ("hidden_size",))[0]
+            return weights.replace("--save_weight", f"--{name}").replace("--hidden_size", f"--{width}")
         theirs = {ours: word for word, ours in self.door.argument(name).values.items()}
         return f"--{name} {theirs.get(value, value)}"
 

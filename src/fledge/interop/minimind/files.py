@@ -74,8 +74,10 @@ def weight_folders(place: Place, typed: dict[str, Any]) -> list[Path]:
     return list(dict.fromkeys([*chosen, place.root / "out"]))
 
 
-def find_weights(place: Place, folders: list[Path], prefix: str, hidden_size: int, use_moe: int, flag: str) -> Path:
-    """The .pth of that prefix; UserError that lists what is there, with the arguments that would take it."""
+def find_weights(
+    place: Place, folders: list[Path], prefix: str, hidden_size: int, use_moe: int, flag: str, size: str = "hidden_size"
+) -> Path:
+    """The .pth of that prefix; UserError that lists what is there, with the arguments (`flag`, `size`) that would take it."""
     name = f"{weight_name(prefix, hidden_size, use_moe)}.pth"
     if found := [folder / name for folder in folders if (folder / name).is_file()]:
         return found[0]
@@ -89,7 +91,7 @@ def find_weights(place: Place, folders: list[Path], prefix: str, hidden_size: in
         )
     prefixes = list(dict.fromkeys(stem.removesuffix("_moe").rpartition("_")[0] for stem in there))
     near = suggest(prefix, prefixes) if prefix not in prefixes else ""
-    files = "; ".join(f"{stem}.pth ({_arguments(stem, flag)})" for stem in there[:8])
+    files = "; ".join(f"{stem}.pth ({_arguments(stem, flag, size)})" for stem in there[:8])
     rest = len(there) - 8
     more = _("; and {rest} more").format(rest=rest) if rest > 0 else ""
     raise UserError(
@@ -99,10 +101,11 @@ def find_weights(place: Place, folders: list[Path], prefix: str, hidden_size: in
     )
 
 
-def _arguments(stem: str, flag: str) -> str:
+def _arguments(stem: str, flag: str, size: str) -> str:
     name, moe = stem.removesuffix("_moe"), stem.endswith("_moe")
-    prefix, _, size = name.rpartition("_")
-    return f"--{flag} {prefix} --hidden_size {size}{' --use_moe 1' if moe else ''}"
+    prefix, _, width = name.rpartition("_")
+    experts = size.replace("hidden_size", "use_moe")
+    return f"--{flag} {prefix} --{size} {width}{f' --{experts} 1' if moe else ''}"
 
 
 def choose(door: str, typed: dict[str, Any], place: Place, is_practice: Callable[[Path], bool]) -> Generation:

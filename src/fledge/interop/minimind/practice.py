@@ -83,9 +83,17 @@ def _sums(world: World) -> Iterator[Row]:
     return ({key: row[key] for key in ("conversations", "gt")} for row in tasks(world, OTHERS, families=("sum",)))
 
 
+def _traces(world: World) -> Iterator[Row]:
+    """Questions over two facts, with what is thought on the way."""
+    from fledge.world.twohop import traces
+
+    return (row for lang in ("zh", "en") for row in traces(world, lang))
+
+
 MAKERS: dict[str, Callable[[World], Iterable[Row]]] = {
     **dict.fromkeys(("pretrain_hq", "pretrain_t2t_mini", "pretrain_t2t"), _texts),
     **dict.fromkeys(("sft_mini_512", "sft_512", "sft_1024", "sft_2048", "sft_t2t_mini", "sft_t2t", "lora_medical"), _chats),
+    "r1_mix_1024": _traces,
     "lora_identity": _identity,
     "dpo": _pairs,
     **dict.fromkeys(("rlaif-mini", "rlaif"), _prompts),

@@ -30,6 +30,7 @@ BY_DOOR = {
     "preset",
     "resume",
     "run",
+    "teacher",
 }  # settings that name files, runs and shapes: train.py works them out
 
 
@@ -60,6 +61,8 @@ class Door:
     """arguments that mean something else than in ARGUMENTS, or are nowhere else"""
     fixed: dict[str, Any] = field(default_factory=dict)
     """settings of the job where they are not its defaults and no argument says otherwise"""
+    calls: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """what other scripts call so -> what this one calls it, the first that it has"""
 
     def argument(self, name: str) -> Argument:
         return self.own.get(name) or ARGUMENTS[name]
@@ -170,14 +173,14 @@ ARGUMENTS: dict[str, Argument] = {
     "sglang_base_url": Argument(str, N_("accepted, not used: our generator writes")),
     "sglang_model_path": Argument(str, N_("accepted, not used: our generator writes")),
     "sglang_shared_path": Argument(str, N_("accepted, not used: our generator writes")),
-    "student_hidden_size": Argument(int, N_("the student's width")),
+    "student_hidden_size": Argument(int, N_("the student's width"), "preset"),
     "student_num_layers": Argument(int, N_("the student's layers")),
     "teacher_hidden_size": Argument(int, N_("the teacher's width")),
     "teacher_num_layers": Argument(int, N_("the teacher's layers")),
     "student_use_moe": Argument(int, N_("the student is a mixture of experts"), choices=_YES),
     "teacher_use_moe": Argument(int, N_("the teacher is a mixture of experts"), choices=_YES),
-    "from_student_weight": Argument(str, N_("the student's weights")),
-    "from_teacher_weight": Argument(str, N_("the teacher's weights")),
+    "from_student_weight": Argument(str, N_("the student's weights"), "model"),
+    "from_teacher_weight": Argument(str, N_("the teacher's weights"), "teacher"),
     "alpha": Argument(float, N_("share of the cross-entropy")),
     "temperature": Argument(float, N_("temperature of the distillation")),
     # ours
@@ -260,14 +263,18 @@ DOORS: dict[str, Door] = {
     }, {
         "max_seq_len": Argument(int, N_("accepted: --max_total_len is the limit")),
     }, {"rewards": ["verifier:1", "format:0.2"], "tools": "small", "max_turns": 3}),
-    "distillation": Door("distillation", N_("distillation"), COMMON | {
-        "hidden_size": (ABSENT, ABSENT), "num_hidden_layers": (ABSENT, ABSENT),
+    "distillation": Door("distill", N_("distillation"), {
+        name: value for name, value in COMMON.items() if name not in ("hidden_size", "num_hidden_layers", "use_moe")
+    } | {
         "save_weight": "full_dist", "epochs": 6, "batch_size": 32, "learning_rate": 5e-6, "save_interval": 100,
         "max_seq_len": 340, "data_path": ("../dataset/sft_mini_512.jsonl", "../dataset/sft_t2t_mini.jsonl"),
         "student_hidden_size": (512, 768), "student_num_layers": 8, "teacher_hidden_size": 768,
         "teacher_num_layers": (16, 8), "use_moe": (0, ABSENT), "student_use_moe": (ABSENT, 0),
         "teacher_use_moe": (ABSENT, 1), "from_student_weight": "full_sft", "from_teacher_weight": "full_sft",
         "alpha": 0.5, "temperature": 1.5, "wandb_project": "MiniMind-Distillation",
+    }, calls={
+        "hidden_size": ("student_hidden_size",), "num_hidden_layers": ("student_num_layers",),
+        "use_moe": ("student_use_moe", "use_moe"), "from_weight": ("from_student_weight",),
     }),
     "tokenizer": Door("", N_("training a tokenizer"), {
         "data_path": "../dataset/pretrain_hq.jsonl", "tokenizer_dir": "../model_learn_tokenizer", "vocab_size": 6400,
@@ -303,9 +310,19 @@ DOORS: dict[str, Door] = {
 
 
 def default(door: str, name: str, generation: Generation) -> Any:
-    """The default of an argument in one generation; ABSENT when its script has no such argument."""
-    value = DOORS[door].defaults.get(name, ABSENT)
+    """The default of an argument in one generation, also by the name that other scripts give it; ABSENT when there is none."""
+    what = DOORS[door]
+    called = name if name in what.defaults else what.calls.get(name, (name,))[0]
+    value = what.defaults.get(called, ABSENT)
     return value[GENERATIONS.index(generation)] if isinstance(value, tuple) else value
+
+
+def common(door: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, and those that other scripts call by another name under that one too."""
+    known = {
+        name: args[called] for name, calls in DOORS[door].calls.items() for called in reversed(calls) if called in args
+    }
+    return {**args, **known}
 
 
 def file_of(door: str) -> str:

@@ -18,7 +18,7 @@ from fledge.interop.minimind.lora import lora_settings
 from fledge.interop.minimind.parity import ADAMW
 from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
-from fledge.interop.minimind.tables import DOORS, Generation, default, file_of, rows_of
+from fledge.interop.minimind.tables import DOORS, Generation, common, default, file_of, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
 from fledge.jobs import find_job
 from fledge.jobs.settings import FILES
@@ -34,7 +34,8 @@ Args = dict[str, Any]
 
 def train(door: str, place: Place, argv: list[str]) -> int:
     """Parse, find the files, train, and say what comes next."""
-    typed = parse(door, argv)
+    own = parse(door, argv)
+    typed = common(door, own)
     if not DOORS[door].opens:
         raise UserError(_not_yet(door))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -43,7 +44,7 @@ def train(door: str, place: Place, argv: list[str]) -> int:
         )
     place.enter()
     generation = choose(door, typed, place, is_practice)
-    args = values(door, generation, typed)
+    args = common(door, values(door, generation, own))
     name = weight_name(args[DOORS[door].named_by], args["hidden_size"], args["use_moe"])
     weights = place.find(args["save_dir"], "save_dir" in typed) / f"{name}.pth"
     run = resumable(place, name) if args["from_resume"] else None
@@ -84,7 +85,7 @@ def _train(door: str, place: Place, config: dict[str, Any], args: Args, weights:
     except KeyboardInterrupt as stop:
         if not stop.args:  # before the first step: there is nothing to go on with
             raise
-        again = f"python {quoted(place.shown(place.door))} --from_resume 1{_which(door, args, DOORS[door].named_by)}"
+        again = f"python {quoted(place.shown(place.door))} --from_resume 1{_which(door, args, DOORS[door].named_by, own=True)}"
         if stop.args[1]:
             said = _("\nstopped and saved. To go on: {again}").format(again=again)
         else:
@@ -125,7 +126,7 @@ def _new(
 ) -> tuple[dict[str, Any], list[Path]]:
     """(the settings of a new run, the files of a tokenizer that were made for it)."""
     data = place.find(args["data_path"], "data_path" in typed)
-    start = _start(door, args, typed, generation, place)
+    start = _start(door, args, typed, generation, place) | _teacher(args, typed, place)
     find_data(place, data)
     tokenizer, made = ensure_tokenizer(place, data, rows_of(DOORS[door].job), start.get("set", {}).get("vocab_size"))
     run = free_name(name)
@@ -188,8 +189,9 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
         preset, shape = new_shape(generation, args["hidden_size"], args["num_hidden_layers"])
         return {"preset": preset, "set": shape}
     folders = weight_folders(place, typed)
+    called = [DOORS[door].calls.get(name, (name,))[0] for name in ("from_weight", "hidden_size")]
     weight = args.get("from_weight") or ("reason" if args["reasoning"] else "full_sft")  # v2's reinforcement learning
-    path = find_weights(place, folders, weight, args["hidden_size"], args["use_moe"], "from_weight")
+    path = find_weights(place, folders, weight, args["hidden_size"], args["use_moe"], *called)
     from fledge.interop.minimind.pth import generation_of, read_pth
 
     config = read_pth(path)[0]
@@ -207,6 +209,15 @@ def _start(door: str, args: Args, typed: Args, generation: Generation, place: Pl
             )
         )
     return {"model": place.short(path)}
+
+
+def _teacher(args: Args, typed: Args, place: Place) -> dict[str, str]:
+    """Of a script that has one: the weights to learn from."""
+    if "from_teacher_weight" not in args:
+        return {}
+    called = "from_teacher_weight", "teacher_hidden_size"
+    prefix, width, moe = args[called[0]], args[called[1]], args.get("teacher_use_moe", 0)
+    return {"teacher": place.short(find_weights(place, weight_folders(place, typed), prefix, width, moe, *called))}
 
 
 def new_shape(generation: Generation, hidden_size: int, num_hidden_layers: int) -> tuple[str, dict[str, int]]:
@@ -233,10 +244,11 @@ def _nothing_to_resume(door: str, place: Place) -> str:
     ).format(others=commas(others), name=DOORS[door].named_by)
 
 
-def _which(door: str, args: Args, *more: str) -> str:
-    """The arguments that name this model's files, where they are not what a bare command takes."""
+def _which(door: str, args: Args, *more: str, own: bool = False) -> str:
+    """The arguments that name this model's files, where a bare command takes others; `own`: as this script calls them."""
     names = [n for n in (*more, "hidden_size", "save_dir") if args[n] != default(door, n, "v2")]
-    return "".join(f" --{name} {args[name]}" for name in names)
+    calls = DOORS[door].calls if own else {}
+    return "".join(f" --{calls.get(name, (name,))[0]} {args[name]}" for name in names)
 
 
 def _next(door: str, place: Place, args: Args) -> str:
