@@ -129,8 +129,8 @@ def optimizer_work(shape: ModelConfig, optimizer: str, step: Pass) -> int:
     most = 0
     for (rows, cols), count in matrices(shape).items():
         side = min(rows, cols)
-        # directions and their stack in fp32, then x and its last product; Gram matrix, polynomial, product, and a next one
-        most = max(most, count * (rows * cols * (2 * FP32 + 2 * e) + 4 * side * side * e))
+        # directions and their stack in fp32, then x and the next x; the Gram matrix and its polynomial
+        most = max(most, count * (rows * cols * (2 * FP32 + 2 * e) + 2 * side * side * e))
     return max(most, FP32 * adamw)
 
 

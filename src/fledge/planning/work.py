@@ -115,10 +115,8 @@ def computing(shape: ModelConfig) -> int:
 
 
 def muon_flops(shape: ModelConfig) -> float:
-    """Muon's iteration for every block matrix: its Gram matrix and the last product; between them products of Gram matrices, one
-    for each polynomial, one for their product, two for the next Gram matrix."""
-    square = 2 * (MUON_STEPS + 3 * (MUON_STEPS - 1))
-    one = {(r, c): 4 * min(r, c) * r * c + square * min(r, c) ** 3 for r, c in matrices(shape)}
+    """Muon's iteration for every block matrix: each step one Gram matrix, its square and one product."""
+    one = {(r, c): MUON_STEPS * (4 * min(r, c) * r * c + 2 * min(r, c) ** 3) for r, c in matrices(shape)}
     return float(sum(one[size] * count for size, count in matrices(shape).items()))
 
 

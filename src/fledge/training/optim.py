@@ -83,27 +83,16 @@ def _rate(recipe: OptimizerSpec, role: Role, model: Transformer, config: TrainCo
 
 
 def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """Nearest (semi-)orthogonal matrix of each of [N, rows, cols] by polynomial iteration, approximately.
-
-    Every step multiplies X by a polynomial of its Gram matrix, so only the small Gram matrices are iterated, and X is
-    multiplied once, at the end, with the product of all polynomials.
-    """
+    """Nearest (semi-)orthogonal matrix of each of [N, rows, cols] by polynomial iteration, approximately."""
     x = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) * MARGIN + 1e-7)
-    gram = x @ x.mT
-    product = None
-    for step, (a, b, c) in enumerate(POLAR_EXPRESS, 1):
-        a, b, c = a / MARGIN, b / MARGIN**3, c / MARGIN**5
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
-        product = polynomial if product is None else polynomial @ product
-        if step < len(POLAR_EXPRESS):
-            gram = polynomial @ (polynomial @ gram)
-    assert product is not None
-    x = product @ x
+    for a, b, c in POLAR_EXPRESS:
+        gram = x @ x.mT
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b / MARGIN**3, alpha=c / MARGIN**5)
+        x = torch.baddbmm(x, polynomial, x, beta=a / MARGIN)
     return x.mT if tall else x
 
 
