@@ -30,7 +30,7 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("runs list --jsn", "Did you mean '--json'?"),
         ("world write x --sed 3", "Did you mean '--seed'?"),
         ("quickstart --sizes tiny", "Did you mean '--size'?"),
-        ("train pretain", "the jobs are pretrain, sft, minimind_pretrain. Did you mean 'pretrain'?"),
+        ("train pretain", "minimind_pretrain. Did you mean 'pretrain'?"),
         ("data chek a.txt", "Did you mean 'check'?"),
         ("export gguf mine", "`fledge export` knows no 'gguf'. See `fledge export --help`."),
         ("train pretrain", "give `fledge train pretrain` files with --data"),

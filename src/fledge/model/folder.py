@@ -77,7 +77,7 @@ def load_model(
 
 def is_reward_model(folder: Path) -> bool:
     """Whether the folder holds a model that gives one number to an answer (see model.reward)."""
-    named = read_object(folder / "config.json").get("architectures") or [""]
+    named = read_object(plain_folder(folder) / "config.json").get("architectures") or [""]
     return str(named[0]).endswith("ForSequenceClassification")
 
 

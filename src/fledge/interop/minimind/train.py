@@ -14,7 +14,6 @@ from typing import Any
 from fledge.errors import UserError, quoted
 from fledge.interop.minimind.arguments import parse, settings, values
 from fledge.interop.minimind.files import Place, choose, find_weights, weight_folders, weight_name
-from fledge.interop.minimind.lora import lora_settings
 from fledge.interop.minimind.parity import ADAMW
 from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
@@ -134,12 +133,18 @@ def _new(
         print(_nothing_to_resume(door, place))
     elif run != run_name(name):
         print(_("The earlier run stays; this one is called {run}.").format(run=run))
-    own = lora_settings(generation) if door == "lora" else {}
+    own = _lora(generation) if door == "lora" else {}
     files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
         **ADAMW, **DOORS[door].fixed, **settings(door, args, typed), **own, **start, **files, "seed": SEED,
         "val_fraction": HELD_OUT,
     }, made  # fmt: skip
+
+
+def _lora(generation: Generation) -> dict[str, Any]:
+    from fledge.interop.minimind.lora import lora_settings  # loads torch
+
+    return lora_settings(generation)
 
 
 def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
