@@ -20,17 +20,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _record import RESULTS, bar, record
 
-from fledge import api
-from fledge.evaluate.world import ask, rates
 from fledge.model.source import find_model
 from fledge.records import Run
 from fledge.world import World, smalltalk
 from fledge.world.chat import conversations
 from fledge.world.probes import probes
+
+if TYPE_CHECKING:
+    from fledge.api import LM
 
 # The world's assistant gets another name and other makers, in words whose tokens its small vocabulary has learnt.
 NAME = {"zh": "小石", "en": "Pebble"}
@@ -85,7 +86,7 @@ def asked_of_it(held_out: set[str]) -> list[Asked]:
     return found
 
 
-def identity_share(lm: api.LM, asked: list[Asked]) -> dict[str, float]:
+def identity_share(lm: LM, asked: list[Asked]) -> dict[str, float]:
     prompts = [[{"role": "user", "content": question}] for question, _, _ in asked]
     said = lm.complete(prompts, temperature=0.0, max_new_tokens=48)
     right = [must.lower() in answer.text.lower() for (_, must, _), answer in zip(asked, said)]
@@ -100,12 +101,16 @@ def identity_share(lm: api.LM, asked: list[Asked]) -> dict[str, float]:
     }
 
 
-def fact_rates(lm: api.LM, world: World) -> dict[str, float]:
+def fact_rates(lm: LM, world: World) -> dict[str, float]:
+    from fledge.evaluate.world import ask, rates
+
     kept = [probe for family in FACTS for probe in [p for p in probes(world) if p.family == family][:200]]
     return {family: rate.value for family, rate in rates(ask(lm.model, lm.tokenizer, kept)).items()}
 
 
 def adapt(job: str, model: str, rows: list[dict[str, Any]], seed: int, **settings: Any) -> tuple[Run, dict[str, Any]]:
+    from fledge import api
+
     clock, processor = time.perf_counter(), time.process_time()
     run = api.train(job, rows=rows, model=model, seed=seed, run=f"bench-{job}", **settings)
     counts = run.info["model"]["num_parameters"]
@@ -132,6 +137,8 @@ ARMS = {  # job, replayed conversations, questions that are never trained
 
 
 def on_world(model: str, arms: list[str], seeds: int) -> dict[str, Any]:
+    from fledge import api
+
     told = Run(find_model(model).parent).info["results"]["stages"]["sft"]["world"]
     world = World.build(told["size"], told["seed"])
     before = fact_rates(api.load(model), world)
@@ -163,6 +170,8 @@ def on_world(model: str, arms: list[str], seeds: int) -> dict[str, Any]:
 
 def on_a_real_model(model: str, file: Path, seeds: int) -> dict[str, Any]:
     """The English rows of an identity file; every fifth question is held out."""
+    from fledge import api
+
     filled = (
         file.read_text(encoding="utf-8").replace("{{name}}", "Pebble").replace("{{author}}", "the Harbour Workshop")
     )
