@@ -217,7 +217,7 @@ def race(model: str, file: Path, rows: int, turns: int) -> dict[str, Any]:
                     sys.executable,
                     str(Path(__file__).with_name("_lora.py")),
                     side,
-                    str(find_model(model)),
+                    str(find_model(model).resolve()),
                     str(path),
                 ]
                 done = subprocess.run(words, cwd=name, env=env, check=True, capture_output=True, encoding="utf-8")
