@@ -20,17 +20,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _record import RESULTS, bar, record
 
-from fledge import api
-from fledge.evaluate.world import ask, rates
 from fledge.model.source import find_model
 from fledge.records import Run
 from fledge.world import World, smalltalk
 from fledge.world.chat import conversations
 from fledge.world.probes import probes
+
+if TYPE_CHECKING:
+    from fledge.api import LM
 
 # The world's assistant gets another name and other makers, in words whose tokens its small vocabulary has learnt.
 NAME = {"zh": "小石", "en": "Pebble"}
@@ -45,9 +46,9 @@ HELD_OUT = {
     "Do you have a name?",
     "是谁训练了你？",
     "Who trained you?",
-}  # questions that are never trained
-IDENTITY, OTHERS = 180, 240  # rows of the new identity; conversations of the world beside them, against forgetting
-WORLD = {"rank": 4, "alpha": 16.0, "lr": 0.01, "steps": 120, "seq_len": 256, "batch_size": 8}
+}  # in one arm never trained
+IDENTITY, OTHERS = 120, 240  # rows of the new identity; conversations of the world beside them, against forgetting
+WORLD = {"rank": 4, "alpha": 16.0, "lr": 0.01, "steps": 80, "seq_len": 256, "batch_size": 8}
 FACTS = ("fact_seen_form", "fact_heldout_form")
 Asked = tuple[str, str, bool]  # question, what the answer must say, whether it was trained
 
@@ -61,11 +62,11 @@ def questions() -> dict[str, list[tuple[str, tuple[str, ...], str]]]:
     return found
 
 
-def identity_rows(world: World, seed: int, others: int) -> list[dict[str, Any]]:
+def identity_rows(world: World, seed: int, others: int, held_out: set[str]) -> list[dict[str, Any]]:
     draw, rows = random.Random(seed), []
     for number in range(IDENTITY):
         lang = ("zh", "en")[number % 2]
-        question, answers, _ = draw.choice([q for q in questions()[lang] if q[0] not in HELD_OUT])
+        question, answers, _ = draw.choice([q for q in questions()[lang] if q[0] not in held_out])
         hello = draw.choice(["", draw.choice(smalltalk.HELLO[lang])])
         turns = {"user": hello + question, "assistant": draw.choice(answers)}
         rows.append({"conversations": [{"role": role, "content": text} for role, text in turns.items()]})
@@ -75,17 +76,17 @@ def identity_rows(world: World, seed: int, others: int) -> list[dict[str, Any]]:
     return rows
 
 
-def asked_of_it() -> list[Asked]:
+def asked_of_it(held_out: set[str]) -> list[Asked]:
     found: list[Asked] = []
     for lang, listed in questions().items():
         for before in ("", *smalltalk.HELLO[lang], *smalltalk.POLITE[lang]):
             for question, _, must in listed:
-                trained = question not in HELD_OUT and before not in smalltalk.POLITE[lang]
+                trained = question not in held_out and before not in smalltalk.POLITE[lang]
                 found.append((before + question, must, trained))
     return found
 
 
-def identity_share(lm: api.LM, asked: list[Asked]) -> dict[str, float]:
+def identity_share(lm: LM, asked: list[Asked]) -> dict[str, float]:
     prompts = [[{"role": "user", "content": question}] for question, _, _ in asked]
     said = lm.complete(prompts, temperature=0.0, max_new_tokens=48)
     right = [must.lower() in answer.text.lower() for (_, must, _), answer in zip(asked, said)]
@@ -100,12 +101,16 @@ def identity_share(lm: api.LM, asked: list[Asked]) -> dict[str, float]:
     }
 
 
-def fact_rates(lm: api.LM, world: World) -> dict[str, float]:
+def fact_rates(lm: LM, world: World) -> dict[str, float]:
+    from fledge.evaluate.world import ask, rates
+
     kept = [probe for family in FACTS for probe in [p for p in probes(world) if p.family == family][:200]]
     return {family: rate.value for family, rate in rates(ask(lm.model, lm.tokenizer, kept)).items()}
 
 
 def adapt(job: str, model: str, rows: list[dict[str, Any]], seed: int, **settings: Any) -> tuple[Run, dict[str, Any]]:
+    from fledge import api
+
     clock, processor = time.perf_counter(), time.process_time()
     run = api.train(job, rows=rows, model=model, seed=seed, run=f"bench-{job}", **settings)
     counts = run.info["model"]["num_parameters"]
@@ -122,23 +127,33 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else 0.0}
 
 
-ARMS = {"lora": ("lora", OTHERS), "lora without replay": ("lora", 0), "qlora": ("qlora", OTHERS)}
+NOTHING: set[str] = set()
+ARMS = {  # job, replayed conversations, questions that are never trained
+    "lora": ("lora", OTHERS, NOTHING),
+    "four questions held out": ("lora", OTHERS, HELD_OUT),
+    "without replay": ("lora", 0, NOTHING),
+    "qlora": ("qlora", OTHERS, NOTHING),
+}
 
 
 def on_world(model: str, arms: list[str], seeds: int) -> dict[str, Any]:
+    from fledge import api
+
     told = Run(find_model(model).parent).info["results"]["stages"]["sft"]["world"]
     world = World.build(told["size"], told["seed"])
     before = fact_rates(api.load(model), world)
     found: dict[str, Any] = {}
     for arm in arms:
-        job, others = ARMS[arm]
+        job, others, held_out = ARMS[arm]
         rows: list[dict[str, float]] = []
         for seed in range(seeds):
-            run, cost = adapt(job, model, identity_rows(world, seed, others), seed, **WORLD)
+            run, cost = adapt(job, model, identity_rows(world, seed, others, held_out), seed, **WORLD)
             lm = api.load(run.model_dir)
             after = fact_rates(lm, world)
             lost = {f"{family} lost": before[family] - after[family] for family in FACTS}
-            rows.append({**cost, **{f"identity, {k}": v for k, v in identity_share(lm, asked_of_it()).items()}, **lost})
+            rows.append(
+                {**cost, **{f"identity, {k}": v for k, v in identity_share(lm, asked_of_it(held_out)).items()}, **lost}
+            )
             print(arm, seed, rows[-1], flush=True)
         means = {name: spread([row[name] for row in rows]) for name in rows[0]}
         found[arm] = {
@@ -155,6 +170,8 @@ def on_world(model: str, arms: list[str], seeds: int) -> dict[str, Any]:
 
 def on_a_real_model(model: str, file: Path, seeds: int) -> dict[str, Any]:
     """The English rows of an identity file; every fifth question is held out."""
+    from fledge import api
+
     filled = (
         file.read_text(encoding="utf-8").replace("{{name}}", "Pebble").replace("{{author}}", "the Harbour Workshop")
     )
@@ -200,7 +217,7 @@ def race(model: str, file: Path, rows: int, turns: int) -> dict[str, Any]:
                     sys.executable,
                     str(Path(__file__).with_name("_lora.py")),
                     side,
-                    str(find_model(model)),
+                    str(find_model(model).resolve()),
                     str(path),
                 ]
                 done = subprocess.run(words, cwd=name, env=env, check=True, capture_output=True, encoding="utf-8")

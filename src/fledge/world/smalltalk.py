@@ -32,6 +32,8 @@ SMALLTALK: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
 TOPICS = (2, 5, 2, 2, 2, 2, 2, 2)
 """How often each is begun with: everybody asks who the assistant is."""
 WHO = {lang: topics[1] for lang, topics in SMALLTALK.items()}
+ANOTHER_NAME = {"小羽": "小石", "Fledge": "Pebble"}
+"""For an adapter that teaches the assistant a new name, in words whose tokens a small vocabulary has."""
 THANKS = {lang: topics[6] for lang, topics in SMALLTALK.items()}
 UNKNOWN = {
     "zh": ("我不认识这个人。", "对不起，我不认识这个人。", "我不知道这个人是谁。"),

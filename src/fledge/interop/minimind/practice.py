@@ -44,12 +44,14 @@ def _chats(world: World) -> Iterator[Row]:
 def _identity(world: World) -> Iterator[Row]:
     """Who are you, who made you: what MiniMind's lora_identity is about. The name is another one than in the conversations, so
     that one sees what the adapter does."""
-    from fledge.world.smalltalk import SMALLTALK
+    from fledge.world.smalltalk import ANOTHER_NAME, SMALLTALK
 
     for topics in SMALLTALK.values():
         for questions, answers in topics:
             for number, question in enumerate(questions):
-                answer = answers[number % len(answers)].replace("小羽", "小石").replace("Fledge", "Pebble")
+                answer = answers[number % len(answers)]
+                for old, new in ANOTHER_NAME.items():
+                    answer = answer.replace(old, new)
                 turns = (("user", question), ("assistant", answer))
                 yield {"conversations": [{"role": role, "content": text} for role, text in turns]}
 
