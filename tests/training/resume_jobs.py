@@ -42,9 +42,9 @@ STAGES = {
     "pretrain with MiniMind's maths": ("minimind_pretrain", {"set": SHAPE, "lr": 1e-3}),
     "sft": ("sft", {"model": "base"}),
     "sft with replay": ("sft", {"model": "base", "replay_share": 0.4}),
-    "dpo": ("dpo", {"model": "base"}),
+    "dpo": ("dpo", {"model": "base", "seq_len": 128}),
     "kto": ("dpo", {"model": "base", "loss": "kto"}),
-    "reward": ("reward", {"model": "base"}),
+    "reward": ("reward", {"model": "base", "seq_len": 128}),
 }
 
 
