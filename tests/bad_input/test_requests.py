@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from fledge.cli import main
+from fledge.jobs import JOBS
 from fledge.records import Run
 from tests.bad_input.conftest import FAST, NEW, TEXT
 
@@ -30,7 +31,7 @@ from tests.bad_input.conftest import FAST, NEW, TEXT
         ("runs list --jsn", "Did you mean '--json'?"),
         ("world write x --sed 3", "Did you mean '--seed'?"),
         ("quickstart --sizes tiny", "Did you mean '--size'?"),
-        ("train pretain", "minimind_pretrain. Did you mean 'pretrain'?"),
+        ("train pretain", f"the jobs are {', '.join(JOBS)}. Did you mean 'pretrain'?"),
         ("data chek a.txt", "Did you mean 'check'?"),
         ("export gguf mine", "`fledge export` knows no 'gguf'. See `fledge export --help`."),
         ("train pretrain", "give `fledge train pretrain` files with --data"),
