@@ -22,8 +22,6 @@ from typing import Any
 
 from _record import RESULTS, bar, record
 
-from fledge import api
-from fledge.model.source import find_model
 from fledge.world import World
 from fledge.world.probes import probes
 from fledge.world.tasks import tasks
@@ -69,6 +67,8 @@ def measure(folder: Path, world: World, val: list[dict]) -> dict[str, float]:
 
 
 def learn(arm: str, model: str, seed: int, world: World, folder: Path, num_steps: int) -> dict[str, Any]:
+    from fledge import api
+
     job, settings = ARMS[arm]
     train, val = rows(world, "contains" if arm == "hacked" else "exact")
     paths = []
@@ -132,6 +132,8 @@ def main(argv: list[str] | None = None) -> None:
     if flags.smoke:
         flags.arms, flags.seeds, flags.more = flags.arms[:1], 1, False
     steps = 2 if flags.smoke else STEPS
+    from fledge.model.source import find_model
+
     world = World.build("small", 0)
     model = str(find_model(flags.model).absolute())
     before = measure(Path(model), world, rows(world, "exact")[1])
