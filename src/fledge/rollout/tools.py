@@ -59,7 +59,7 @@ def world_toolbox(world: World) -> Toolbox:
 
     def run(name: str, arguments: dict[str, Any]) -> str:
         name = "calc" if name == "calculate_math" else name
-        chinese = any("㐀" <= letter <= "鿿" for value in arguments.values() for letter in str(value))
+        chinese = any(0x3400 <= ord(letter) <= 0x9FFF for value in arguments.values() for letter in str(value))
         return run_tool(world, name, arguments, "zh" if chinese else "en")
 
     return run
