@@ -54,6 +54,8 @@ class PaddedBatches:
         drawn: batches so far; batches_per_epoch: the last, smaller one counts.
     """
 
+    ahead = True
+
     def __init__(
         self,
         dataset: Dataset,
