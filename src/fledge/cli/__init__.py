@@ -38,7 +38,7 @@ VERBS: dict[str, tuple[str, Text]] = {  # verb -> (module, help); a module has m
         "fledge.cli.plan",
         N_("predict memory, minutes and cost of a training run, and propose settings"),
     ),
-    "train": ("fledge.cli.train", N_("train a model: pretrain, sft, lora")),
+    "train": ("fledge.cli.train", N_("train a model: pretrain, sft, lora, dpo, grpo, distill, …")),
     "adapters": (
         "fledge.cli.adapters",
         N_("list LoRA adapters, and make whole models of them"),
