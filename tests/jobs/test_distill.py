@@ -30,8 +30,10 @@ SMALL = {"seq_len": 48, "batch_size": 4, "precision": "fp32", "set": NARROW}
 
 
 @pytest.fixture(scope="module")
-def teacher(tokenizer):  # noqa: F811
-    return pretrain(tokenizer, run="teacher", steps=60)
+def teacher(tokenizer, tmp_path_factory):  # noqa: F811
+    with pytest.MonkeyPatch.context() as patch:  # a module's fixture comes before what keeps every test's runs apart
+        patch.setenv("FLEDGE_RUNS", str(tmp_path_factory.mktemp("teacher")))
+        return pretrain(tokenizer, run="teacher", steps=60)
 
 
 def distill(teacher, rows=TEXTS, **changes) -> Run:

@@ -33,6 +33,11 @@ def cases(rng: torch.Generator) -> list[Case]:
         case("one", 1, 0.3, "只有一对", "a single pair"),
         case("large_beta", 5, 1.0, "β = 1", "β = 1"),
         case("small_beta", 5, 0.01, "β = 0.01", "β = 0.01"),
-        Case("step_0", (*same, *same, 0.1), grad=True, about=Text("模型就是参考模型", "the model is its reference")),
+        Case(
+            "step_0",
+            (*same, *(x.clone() for x in same), 0.1),
+            grad=True,
+            about=Text("模型就是参考模型", "the model is its reference"),
+        ),
         Case("far", (*far, 1.0), grad=True, extreme=True, about=Text("差得很远", "very far apart")),
     ]

@@ -27,7 +27,12 @@ def cases(rng: torch.Generator) -> list[Case]:
         case("pairs", 6, 0.3, "六对", "six pairs"),
         case("one", 1, 0.1, "只有一对", "a single pair"),
         case("large_tau", 5, 2.0, "τ = 2", "τ = 2"),
-        Case("step_0", (*same, *same, 0.1), grad=True, about=Text("模型就是参考模型", "the model is its reference")),
+        Case(
+            "step_0",
+            (*same, *(x.clone() for x in same), 0.1),
+            grad=True,
+            about=Text("模型就是参考模型", "the model is its reference"),
+        ),
         Case(
             "beyond",
             (*beyond, 0.5),
