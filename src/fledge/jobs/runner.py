@@ -176,6 +176,7 @@ def build(plan: Resolved, material: Material | None, parts: Parts) -> Built:
     """Tokenizer, model and objective."""
     config, base, run = plan.config, plan.base, plan.run
     set_threads()
+    torch.manual_seed(config.seed)  # for what draws without a generator of its own, as dropout does
     device = pick_device(config.device)
     forget_peak(device)  # what an earlier run of this process used is not this one's
     tokenizer = Tokenizer.load(run.path / "tokenizer") if run else make_tokenizer(config, base, material)
