@@ -134,6 +134,7 @@ FEW = {  # how their commands are made small
     r"fledge train .*--epochs": "--epochs 0.02 --set num_hidden_layers=1",
     r"fledge train sft .*--run my-chat$": "--steps 4",
     r"fledge train .*--steps": "--steps 4",
+    r"fledge recipe run": "--steps 4",
     r"fledge eval .*--answers": "--world tiny --per-family 2",
     r"python eval_llm": "--hidden_size 32 --max_new_tokens 8",
     r"python (trainer/)?train_.*from_resume": "--hidden_size 32",
@@ -195,7 +196,9 @@ ELSEWHERE = (
     "fledge quiz",
     "fledge check",
     "fledge get",
-)  # test_start, data, above, interop
+    "fledge synth",
+    "fledge adapters merge",
+)  # test_start, data, above, interop, synth, jobs
 
 
 def test_the_readme_runs(clone, desk, monkeypatch) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from fledge.api import train
-from fledge.data import batches, shards
+from fledge.data import batches, writers
 from fledge.errors import UserError
 from fledge.jobs import runner as jobs
 from fledge.jobs.language import LanguageModeling
@@ -176,13 +176,13 @@ def prompts_count() -> Any:
 
 def doubled_bos() -> Any:
     """<|endoftext|> before every text, where `prepare` puts one already."""
-    encode = shards.encode_texts
+    encode = writers.encode_texts
 
     def broken(tokenizer: Tokenizer, texts: list[str]) -> list[np.ndarray]:
         first = np.array([tokenizer.endoftext_id], np.uint32)
         return [np.concatenate([first, ids]) for ids in encode(tokenizer, texts)]
 
-    return mock.patch.object(shards, "encode_texts", broken)
+    return mock.patch.object(writers, "encode_texts", broken)
 
 
 @contextlib.contextmanager

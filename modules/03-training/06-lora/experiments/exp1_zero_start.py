@@ -137,6 +137,15 @@ lab = Lab(
         {"same": Text("几乎不变", "next to nothing"), "moved": Text("偏了一成以上", "they move by more than a tenth")},
         lambda results: "moved" if results.mean("none", "shift") > 0.1 else "same",
     ),
+    why=Text(
+        "更新量是 B 乘 A。B 是 0，乘积就是 0，模型一点没变；B 的梯度里乘着 A，A 不是 0，所以第一步 B 就"
+        "能动起来，之后 A 也有了梯度。两个都随机，乘积一开始就把 logits 推歪；两个都是 0，谁的梯度都是 0，永远"
+        "不会动。",
+        "The update is B times A. With B at 0 the product is 0 and the model has not changed; B's gradient is "
+        "multiplied with A, which is not 0, so B moves in the first step and A from the second on. With both random "
+        "the product pushes the logits away at once; with both at 0 neither gradient is anything but 0, and nothing "
+        "ever moves.",
+    ),
     figure=draw,
 )
 

@@ -124,6 +124,13 @@ lab = Lab(
         {"much": Text("好很多", "much"), "hardly": Text("几乎一样", "hardly at all")},
         lambda results: "much" if results.mean("four", "left") - results.mean("sixteen", "left") > 0.05 else "hardly",
     ),
+    why=Text(
+        "要学的改变有四个方向。BA 的每一列都由 B 的 r 列拼出来，r = 1 只有一个方向，另外三个够不着；r = 4"
+        " 正好够；再大就只是多了参数。",
+        "The change that is to be learnt has four directions. Every column of BA is put together from the r columns "
+        "of B: with r = 1 there is one direction, and three are out of reach; r = 4 is just enough; more is only more "
+        "parameters.",
+    ),
     figure=draw,
 )
 

@@ -118,6 +118,12 @@ lab = Lab(
         {"half": Text("一半左右", "about half"), "most": Text("四分之三以上", "more than three quarters")},
         lambda results: "most" if results.mean("lora", "all") < results.mean("full", "all") / 4 else "half",
     ),
+    why=Text(
+        "冻住的权重没有梯度，AdamW 也不用为它记两个矩，每个参数 16 字节里就省下了 12。剩下的是权重本身：LoRA"
+        " 可以把它存成两个字节，QLoRA 存成半个字节多一点。",
+        "A frozen weight has no gradient, and AdamW keeps no two moments for it: 12 of its 16 bytes are gone. What is "
+        "left is the weight itself, which LoRA may keep in two bytes and QLoRA in a little more than half a byte.",
+    ),
     figure=draw,
 )
 

@@ -104,6 +104,13 @@ lab = Lab(
         },
         lambda results: "all" if results.mean("nf4", "lost") > 1 else "little",
     ),
+    why=Text(
+        "合并以后的和要按底座的格子取整。更新量只有权重的百分之几：fp32 的格子比它细得多，bfloat16 的格子已经接"
+        "近它，四位的格子比它大得多，它大部分就被舍掉了。",
+        "The sum is rounded to the grid that the base is kept in. The update is a few hundredths of the weight: the "
+        "grid of fp32 is far finer, that of bfloat16 comes near it, and that of four bits is much coarser, so that "
+        "most of it is rounded away.",
+    ),
     figure=draw,
 )
 

@@ -151,6 +151,13 @@ lab = Lab(
         },
         lambda results: "turns" if results.mean("few", "highest") - results.mean("few", "last") > 0.2 else "better",
     ),
+    why=Text(
+        "从 n 条里挑分最高的，挑中的是分布的尾巴。大多数回答的分和真实价值差不多，可尾巴里钻空子的回答分最高、价值是 0；"
+        "n 一大，几乎每次都会碰上一条，于是分还在涨，价值掉下来了。",
+        "Taking the best of n means taking from the tail. For most answers score and worth are nearly the same, but "
+        "in the tail stand the exploits, with the highest scores and no worth; with a large n one of them is nearly "
+        "always there, so that the score still rises and the worth falls.",
+    ),
     figure=draw,
 )
 

@@ -124,6 +124,13 @@ lab = Lab(
         {"ln_2": Text("0.69，总是它", "0.69, always"), "depends": Text("看模型和数据", "it depends on model and data")},
         lambda results: "ln_2" if results.mean("usual", "from_ln_2") < 0.01 else "depends",
     ),
+    why=Text(
+        "模型就是参考模型时，两个对数概率的差都是 0，σ(0) = 1/2，损失就是 ln 2，和数据、β 都没有关系。参考"
+        "模型不是它，差就不是 0，第一个数就会不同；学习率太小，差一直留在 0 附近，曲线就一直停在 ln 2。",
+        "Where the model is its reference, both differences of log-probabilities are 0, σ(0) is 1/2, and the loss is "
+        "ln 2, whatever the data and β are. With another reference they are not 0, and the first number differs; with "
+        "too small a rate they stay near 0, and the curve stays at ln 2.",
+    ),
     figure=draw,
 )
 

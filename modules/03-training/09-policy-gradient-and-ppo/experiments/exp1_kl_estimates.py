@@ -118,6 +118,13 @@ lab = Lab(
             if results.mean("k3", "scatter") < most * results.mean("k1", "scatter")
         ),
     ),
+    why=Text(
+        "k1 是对数的差，有正有负，平均以后才对。k3 加上了 exp(d) − 1：它的平均是 0，却总和 d 反着来，把"
+        "大部分起伏抵消了，而且每个值都不小于 0。两个分布离得不远时，它就安静得多。",
+        "k1 is the difference of the logarithms, positive here and negative there, and right only on average. k3 adds "
+        "exp(d) - 1, which is 0 on average but always pulls against d: most of the scatter cancels, and no value is "
+        "below 0. As long as the two distributions are not far apart it is much calmer.",
+    ),
     figure=draw,
 )
 

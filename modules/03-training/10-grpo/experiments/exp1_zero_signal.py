@@ -110,6 +110,13 @@ lab = Lab(
             else "few"
         ),
     ),
+    why=Text(
+        "优势是奖励减去同组的平均。全对或全错的组里，每个奖励都等于平均，优势全是 0。答对的概率是 p、每组 G 个回答，这"
+        "样的组占 p^G + (1 − p)^G：p 在两头时接近 1，在中间时接近 0。",
+        "An advantage is a reward minus the mean of its group. Where all are right, or all wrong, every reward is the "
+        "mean and every advantage 0. With a chance p and G answers in a group, such groups are p^G + (1 - p)^G of "
+        "all: nearly all of them at either end, hardly any in the middle.",
+    ),
     figure=draw,
 )
 

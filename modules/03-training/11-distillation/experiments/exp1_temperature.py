@@ -131,6 +131,15 @@ lab = Lab(
         {"same": Text("差不多", "about as much"), "less": Text("不到一半", "less than half")},
         lambda results: "less" if results.mean("soft", "excess") < 0.5 * results.mean("hard", "excess") else "same",
     ),
+    why=Text(
+        "硬标签每次只说出一个词元，别的词元有多可能，要看很多次才估得出来；老师的整个分布一次就全说了。除以 T 会让梯度小到"
+        "大约 T² 分之一，乘回 T² 才能和原来一样快。",
+        "A hard label tells of one token at a time, and how likely "
+        "the others are shows only after many of them; the teacher'"
+        "s distribution says all of it at once. Dividing by T makes"
+        " the gradient about T² times smaller, and only the factor "
+        "T² brings the old speed back.",
+    ),
     figure=draw,
 )
 

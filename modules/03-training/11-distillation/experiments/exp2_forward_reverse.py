@@ -116,6 +116,14 @@ lab = Lab(
         {"covers": Text("横跨两个峰", "it spans both modes"), "one": Text("守住一个峰", "it keeps to one mode")},
         lambda results: "one" if results.mean("reverse", "weaker_mode") < 0.05 else "covers",
     ),
+    why=Text(
+        "KL(老师‖学生) 按老师的概率加权：老师有而学生没有的地方，代价很大，学生只好把两个峰都盖住，中间也占上。KL(学"
+        "生‖老师) 按学生的概率加权：学生站到老师几乎没有的地方，代价才大，所以它待在一个峰里。",
+        "KL(teacher ‖ student) weighs by the teacher's probabilities: where the teacher has something and the student "
+        "nothing it costs much, so the student covers both modes, and what lies between. KL(student ‖ teacher) weighs "
+        "by the student's: it costs much to stand where the teacher has hardly anything, so the student stays in one "
+        "mode.",
+    ),
     figure=draw,
 )
 
