@@ -145,3 +145,9 @@ def iter_input(lines: list[str]):
             raise EOFError from None
 
     return read
+
+
+def test_dropout_too_follows_the_seed(base):
+    one, again, other = (train("lora", name, dropout=0.3, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    losses = [[row["loss"] for row in run.metrics() if "loss" in row] for run in (one, again, other)]
+    assert losses[0] == losses[1] != losses[2]

@@ -139,16 +139,15 @@ def rate_too_high(evidence: RunEvidence) -> Finding | None:
 
 def rate_too_low(evidence: RunEvidence) -> Finding | None:
     """A rate far below the usual one, and a model that hardly moved from nothing; or only what has its own rate moved
-    (embedding and head), and the blocks stayed as they were."""
+    (embedding and head), and the blocks stayed as they were. Blocks that look around from the start carry such a run past the
+    table of pairs: it is no worse than a sound one then, and still not what was meant."""
     low = evidence.rate is not None and evidence.rate[2] < 1 / FAR
     if not low or evidence.base or evidence.end is None or evidence.curves.step < MOVING_STEPS:
         return None
     stuck = _stuck(evidence)
-    if not (stuck or evidence.behind):
-        return None
     return Finding(
         "lr_too_low",
-        "broken",
+        "broken" if stuck or evidence.behind else "unusual",
         _("The learning rate is too low: the loss hardly moves.")
         if stuck
         else _("The learning rate is too low: the body of the network hardly learns."),
