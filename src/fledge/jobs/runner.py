@@ -68,6 +68,7 @@ def run_job(
             held.enter_context(run.alone())
         print(banner(run, built.objective, built.tokenizer, plan.config, plan.optimizer_reason))
         config = for_training(plan.config, run)
+        torch.manual_seed(config.seed)  # for what draws without a generator of its own, as dropout does
         results = fit(built.objective, config, run, on_save, PartsGuard if yours(parts) else Guard)
         record_outcome(run, results)
         keep(job, run, built, results, config)
@@ -176,7 +177,6 @@ def build(plan: Resolved, material: Material | None, parts: Parts) -> Built:
     """Tokenizer, model and objective."""
     config, base, run = plan.config, plan.base, plan.run
     set_threads()
-    torch.manual_seed(config.seed)  # for what draws without a generator of its own, as dropout does
     device = pick_device(config.device)
     forget_peak(device)  # what an earlier run of this process used is not this one's
     tokenizer = Tokenizer.load(run.path / "tokenizer") if run else make_tokenizer(config, base, material)
