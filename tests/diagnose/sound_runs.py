@@ -20,6 +20,8 @@ from fledge.data import read_rows
 from fledge.interop.minimind.doors import run as run_script
 from fledge.jobs.settings import job_config
 from fledge.records import Run, list_runs
+from fledge.world import World
+from fledge.world.preferences import preferences
 from tests.diagnose.broken_runs import SHAPE, Lab
 
 STEPS = (1, 2, 3, 4, 5, 8, 10, 15, 20, 32, 40, 60, 100, 150, 250, 400)
@@ -36,13 +38,16 @@ RATES = {
 
 KINDS = ("pretrain", "sft", "scrap", "door full_sft", "pretrain", "sft", "scrap", "door pretrain", "pretrain", "sft")
 KINDS += ("scrap", "door full_sft", "pretrain", "sft", "door full_sft", "door pretrain")
+POSTTRAINING = ("lora", "dpo", "reward", "grpo", "distill", "dpo", "lora", "ppo", "spo", "reward", "grpo", "distill")
+"""Kinds of a measurement of their own: what is learned from pairs, rewards, a teacher, or beside frozen weights."""
 
 
 @dataclass(frozen=True)
 class Sound:
     """One sound run, by what it varies.
 
-    kind: pretrain, sft, scrap (pretraining on a few tokens), door pretrain, door full_sft (MiniMind's scripts); rate: times
+    kind: pretrain, sft, scrap (pretraining on a few tokens), door pretrain, door full_sft (MiniMind's scripts), or the job of
+    POSTTRAINING; rate: times
     the usual ones, of a door the rate itself; base: what it fine-tunes; val: what it is validated on, or its manner.
     """
 
@@ -63,7 +68,7 @@ class Sound:
         return "-".join(word.replace(" ", "_") for word in words if word) + f"-{self.seed}"
 
 
-def sounds(seed: int, number: int, real: bool) -> list[Sound]:
+def sounds(seed: int, number: int, real: bool, kinds: Sequence[str] = KINDS) -> list[Sound]:
     """`number` runs: every length, rate and text about equally often in each kind. Without `real` text only the world's."""
     texts = ("world", "little world", "one document") + (("play", "little play", "mix", "chinese") if real else ())
     chats = ("chats", "40 chats", "6 chats") + (("dolly", "oasst", "20 belle") if real else ())
@@ -80,6 +85,16 @@ def sounds(seed: int, number: int, real: bool) -> list[Sound]:
             "val": ("held out", "held out", "parity"),
         },
         "door full_sft": {"data": chats, "rate": RATES["full_sft"]},
+        "lora": {"data": chats, "optimizer": ("adamw",), "batch_size": sizes, "base": ("good", "good", "weak")},
+        "distill": {"data": chats, "optimizer": optimizers, "batch_size": sizes},
+        **dict.fromkeys(("dpo", "reward"), {
+            "data": ("pairs", "40 pairs", "6 pairs", "noisy pairs"), "optimizer": optimizers, "batch_size": sizes,
+            "base": ("good", "good", "weak"),
+        }),
+        **dict.fromkeys(("grpo", "spo", "ppo"), {
+            "data": ("tasks", "10 tasks"), "optimizer": optimizers, "batch_size": (4, 8),
+            "val": ("length=8", "verifier", "repetition"),
+        }),
     }  # fmt: skip
     choose = random.Random(seed)
     decks = {
@@ -90,7 +105,7 @@ def sounds(seed: int, number: int, real: bool) -> list[Sound]:
     }
     return [
         Sound(kind=kind, seed=1000 * seed + i, **{name: next(deck) for name, deck in decks[kind].items()})
-        for i, kind in ((i, KINDS[i % len(KINDS)]) for i in range(number))
+        for i, kind in ((i, kinds[i % len(kinds)]) for i in range(number))
     ]
 
 
@@ -118,6 +133,19 @@ class Stock(Lab):
             "chats": (chats[60:1000], chats[:60]),
             "40 chats": (chats[60:100], chats[:20]),
             "6 chats": (chats[60:66], chats[:3]),
+        }
+        world = World.build("tiny", seed)
+        pairs, noisy = list(preferences(world, 660)), list(preferences(world, 300, seed=1, noise=0.25))
+        tasks = [
+            {"conversations": row["conversations"][:1], "gt": [row["conversations"][1]["content"]]} for row in chats
+        ]
+        self.data |= {
+            "pairs": (pairs[60:], pairs[:60]),
+            "40 pairs": (pairs[60:100], pairs[:20]),
+            "6 pairs": (pairs[60:66], pairs[:3]),
+            "noisy pairs": (noisy[40:], noisy[:40]),
+            "tasks": (tasks[60:400], tasks[:20]),
+            "10 tasks": (tasks[60:70], tasks[:5]),
         }
 
     @cached_property
@@ -162,6 +190,8 @@ class Stock(Lab):
             script = sound.kind.split()[1]
             parity = {"parity": 1} if sound.val == "parity" else {}
             return self.door(script, sound.data, sound.steps, sound.rate, f"w{sound.seed}", **parity)
+        if sound.kind in POSTTRAINING:
+            return self.posttrain(sound)
         job = "sft" if sound.kind == "sft" else "pretrain"
         rows, val = ([sound.data], [SCRAPS[0] * 3]) if sound.kind == "scrap" else self.data[sound.data]
         changes: dict[str, Any] = {
@@ -177,6 +207,23 @@ class Stock(Lab):
         if sound.val == "replay":
             changes |= {"replay_rows": self.texts, "replay_share": 0.4}
         return self.sft(sound.name, **changes)
+
+    def posttrain(self, sound: Sound) -> Run:
+        """A run of one of POSTTRAINING."""
+        rows, val = self.data[sound.data]
+        settings: dict[str, Any] = {
+            "rows": rows, "val_rows": val, "steps": sound.steps, "optimizer": sound.optimizer, "seed": sound.seed,
+            "batch_size": sound.batch_size, "seq_len": 256, "val_tokens": 2000,
+        }  # fmt: skip
+        settings |= usual_rates(sound.kind, sound.optimizer, sound.rate)
+        if sound.kind == "distill":
+            narrow = {**SHAPE, "hidden_size": 32, "num_attention_heads": 1, "num_key_value_heads": 1}
+            settings |= {"teacher": self.sound.name, "preset": "cpu-2m", "set": narrow, "kind": "chat"}
+        else:
+            settings["model"] = self.weak.name if sound.base == "weak" else self.sound.name
+        if sound.kind in ("grpo", "spo", "ppo"):
+            settings |= {"rewards": [sound.val], "max_new_tokens": 12}
+        return self.run(sound.kind, sound.name, settings)
 
 
 def real_texts(real: Path) -> dict[str, tuple[list[Any], list[Any]]]:

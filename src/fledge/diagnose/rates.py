@@ -145,6 +145,8 @@ def rate_too_low(evidence: RunEvidence) -> Finding | None:
     if not low or evidence.base or evidence.end is None or evidence.curves.step < MOVING_STEPS:
         return None
     stuck = _stuck(evidence)
+    if not (stuck or evidence.behind or (evidence.rate and evidence.rate[0] == "lr")):
+        return None  # another rate than the blocks': nothing shows that it is too low
     return Finding(
         "lr_too_low",
         "broken" if stuck or evidence.behind else "unusual",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from fledge.jobs.job import Job, Setting
+from fledge.jobs import grpo
+from fledge.jobs.job import Setting
 from fledge.jobs.online import OnlineConfig
 from fledge.lang import N_
-from fledge.planning.facts import Planning
 from fledge.training.config import Range
 
 if TYPE_CHECKING:
@@ -84,22 +85,11 @@ def objective(setting: Setting) -> Objective:
     return PPO(setting)
 
 
-JOB = Job(
+JOB = dataclasses.replace(
+    grpo.JOB,
     name="ppo",
     about=N_("reinforcement learning: better than a critic expected (PPO)"),
     config=PPOConfig,
-    rows="task",
-    fresh=False,
-    planning=Planning(
-        job="ppo",
-        kind="task",
-        seq_len=((256, 256, 256), (256, 512, 1024)),
-        epochs=(1, 2, 3),
-        frozen=1,
-        answers=True,
-    ),
+    planning=dataclasses.replace(grpo.JOB.planning, job="ppo"),
     objective=objective,
-    next_command="fledge chat {run}",
-    language=False,
-    lowest_rate=1e-6,
 )

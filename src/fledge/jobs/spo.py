@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from fledge.jobs.job import Job, Setting
+from fledge.jobs import grpo
+from fledge.jobs.job import Setting
 from fledge.jobs.online import OnlineConfig
 from fledge.lang import N_
-from fledge.planning.facts import Planning
 from fledge.training.config import Range
 
 if TYPE_CHECKING:
@@ -63,22 +64,11 @@ def objective(setting: Setting) -> Objective:
     return SPO(setting)
 
 
-JOB = Job(
+JOB = dataclasses.replace(
+    grpo.JOB,
     name="spo",
     about=N_("reinforcement learning: better than this prompt's answers before (SPO)"),
     config=SPOConfig,
-    rows="task",
-    fresh=False,
-    planning=Planning(
-        job="spo",
-        kind="task",
-        seq_len=((256, 256, 256), (256, 512, 1024)),
-        epochs=(1, 2, 3),
-        frozen=1,
-        answers=True,
-    ),
+    planning=dataclasses.replace(grpo.JOB.planning, job="spo"),
     objective=objective,
-    next_command="fledge chat {run}",
-    language=False,
-    lowest_rate=1e-6,
 )
