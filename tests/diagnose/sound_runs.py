@@ -87,15 +87,13 @@ def sounds(seed: int, number: int, real: bool, kinds: Sequence[str] = KINDS) -> 
         "door full_sft": {"data": chats, "rate": RATES["full_sft"]},
         "lora": {"data": chats, "optimizer": ("adamw",), "batch_size": sizes, "base": ("good", "good", "weak")},
         "distill": {"data": chats, "optimizer": optimizers, "batch_size": sizes},
-        **dict.fromkeys(("dpo", "reward"), {
-            "data": ("pairs", "40 pairs", "6 pairs", "noisy pairs"), "optimizer": optimizers, "batch_size": sizes,
-            "base": ("good", "good", "weak"),
-        }),
-        **dict.fromkeys(("grpo", "spo", "ppo"), {
-            "data": ("tasks", "10 tasks"), "optimizer": optimizers, "batch_size": (4, 8),
-            "val": ("length=8", "verifier", "repetition"),
-        }),
     }  # fmt: skip
+    pairs = {"data": ("pairs", "40 pairs", "6 pairs", "noisy pairs"), "optimizer": optimizers, "batch_size": sizes}
+    tasks = {"data": ("tasks", "10 tasks"), "optimizer": optimizers, "batch_size": (4, 8)}
+    for kind in ("dpo", "reward"):
+        varied[kind] = pairs | {"base": ("good", "good", "weak")}
+    for kind in ("grpo", "spo", "ppo"):
+        varied[kind] = tasks | {"val": ("length=8", "verifier", "repetition")}
     choose = random.Random(seed)
     decks = {
         kind: {

@@ -95,7 +95,8 @@ def test_the_world_s_own_answers_are_right(maker):
         ("sql", "DROP TABLE facts", "SELECT 1", 0.0),
         ("sql", "SELECT nonsense", "SELECT nonsense", 0.0),
         ("sql", "SELECT length(zeroblob(900000000))", "SELECT 900000000", 0.0),  # a gigabyte in one step
-        ("sql", "SELECT count(*) FROM facts WHERE subject LIKE 'M%'", "select COUNT(subject) from facts where subject like 'M%'", 1.0),
+        ("sql", "SELECT count(*) FROM facts WHERE subject LIKE 'M%'", "select COUNT(subject) FROM facts where subject like 'M%'",
+         1.0),
         ("sql", "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n", "SELECT 1", 0.0),
         ("sql", "SELECT COUNT(*) FROM facts a, facts b, facts c, facts d, facts e", "SELECT 1", 0.0),
     ],
