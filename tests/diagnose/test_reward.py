@@ -34,7 +34,8 @@ def check(run: Run):
         ({"reward": lambda t: 0.2 + 0.7 * t}, "normal", []),
         ({"reward": lambda t: 0.9, "zero": lambda t: 0.9}, "cannot tell", []),
         ({"reward": lambda t: 0.3 + 0.7 * t, "zero": lambda t: t}, "normal", []),  # at the end all are right
-        ({"reward": lambda t: 0.0, "zero": lambda t: 1.0}, "broken", ["no_signal"]),
+        ({"reward": lambda t: 0.0, "zero": lambda t: 1.0}, "unusual", ["no_signal"]),  # the task is at fault
+        ({"reward": lambda t: 0.0 - 0.002 * (t > 0.99)}, "cannot tell", []),  # one answer of thousands is no fall
         ({"reward": lambda t: 0.6 - 0.5 * t}, "broken", ["reward_fell"]),
         ({"reward": lambda t: 0.2 + 0.7 * t, "kl": lambda t: 9 * t}, "unusual", ["far_from_reference"]),
     ],

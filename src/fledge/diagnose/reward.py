@@ -13,7 +13,8 @@ from fledge.errors import advice
 from fledge.lang import _
 
 SILENT = 0.95  # share of groups without signal from which on nearly nothing is learned
-CLEAR = 3.0  # standard errors: a change of the reward that is no accident
+CLEAR = 3.0  # standard errors: a change of the reward that is no accident …
+MATTERS = 0.05  # … and worth a word, where a right answer is worth 1
 FAR = 2.0  # nats a token from the model it began with: it writes something else altogether
 
 
@@ -45,7 +46,7 @@ def no_signal(evidence: RunEvidence) -> Finding | None:
     )
     return Finding(
         "no_signal",
-        "broken",
+        "unusual",
         _("There was nothing to learn from: all answers to a prompt are worth the same."),
         _("{share:.0%} of the prompts had answers of one reward only; the mean reward is {reward:.2f}.").format(
             share=found[0], reward=reward[0]
@@ -56,9 +57,12 @@ def no_signal(evidence: RunEvidence) -> Finding | None:
 
 
 def reward_fell(evidence: RunEvidence) -> Finding | None:
-    """It ended clearly below where it began."""
+    """It ended clearly below where it began. Where most answers are worth the same the noise is next to nothing, so the fall
+    itself must matter too."""
     found, rise = ends(evidence, "reward"), change(evidence)
     if found is None or rise is None or rise > -CLEAR or evidence.curves.step < FEWEST_STEPS:
+        return None
+    if found[0] - found[1] < MATTERS:
         return None
     ways = advice(("lr", _("a third of {}")), ("beta", _("a larger {}")))
     return Finding(
