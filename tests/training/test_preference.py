@@ -130,3 +130,10 @@ def test_answers_are_summed_by_their_segments():
     expected = [plain[0, 0, 5], plain[0, 2, 7] + plain[0, 3, 8], plain[1, 1, 1], plain[1, 2, 2]]
     found = sequence_logps(hidden, weight, targets, batch.places_M(), 4)
     assert torch.allclose(found, torch.stack(expected), rtol=1e-5, atol=1e-5)
+
+
+def test_orpo_of_an_answer_that_is_certain_stays_a_number():
+    chosen = torch.tensor([0.0, -1.0], requires_grad=True)
+    loss = preference.orpo_loss(chosen, torch.tensor([-3.0, 0.0]), 0.1, (torch.ones(2), torch.ones(2))).sum()
+    loss.backward()
+    assert loss.isfinite() and chosen.grad is not None and chosen.grad.isfinite().all()

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from fledge.parts import REFERENCE
 
+CERTAIN = -1e-6  # log of a probability that is 1 as far as fp32 knows
+
 
 def dpo_loss(
     chosen: Tensor,
@@ -64,7 +66,8 @@ def orpo_loss(chosen: Tensor, rejected: Tensor, beta: float, lengths: tuple[Tens
     ORPO, Hong et al. (2024), arXiv:2403.07691.
     """
     mean_chosen, mean_rejected = chosen / lengths[0], rejected / lengths[1]
-    log_odds = (mean_chosen - mean_rejected) - (log1mexp(mean_chosen) - log1mexp(mean_rejected))
+    chosen, rejected = (x.clamp(max=CERTAIN) for x in (mean_chosen, mean_rejected))  # certainty has no odds
+    log_odds = (chosen - rejected) - (log1mexp(chosen) - log1mexp(rejected))
     return -mean_chosen - beta * F.logsigmoid(log_odds)
 
 
