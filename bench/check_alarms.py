@@ -51,16 +51,20 @@ def blew_up(check: RunCheck) -> bool:
         return False  # of so few steps nobody can say
     tail = [row["loss"] for row in rows[-len(rows) // 10 :]]
     worse = sum(tail) / len(tail) > rows[0]["loss"]
+    if any("reward" in row for row in rows):
+        return False  # there a loss means nothing: every alarm counts
     return worse and (not vals or vals[-1]["val_loss"] > vals[0]["val_loss"])
 
 
-def sound_runs(folder: Path, seed: int, number: int, real: Path | None) -> Iterator[tuple[dict[str, Any], RunCheck]]:
+def sound_runs(
+    folder: Path, seed: int, number: int, real: Path | None, posttraining: bool = False
+) -> Iterator[tuple[dict[str, Any], RunCheck]]:
     """What each sound run was, and the check of it."""
-    from tests.diagnose.sound_runs import Stock, sounds
+    from tests.diagnose.sound_runs import KINDS, POSTTRAINING, Stock, sounds
 
     with quiet():
         stock = Stock(folder, seed, real)
-    for i, sound in enumerate(sounds(seed, number, bool(real))):
+    for i, sound in enumerate(sounds(seed, number, bool(real), POSTTRAINING if posttraining else KINDS)):
         with quiet():
             check = judge(stock.make(sound), i)
         yield dataclasses.asdict(sound), check
@@ -164,6 +168,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--runs", type=int, default=SOUND, help=f"sound runs (default: {SOUND})")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data", help="folder of the real texts")
+    parser.add_argument("--posttraining", action="store_true", help="sound runs of those jobs only (tests/diagnose)")
     parser.add_argument("--smoke", action="store_true", help="few runs, and nothing is written")
     chosen = parser.parse_args(argv)
     sys.path.insert(0, str(ROOT))
@@ -174,8 +179,12 @@ def main(argv: list[str] | None = None) -> None:
         try:
             os.environ |= {"FLEDGE_RUNS": f"{folder}/sound/runs", "FLEDGE_CACHE": f"{folder}/cache"}
             sound = count_sound(
-                sound_runs(Path(folder, "sound"), chosen.seed, 6 if chosen.smoke else chosen.runs, real)
+                sound_runs(
+                    Path(folder, "sound"), chosen.seed, 6 if chosen.smoke else chosen.runs, real, chosen.posttraining
+                )
             )
+            if chosen.posttraining:
+                return _record_posttraining(chosen, sound)
             broken = count_broken(broken_runs(Path(folder), chosen.seed, real, chosen.smoke))
         finally:
             os.chdir(here)
@@ -192,6 +201,11 @@ def main(argv: list[str] | None = None) -> None:
             "broken runs found": bar(broken["found_rate"], ">=", LEAST_FOUND),
         },
     )
+
+
+def _record_posttraining(chosen: argparse.Namespace, sound: dict[str, Any]) -> None:
+    alarms = {"false alarms": bar(sound["false_alarm_rate"], "<=", MOST_FALSE)}
+    record("check_alarms_posttraining", smoke=chosen.smoke, seed=chosen.seed, sound=sound, bars=alarms)
 
 
 if __name__ == "__main__":
