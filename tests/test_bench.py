@@ -17,7 +17,10 @@ from fledge.data import prepare_rows
 from fledge.tokenizer import Tokenizer
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
-WRITTEN_BY = {"suite_all": "python -m pytest"}  # tests/conftest.py does
+WRITTEN_BY = {
+    "suite_all": "python -m pytest",
+    "check_alarms_posttraining": "python bench/check_alarms.py --posttraining",
+}  # tests/conftest.py does
 PROGRAMS = sorted(path.stem for path in BENCH.glob("*.py") if not path.stem.startswith("_"))
 
 
