@@ -195,6 +195,7 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
         run="quickstart-pretrain",
         tokenizer=_tokenizer_folder(),
         preset=recipe.preset,
+        begin="counted",
         steps=recipe.pretrain_steps,
         seq_len=128,
         batch_size=16,

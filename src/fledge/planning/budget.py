@@ -152,6 +152,8 @@ def budget_settings(config: TrainConfig, given: Set[str], size: Size, machine: M
     kept = {name for group in groups if group & given for name in group}
     if config.tokenizer:
         kept.add("vocab_size")
+    if config.budget and "begin" not in given and not shape_of(config, size).tie_word_embeddings:
+        chosen["begin"] = "counted"
     return {name: value for name, value in chosen.items() if name not in kept}
 
 
