@@ -91,8 +91,12 @@ STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
 def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv, "fledge quickstart")
-    with spelled(Words(chosen)):
-        return _quickstart(chosen)
+    with spelled(words := Words(chosen)):
+        try:
+            return _quickstart(chosen)
+        except KeyboardInterrupt:
+            print(_("\nstopped. To go on: {again}").format(again=words.command), file=sys.stderr)
+            return 130
 
 
 def _quickstart(chosen: Flags) -> int:
@@ -139,7 +143,9 @@ def _quickstart(chosen: Flags) -> int:
 
 def _key(chosen: Flags, recipe: Recipe) -> dict[str, Any]:
     """What makes a quickstart another one."""
-    return {"size": chosen.size, "seed": chosen.seed, "recipe": dataclasses.asdict(recipe), **vars(chosen.whose)}
+    amounts = quickstart_align.AMOUNTS[chosen.size]
+    what = {"recipe": dataclasses.asdict(recipe), "alignment": dataclasses.asdict(amounts)}
+    return {"size": chosen.size, "seed": chosen.seed} | what | vars(chosen.whose)
 
 
 def _heading(text: str) -> None:

@@ -35,7 +35,7 @@ class Amounts:
 
 AMOUNTS = {
     "tiny": Amounts(names=40, lora_steps=20, pairs=400, dpo_steps=20, asked=60, grpo_steps=6),
-    "small": Amounts(names=120, lora_steps=80, pairs=4_000, dpo_steps=120, asked=200, grpo_steps=120),
+    "small": Amounts(names=120, lora_steps=80, pairs=2_000, dpo_steps=60, asked=200, grpo_steps=120),
 }
 OTHERS = 2  # conversations of the world beside every new name, against forgetting
 TASKS = 4_000  # drawn; those that are the same count once
