@@ -28,6 +28,7 @@ def test_a_recipe_is_whole(name):
 
 
 def file(tmp_path, *rows) -> str:
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     return str(path)
@@ -57,6 +58,10 @@ def test_what_cannot_work_is_one_sentence(tmp_path, capsys):
         (["clasification"], "there is no recipe 'clasification'"),
         (["classification"], "needs a file: give it with --data"),
         (["classification", "--data", path], "(line 1: it has title, label, and not category, text)"),
+        (
+            ["novel", "--data", file(tmp_path / "short", {"text": "It was late. " * 60})],
+            "3 rows are too few to hold some",
+        ),
         (["sql", "--data", path], "makes its own rows: leave --data out"),
         (["identity", "--data", path, "--fill", "nmae=x"], "has the names name, author"),
     ]:

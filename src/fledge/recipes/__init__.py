@@ -120,8 +120,15 @@ def _said(template: str, raw: dict[str, Any], fill: dict[str, str]) -> str:
 
 def split(rows: list[Chat], share: float = 0.1, most: int = 200) -> tuple[list[Chat], list[Chat]]:
     """(to train on, held out): every tenth row, so that rows in the order of their classes leave some of each; one question is on
-    one side only."""
+    one side only. UserError when nothing would be left on one of them."""
     step = max(2, round(1 / share), len(rows) // most)
     held = rows[step - 1 :: step]
     asked = {row["conversations"][0]["content"] for row in held}
-    return [row for row in rows if row["conversations"][0]["content"] not in asked], held
+    kept = [row for row in rows if row["conversations"][0]["content"] not in asked]
+    if not held or not kept:
+        raise UserError(
+            _(
+                "{count} rows are too few to hold some of them out: give {least} different ones, or a file with --test."
+            ).format(count=len(rows), least=2 * step)
+        )
+    return kept, held
