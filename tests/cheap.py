@@ -27,8 +27,10 @@ def run_script(path: Path, *words: str, folder: Path, stdin: str = "") -> int:
 
 def little_quickstart(monkeypatch, size: str = "tiny", **changes: int) -> None:
     """From here `fledge quickstart` has too little of everything to learn anything, and nobody to talk to."""
-    from fledge.cli import quickstart
+    from fledge.cli import quickstart, quickstart_align
 
     small = {"text_bytes": 30_000, "pretrain_steps": 3, "conversations": 200, "sft_steps": 3, "probes": 2} | changes
     monkeypatch.setitem(quickstart.RECIPES, size, dataclasses.replace(quickstart.RECIPES[size], **small))
+    least = {"names": 6, "lora_steps": 2, "pairs": 24, "dpo_steps": 2, "asked": 6, "grpo_steps": 2}
+    monkeypatch.setitem(quickstart_align.AMOUNTS, size, quickstart_align.Amounts(**least))
     monkeypatch.setattr(sys, "stdin", io.StringIO())

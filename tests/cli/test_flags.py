@@ -26,7 +26,7 @@ class Config:
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """what to load"""
-    data: tuple[Path, ...] = ()
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-d"])] = ()
     """text files"""
     steps: int | None = None
     """how many updates"""
@@ -65,6 +65,7 @@ def test_flags_change_a_default_instance():
         ("m --stpes 5", "'--stpes' is not a flag of `fledge try`. Did you mean '--steps'?"),
         ("m --learn_rate=5", "'--learn_rate' is not a flag of `fledge try`. Did you mean '--learning-rate'?"),
         ("m --data a --temprature 5", "'--temprature' is not a flag of `fledge try`. Did you mean '--temperature'?"),
+        ("m -d a --temprature 5", "'--temprature' is not a flag of `fledge try`. Did you mean '--temperature'?"),
         ("m --qqq", "'--qqq' is not a flag of `fledge try`. See `fledge try --help`."),
         ("m --steps five", "--steps: 'five' is not a whole number. See `fledge try --help`."),
         ("m --learning-rate 快", "--learning-rate: '快' is not a number. See `fledge try --help`."),

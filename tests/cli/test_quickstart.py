@@ -7,6 +7,7 @@ import fnmatch
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -14,8 +15,10 @@ import pytest
 
 from fledge.cli import main, quickstart
 from fledge.cli.flags import known_flags
+from fledge.cli.quickstart_made import Made
 from fledge.jobs.language import LanguageModeling
-from fledge.records import Run, list_runs
+from fledge.records import Run, list_runs, runs_root
+from fledge.training.optim import Optimizer
 from fledge.world import sample
 from tests.cheap import little_quickstart
 
@@ -71,6 +74,59 @@ def test_in_english_with_settings_cut_short_and_again_beside_it(monkeypatch, cap
     assert report["run"] == "quickstart-sft-2" and set(report["stages"]) == {"pretrain", "sft"}
     assert Run.open("quickstart-sft").info["config"]["model"] == "quickstart-pretrain"
     assert Run.open("quickstart-sft-2").info["config"]["model"] == "quickstart-pretrain-2"
+
+
+@pytest.mark.slow
+def test_with_all_stages_it_goes_on_where_it_was_stopped_and_measures_each(monkeypatch, capsys):
+    monkeypatch.setenv("FLEDGE_LANG", "en")
+    little_quickstart(monkeypatch)
+    words = ["quickstart", "--size", "tiny", "--stages", "all", "--json"]
+    assert main(words[:3]) == 0  # what is there of less is used
+    step, steps = Optimizer.step, []
+
+    def stopped(self, scale):
+        steps.append(1)
+        if len(steps) == 3:  # the adapter took two
+            signal.raise_signal(signal.SIGINT)
+        step(self, scale)
+
+    monkeypatch.setattr(Optimizer, "step", stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(words) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "fledge quickstart --size tiny --stages all" in capsys.readouterr().err
+    monkeypatch.setattr(Optimizer, "step", step)
+    assert main(words) == 0
+    output = capsys.readouterr()
+    found = json.loads(output.out.splitlines()[-1])
+    assert "Without what was there already, this took" in output.err
+    assert found["alignment"].keys() == {"lora", "dpo", "grpo"} and found["alignment"]["dpo"]["n"] == 6
+    assert all(0 <= stage[when] <= 1 for stage in found["alignment"].values() for when in ("before", "after"))
+    made = {run.name: run.info for run in list_runs()}
+    assert made.keys() == {f"quickstart-{stage}" for stage in ("pretrain", "sft", "lora", "dpo", "grpo")}
+    assert all(info["status"] == "done" for info in made.values())
+    assert {made[f"quickstart-{stage}"]["config"]["model"] for stage in ("lora", "dpo", "grpo")} == {"quickstart-sft"}
+
+
+def test_a_quickstart_knows_its_runs_by_what_it_is():
+    def made(seed: int = 0, stages=("pretrain", "sft")) -> dict[str, str]:
+        return Made({"seed": seed}, list(stages)).runs
+
+    assert made() == {}
+    for status, stage in (("done", "pretrain"), ("running", "sft")):
+        Run.create(stage, {}, f"quickstart-{stage}").update(status=status)
+    file = runs_root() / "quickstart.json"
+    whole = {"key": {"seed": 0}, "runs": {"pretrain": "quickstart-pretrain", "sft": "quickstart-sft", "dpo": "gone"}}
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    known = {"pretrain": "quickstart-pretrain", "sft": "quickstart-sft"}
+    assert made() == known and made(seed=1) == {}
+    Run.open("quickstart-sft").update(status="done")
+    assert made() == {}  # it is whole, and begins again beside
+    assert made(stages=("pretrain", "sft", "lora")) == known  # but for what is new
+    file.write_text(json.dumps(whole)[:20], encoding="utf-8")
+    assert made() == {}
 
 
 def memory_runs_out(self, batch):

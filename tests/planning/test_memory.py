@@ -12,8 +12,11 @@ from fledge.adapt.format import AdapterConfig
 from fledge.adapt.lora import add_adapter
 from fledge.adapt.nf4 import BITS
 from fledge.adapt.quantised import keep_frozen_in, quantise_blocks
+from fledge.jobs import find_job
+from fledge.jobs.settings import job_config
 from fledge.model.config import ModelConfig
 from fledge.model.presets import preset
+from fledge.model.reward import RewardTransformer
 from fledge.model.transformer import Transformer
 from fledge.parts import reference
 from fledge.planning import memory
@@ -31,6 +34,7 @@ from fledge.planning.memory import (
 )
 from fledge.training import losses
 from fledge.training.config import TrainConfig
+from fledge.training.divergence import Recipe, distillation_loss
 from fledge.training.losses import linear_cross_entropy
 from fledge.training.optim import Optimizer
 
@@ -233,6 +237,52 @@ def test_constants_are_those_of_the_code_they_describe(monkeypatch):
         q = torch.zeros(1, 1, tokens, 8, dtype=torch.bfloat16, requires_grad=True)
         reference.attention(q, q, q, None)
     assert written_out == [memory.EXPLICIT_UP_TO]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_peak_of_a_reward_model_s_step_has_no_logits(precision):
+    shape = ModelConfig(vocab_size=20_000, num_hidden_layers=2, **SMALL)
+    step = Pass(4, 128, precision, "explicit" if precision == "bf16" else "cpu", tables=0)
+    model = RewardTransformer.of(built(shape, precision))
+    rule = Optimizer(model, TrainConfig(optimizer="adamw").with_rates())
+
+    def train(step: Pass) -> None:
+        model.rewards(model.hidden(**inputs(shape, step))[:, -1]).sum().backward()
+        rule.step(1.0)
+
+    train(Pass(1, 16, precision))
+    added = allocated(lambda: train(step))
+    stays = sum(p.nbytes for p in model.parameters()) + sum(tensor.nbytes for tensor in rule.state.values())
+    moments = {name: sum(terms.values()) - stays for name, terms in phases(shape, step, "adamw", 1).items()}
+    assert max(moments.values()) == pytest.approx(added, rel=0.15), moments
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", ["forward", "reverse", "js"])
+def test_the_peak_beside_a_teacher_has_its_logits_too(kind, precision):
+    """At a large vocabulary they are most of what a step allocates."""
+    shape = ModelConfig(vocab_size=20_000, num_hidden_layers=1, **SMALL)
+    tables = find_job("distill").planning.tables(job_config("distill", divergence=kind))
+    step = Pass(4, 128, precision, "explicit" if precision == "bf16" else "cpu", tables=tables)
+    model, teacher = built(shape, precision), built(shape, precision).requires_grad_(False)
+    rule = Optimizer(model, TrainConfig(optimizer="adamw").with_rates())
+
+    def train(step: Pass) -> None:
+        rows = inputs(shape, step)
+        targets, own, its = rows["ids_BT"].roll(-1), model.lm_head.weight, teacher.lm_head.weight
+        with torch.no_grad():
+            judged = teacher.hidden(**rows)
+        loss, _, _ = distillation_loss(model.hidden(**rows), own, judged, its, targets, Recipe(kind, 1.5, 0.5))
+        (loss / targets.numel()).backward()
+        rule.step(1.0)
+
+    train(Pass(1, 16, precision))
+    added = allocated(lambda: train(step))
+    stays = sum(p.nbytes for p in model.parameters()) + sum(tensor.nbytes for tensor in rule.state.values())
+    predicted = max(sum(terms.values()) for terms in phases(shape, step, "adamw", 1).values())
+    assert predicted - stays == pytest.approx(added, rel=0.2)
 
 
 ADAPTERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 from fledge.jobs import find_job
 from fledge.jobs.settings import job_config
@@ -45,3 +46,12 @@ def test_longer_answers_take_time_and_memory_and_a_reference_takes_memory(cpu):
     tokens = 8 * (prompt_tokens(config, SIZE, 512) + 16)
     kv = 2 * SHAPE.num_hidden_layers * SHAPE.num_key_value_heads * SHAPE.head_dim * 4
     assert cache_bytes(SHAPE, config, SIZE, "fp32") == tokens * kv
+
+
+def test_a_reward_model_beside_the_policy_takes_the_memory_of_its_own_shape(cpu, tmp_path):
+    deeper = dataclasses.replace(SHAPE, num_hidden_layers=2 * SHAPE.num_hidden_layers)
+    (tmp_path / "config.json").write_text(json.dumps(deeper.to_dict()), encoding="utf-8")
+    (tmp_path / "model.safetensors").touch()
+    plans = [planned(cpu, steps=10, rewards=words) for words in (["verifier"], ["verifier", f"model={tmp_path}:0.5"])]
+    frozen = [plan.memory["frozen models"] for plan in plans]
+    assert frozen[1] - frozen[0] == 4 * deeper.num_parameters()["total"]

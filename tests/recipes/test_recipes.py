@@ -28,6 +28,7 @@ def test_a_recipe_is_whole(name):
 
 
 def file(tmp_path, *rows) -> str:
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     return str(path)
@@ -57,6 +58,10 @@ def test_what_cannot_work_is_one_sentence(tmp_path, capsys):
         (["clasification"], "there is no recipe 'clasification'"),
         (["classification"], "needs a file: give it with --data"),
         (["classification", "--data", path], "(line 1: it has title, label, and not category, text)"),
+        (
+            ["novel", "--data", file(tmp_path / "short", {"text": "It was late. " * 60})],
+            "3 rows are too few to hold some",
+        ),
         (["sql", "--data", path], "makes its own rows: leave --data out"),
         (["identity", "--data", path, "--fill", "nmae=x"], "has the names name, author"),
     ]:
@@ -74,11 +79,13 @@ def test_the_held_out_rows_are_not_trained_on():
 @pytest.mark.parametrize("maker", MAKERS)
 def test_the_world_s_own_answers_are_right(maker):
     rows = MAKERS[maker](World.build("small", 0))
-    measure = MEASURES[{"entities": "entities", "sql": "sql"}[maker]]
-    assert len(rows) > 300
+    measure = next(MEASURES[recipe.measure] for recipe in map(find_recipe, names()) if recipe.world == maker)
+    said = {tuple(turn["content"] for turn in row["conversations"]) for row in rows}
+    assert len(rows) > 180 and len({question for question, _ in said}) == len(said)  # one answer to a question
     for row in rows[:200]:
         wanted = row["conversations"][1]["content"]
         assert measure(wanted, wanted) == 1.0
+    assert measure("…", rows[0]["conversations"][1]["content"]) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,11 @@ def test_the_world_s_own_answers_are_right(maker):
         ("entities", "[" * 5000, '{"people": ["Mia"]}', 0.0),
         ("sql", "select OBJECT from facts where relation='home' and subject='Mia'",
          "SELECT object FROM facts WHERE subject = 'Mia' AND relation = 'home'", 1.0),
+        ("service", "3 apples cost 12 coins. Can I help you with anything else?",
+         "3 apples cost 12 coins. Can I help you with anything else?", 1.0),
+        ("service", "3 apples cost 12 coins.", "3 apples cost 12 coins. Can I help you with anything else?", 0.5),
+        ("service", "3 apples cost 13 coins. Can I help you with anything else?",
+         "3 apples cost 12 coins. Can I help you with anything else?", 0.0),
         ("sql", "DROP TABLE facts", "SELECT 1", 0.0),
         ("sql", "SELECT nonsense", "SELECT nonsense", 0.0),
         ("sql", "SELECT length(zeroblob(900000000))", "SELECT 900000000", 0.0),  # a gigabyte in one step
@@ -103,6 +115,30 @@ def test_the_world_s_own_answers_are_right(maker):
 )  # fmt: skip
 def test_marks(measure, answer, wanted, mark):
     assert MEASURES[measure](answer, wanted) == pytest.approx(mark)
+
+
+@pytest.mark.slow  # starts the process of a learner's code
+def test_a_program_counts_by_what_it_returns_and_can_do_no_harm(tmp_path):
+    mark, wanted = MEASURES["code"], "def f(n):\n    return 3 * n + 2"
+    assert mark("```python\ndef f(n):\n    return n + n + n + 2\n```", wanted) == 1.0
+    assert mark("def f(n):\n    return 3 * n", wanted) == mark("def g(n):\n    return 3 * n + 2", wanted) == 0.0
+    assert mark("def f(n)", wanted) == mark("", wanted) == mark("def f(n):\n    return 1 / 0", wanted) == 0.0
+    there = tmp_path / "written"
+    harm = f"import os\nopen({str(there)!r}, 'w').write('x')\ndef f(n):\n    return 3 * n + 2"
+    assert mark(harm, wanted) == 0.0 and not there.exists()
+    assert mark("import os\nos.system('true')\ndef f(n):\n    return 3 * n + 2", wanted) == 0.0
+    assert mark("def f(n):\n    while True:\n        pass", wanted) == 0.0
+    assert mark(wanted, wanted) == 1.0  # after one that was ended
+
+
+def test_a_novel_is_cut_into_passages_that_follow_one_another(tmp_path):
+    text = " ".join(f"word{n}" for n in range(400))
+    (tmp_path / "novel.txt").write_text(text, encoding="utf-8")
+    rows = rows_of_file(find_recipe("novel"), str(tmp_path / "novel.txt"), {})
+    said = [[turn["content"] for turn in row["conversations"]] for row in rows]
+    assert len(rows) > 8 and all(question.startswith("续写 / Go on: word") for question, _ in said)
+    question, answer = said[0]
+    assert f"{question.removeprefix('续写 / Go on: ')} {answer}" in text and 100 < len(answer) < 170
 
 
 def test_a_query_can_change_nothing():

@@ -37,7 +37,7 @@ ONLINE = {"model": "base", "max_new_tokens": 12, "batch_size": 3, "rewards": ["l
 ROWS = {
     **dict.fromkeys(("sft", "lora", "qlora", "distill"), CHATS),
     **dict.fromkeys(("dpo", "reward"), PAIRS),
-    **dict.fromkeys(("grpo", "spo", "ppo"), TASKS),
+    **dict.fromkeys(("grpo", "spo", "ppo", "gkd"), TASKS),
 }
 SHAPE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32}
 MOE = {**SHAPE, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
@@ -57,6 +57,7 @@ STAGES = {
     "grpo": ("grpo", ONLINE | {"group_size": 4, "rollout_steps": 2}),
     "spo": ("spo", ONLINE),
     "ppo": ("ppo", ONLINE),
+    "gkd": ("gkd", {"model": "base", "teacher": "base", "max_new_tokens": 12, "batch_size": 3, "reuse": 2}),
 }
 
 

@@ -85,7 +85,8 @@ def subverb(table: Mapping[str, tuple[Callable[[list[str]], int], Text | str]], 
 
 def known_flags(*targets: Any) -> list[str]:
     """Every flag of dataclasses, those nested in them, or of a function's signature."""
-    return [f"--{name.replace('_', '-')}" for target in targets for name in _names(target)]
+    names = [f"--{name.replace('_', '-')}" for target in targets for name in _names(target)]
+    return names + [alias for target in targets for alias in _aliases(target)]
 
 
 def _names(target: Any) -> Iterator[str]:
@@ -99,6 +100,13 @@ def _names(target: Any) -> Iterator[str]:
             yield name
             if kind is bool:
                 yield f"no_{name}"
+
+
+def _aliases(target: Any) -> Iterator[str]:
+    """Short flags that mean the same as a long one."""
+    for kind in get_type_hints(target, include_extras=True).values():
+        for told in getattr(kind, "__metadata__", ()):
+            yield from getattr(told, "aliases", None) or ()
 
 
 def _see(prog: str) -> str:

@@ -1,7 +1,8 @@
 """`fledge quickstart`: tokenizer, pretraining, fine-tuning, measuring, and a chat with the result.
 
 The world is written first, so everything is known: the text's entropy is the floor of the loss curve, and every answer
-is right or wrong. The same measures are taken after every stage; the last table shows what each one changed.
+is right or wrong. The same measures are taken after every stage; the last table shows what each one changed. With
+`--stages all` alignment follows (`quickstart_align.py`). What was stopped goes on when the same command is typed again.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from fledge.cli import flags
+from fledge.cli import flags, quickstart_align
 from fledge.cli.parts import Choice
+from fledge.cli.quickstart_made import Made
 from fledge.errors import Spelling, spelled
 from fledge.lang import N_, _, language
 
@@ -35,6 +37,8 @@ class Flags:
     """Size of the world: small, or tiny (half a minute; for trying things out)."""
     seed: int = 0
     """Seed of the world, the weights and the data order."""
+    stages: Literal["basic", "all"] = "basic"
+    """basic: pretraining and fine-tuning. all: then LoRA, DPO and GRPO too, each from the fine-tuned model."""
     chat: bool = True
     """End in a chat (in a terminal); otherwise print a sample conversation."""
     json: bool = False
@@ -45,15 +49,21 @@ class Flags:
 class Words(Spelling):
     """What a sentence of the trainings inside may tell the user of this verb to type: what the recipe decides has no flag."""
 
+    def __init__(self, chosen: Flags):
+        usual = Flags()
+        typed = {name: getattr(chosen, name) for name in ("size", "seed", "stages")}
+        more = [f" --{name} {value}" for name, value in typed.items() if value != getattr(usual, name)]
+        self.command = "fledge quickstart" + "".join(more)
+
     def flag(self, setting: str, value: object = None) -> str:
         typed = super().flag({"preset": "size"}.get(setting, setting), value)
         return typed if typed.partition(" ")[0] in flags.known_flags(Flags) else ""
 
     def train(self, job: str) -> str:
-        return "fledge quickstart"
+        return self.command
 
     def resume(self, job: str, run: str) -> str:
-        return self.train(job)  # its rows are in no file: it begins again
+        return self.command  # it knows its runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +85,18 @@ RECIPES = {
     "small": Recipe("cpu-2m", 3072, 3_000_000, 720, 16_000, 560, 100),
 }
 
+Train = quickstart_align.Train
 STAGES = {"pretrain": N_("after pretraining"), "sft": N_("after SFT")}
 
 
 def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv, "fledge quickstart")
-    with spelled(Words()):
-        return _quickstart(chosen)
+    with spelled(words := Words(chosen)):
+        try:
+            return _quickstart(chosen)
+        except KeyboardInterrupt:
+            print(_("\nstopped. To go on: {again}").format(again=words.command), file=sys.stderr)
+            return 130
 
 
 def _quickstart(chosen: Flags) -> int:
@@ -97,23 +112,40 @@ def _quickstart(chosen: Flags) -> int:
     )
     with quiet:  # with --json, standard output holds the JSON alone
         recipe = RECIPES[chosen.size]
+        made = Made(
+            _key(chosen, recipe), ["pretrain", "sft", *(quickstart_align.STAGES if chosen.stages == "all" else ())]
+        )
         world = World.build(chosen.size, chosen.seed)
         documents = _write_world(world, recipe)
-        _train_tokenizer(world, recipe, documents)
-        pretrained = _pretrain(recipe, world, documents, chosen.seed, chosen.whose)
-        tuned = _fine_tune(recipe, world, documents, pretrained, chosen.seed, chosen.whose)
+        if "pretrain" not in made.runs:  # a run keeps its own copy
+            _train_tokenizer(world, recipe, documents)
+        pretrained = _pretrain(made.train, recipe, world, documents, chosen.seed, chosen.whose)
+        tuned = _fine_tune(made.train, recipe, world, documents, pretrained, chosen.seed, chosen.whose)
         reports = _measure(world, recipe, {"pretrain": pretrained, "sft": tuned}, chosen.whose)
         seconds = time.perf_counter() - begun
         stages = {name: report.to_dict() for name, report in reports.items()}
         tuned.update(results={"quickstart_seconds": round(seconds, 1), "stages": stages})
-        _closing_table(reports, tuned, seconds)
+        _closing_table(reports, tuned)
+        result = {"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}
+        if chosen.stages == "all":
+            outcomes = _align(made.train, tuned, world, chosen)
+            result["alignment"] = {name: dataclasses.asdict(found) for name, found in outcomes.items()}
+            result["seconds"] = round(time.perf_counter() - begun, 1)
+        _how_long(time.perf_counter() - begun, made)
     if chosen.json:
-        print(json.dumps({"seconds": round(seconds, 1), "run": tuned.name, "stages": stages}, ensure_ascii=False))
+        print(json.dumps(result, ensure_ascii=False))
     elif chosen.chat and sys.stdin.isatty() and sys.stdout.isatty():
         _chat(pretrained, tuned, chosen.whose)
     else:
         _sample_conversation(world, pretrained, tuned, chosen.whose)
     return 0
+
+
+def _key(chosen: Flags, recipe: Recipe) -> dict[str, Any]:
+    """What makes a quickstart another one."""
+    amounts = quickstart_align.AMOUNTS[chosen.size]
+    what = {"recipe": dataclasses.asdict(recipe), "alignment": dataclasses.asdict(amounts)}
+    return {"size": chosen.size, "seed": chosen.seed} | what | vars(chosen.whose)
 
 
 def _heading(text: str) -> None:
@@ -169,9 +201,10 @@ def _tokenizer_folder() -> str:
     return str(runs_root() / "quickstart-tokenizer")
 
 
-def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int, whose: Choice) -> Run:
+def _pretrain(
+    train: Train, recipe: Recipe, world: World, documents: list[dict[str, Any]], seed: int, whose: Choice
+) -> Run:
     """Next-token prediction on the world's text; the floor of the curve is known."""
-    from fledge.api import train
     from fledge.world.stats import floor as entropy_floor
     from fledge.world.text import documents as write
 
@@ -186,13 +219,13 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
     )
     return train(
         "pretrain",
+        "pretrain",
         rows=documents,
         val_rows=[_row(document) for document in val],
         landmarks={
             "floor": floor.total.floor,
             "floor_by_kind": {tag: share.floor for tag, share in floor.tags.items()},
         },
-        run="quickstart-pretrain",
         tokenizer=_tokenizer_folder(),
         preset=recipe.preset,
         begin="counted",
@@ -207,10 +240,15 @@ def _pretrain(recipe: Recipe, world: World, documents: list[dict[str, Any]], see
 
 
 def _fine_tune(
-    recipe: Recipe, world: World, documents: list[dict[str, Any]], pretrained: Run, seed: int, whose: Choice
+    train: Train,
+    recipe: Recipe,
+    world: World,
+    documents: list[dict[str, Any]],
+    pretrained: Run,
+    seed: int,
+    whose: Choice,
 ) -> Run:
     """Conversations: the loss counts the assistant's words only."""
-    from fledge.api import train
     from fledge.world.chat import conversations
 
     _heading(_("Step 4 · Supervised fine-tuning (SFT): learning to answer"))
@@ -218,10 +256,10 @@ def _fine_tune(
     held_out = recipe.conversations // 50
     return train(
         "sft",
+        "sft",
         rows=rows[held_out:],
         val_rows=rows[:held_out],
         replay_rows=documents,
-        run="quickstart-sft",
         model=pretrained.name,
         steps=recipe.sft_steps,
         replay_share=0.4,
@@ -251,7 +289,7 @@ def _measure(world: World, recipe: Recipe, stages: dict[str, Run], whose: Choice
 MEASURES = ("fact_seen_form", "fact_heldout_form", "format", "arithmetic_seen", "hallucination")
 
 
-def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) -> None:
+def _closing_table(reports: dict[str, WorldReport], tuned: Run) -> None:
     from fledge.display.terminal import table
     from fledge.evaluate.report import FAMILIES
 
@@ -270,7 +308,26 @@ def _closing_table(reports: dict[str, WorldReport], tuned: Run, seconds: float) 
             "The whole report: fledge eval {tuned}"
         ).format(n=n, low=last[0], high=last[1], tuned=tuned.name)
     )
-    print(_("  All of this took {minutes:.1f} minutes.").format(minutes=seconds / 60))
+
+
+def _align(train: Train, tuned: Run, world: World, chosen: Flags) -> dict[str, quickstart_align.Outcome]:
+    """The alignment stages, one after the other, and what each one changed."""
+    amounts, outcomes = quickstart_align.AMOUNTS[chosen.size], {}
+    for name, stage in quickstart_align.STAGES.items():
+        _heading(str(quickstart_align.HEADINGS[name]))
+        outcomes[name] = stage(train, tuned, world, amounts, chosen.seed, vars(chosen.whose))
+    console().print(quickstart_align.table_of(outcomes))
+    runs = "   ".join(f"fledge chat {found.run}" for found in outcomes.values())
+    print(_("  Talk with each of them: {runs}").format(runs=runs))
+    return outcomes
+
+
+def _how_long(seconds: float, made: Made) -> None:
+    if made.continued:
+        said = _("  Without what was there already, this took {minutes:.1f} minutes.")
+    else:
+        said = _("  All of this took {minutes:.1f} minutes.")
+    print(said.format(minutes=seconds / 60))
 
 
 def _sample_conversation(world: World, pretrained: Run, run: Run, whose: Choice) -> None:

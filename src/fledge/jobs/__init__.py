@@ -20,6 +20,7 @@ JOBS = {
     "reward": "fledge.jobs.reward",
     "dpo": "fledge.jobs.dpo",
     "distill": "fledge.jobs.distill",
+    "gkd": "fledge.jobs.gkd",
     "reason": "fledge.jobs.reason",
     "ppo": "fledge.jobs.ppo",
     "grpo": "fledge.jobs.grpo",

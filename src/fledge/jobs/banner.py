@@ -52,7 +52,8 @@ def banner(run: Run, objective: Objective, tokenizer: Tokenizer, config: TrainCo
             optimizer=config.optimizer, optimizer_reason=optimizer_reason
         )
     )
-    if (count := run.info["model"]["num_parameters"].get("trained", sizes["total"])) < sizes["total"]:
+    if not all(parameter.requires_grad for parameter in model.parameters()):
+        count = run.info["model"]["num_parameters"]["trained"]
         share = f"{count / sizes['total']:.2%}"
         lines.append(
             _("  trained: {count:,} parameters, {share} as many as the model has; it stays as it is").format(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fledge.jobs.job import Job, Setting
-from fledge.jobs.online import OnlineConfig
+from fledge.jobs.online import OnlineConfig, reward_models
 from fledge.lang import N_
 from fledge.planning.facts import Planning
 from fledge.training.config import Range
@@ -76,6 +76,7 @@ JOB = Job(
         seq_len=((256, 256, 256), (256, 512, 1024)),
         epochs=(1, 2, 3),
         frozen=1,
+        judges=reward_models,
         answers=True,
     ),
     objective=objective,

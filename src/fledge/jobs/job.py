@@ -78,7 +78,7 @@ class Job:
         return JobFacts(
             language=self.language,
             prompts=settings.get("kind", self.rows) == "chat",
-            rewards=self.planning.answers,
+            rewards=hasattr(self.config(), "rewards"),
             usual_rates={
                 "muon": {name: (rate, rate) for name, rate in rates["muon"].items()},
                 "adamw": {"lr": (self.lowest_rate, rates["adamw"]["lr"])},

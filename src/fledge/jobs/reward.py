@@ -78,6 +78,7 @@ JOB = Job(
         kind="preference",
         seq_len=((512, 512, 1024), (512, 1024, 2048)),
         epochs=(1, 1, 2),
+        tables=lambda config: 0,
     ),
     objective=objective,
     next_command="fledge runs show {run}",

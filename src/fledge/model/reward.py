@@ -97,12 +97,16 @@ class RewardModel:
         """The reward of the last answer of a conversation (a list of {"role", "content"}). Only differences mean something."""
         return self.scores([messages], tools=[tools])[0]
 
-    @torch.inference_mode()
     def scores(self, conversations: Sequence[Messages], *, tools: Sequence[Any] | None = None) -> list[float]:
         """`score` of many conversations, in batches of about one length. UserError when one has no answer or is too long."""
         read = [_up_to_the_answer(*found) for found in self.tokenizer.render_ids_batch(conversations, tools=tools)]
         for number, ids in enumerate(read, 1):
             _check(number, ids, self.model.config.max_position_embeddings)
+        return self.scores_of_ids(read)
+
+    @torch.inference_mode()
+    def scores_of_ids(self, read: Sequence[list[int]]) -> list[float]:
+        """The reward at the last token of each row of ids, in batches of about one length."""
         rewards = [0.0] * len(read)
         order = sorted(range(len(read)), key=lambda i: len(read[i]))
         while order:

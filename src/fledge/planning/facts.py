@@ -36,6 +36,8 @@ class Planning:
         beside: the setting that names another such model, of any shape (a teacher).
         dial: whether --budget chooses the shape of a new model.
         adapter: what is trained instead of the weights, from the job's settings.
+        judges: the reward models that the job's settings name, which only run forward too.
+        tables: of logits in its loss, from its settings (see planning.memory.Pass); None: a language model's.
         answers: whether the model writes what it is trained on (see planning.rollout).
     """
 
@@ -48,6 +50,8 @@ class Planning:
     beside: str = ""
     dial: bool = False
     adapter: Callable[[Any], Adapter] | None = None
+    judges: Callable[[Any], list[str]] | None = None
+    tables: Callable[[Any], int] | None = None
     answers: bool = False
 
 
@@ -89,10 +93,8 @@ def size_of(facts: Planning, config: TrainConfig) -> Size:
 
 def frozen_shapes(facts: Planning, config: TrainConfig, shape: ModelConfig) -> list[ModelConfig]:
     """The shapes of the models that only run forward beside one of `shape`; that of one that is not named yet is the same."""
-    if not facts.beside:
-        return [shape] * facts.frozen
-    named = getattr(config, facts.beside)
-    return [ModelConfig.load(find_model(named)) if named else shape]
+    names = [getattr(config, facts.beside)] if facts.beside else facts.judges(config) if facts.judges else []
+    return [shape] * facts.frozen + [ModelConfig.load(find_model(name)) if name else shape for name in names]
 
 
 def measure_text(paths: Iterable[str | Path], kind: Kind) -> Size:

@@ -20,6 +20,7 @@ FP32 = 4
 INT64 = 8
 ELEMENT = {"fp32": 4, "bf16": 2, "fp16": 2}
 MAX_LOGITS = 2**24  # of training.losses, which needs torch; a test holds them together
+TABLES = 3  # of a language model's loss: log-probabilities and two gradients
 EXPLICIT_UP_TO = 512  # tokens of a row: parts.reference.attention
 QKV = ("q_proj", "k_proj", "v_proj")
 EXPERT = ("gate_proj", "up_proj", "down_proj")
@@ -42,7 +43,8 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward and backward pass. `packed`: rows hold several documents, so there is a mask."""
+    """One forward and backward pass. `packed`: rows hold several documents, so there is a mask. `tables`: fp32 numbers a token of
+    the vocabulary and position of a chunk that the loss holds at once; 0 without a head over the vocabulary (a reward model)."""
 
     batch_size: int
     seq_len: int
@@ -51,6 +53,7 @@ class Pass:
     packed: bool = True
     checkpoint: bool = False
     adapter: Adapter | None = None
+    tables: int = TABLES
 
     @property
     def num_tokens(self) -> int:
@@ -253,14 +256,17 @@ def backward_work(shape: ModelConfig, step: Pass) -> float:
 
 def logits_work(shape: ModelConfig, step: Pass) -> float:
     """What the loss holds over one chunk: log-probabilities and two gradients in fp32, or later the gradient of the head,
-    beside the one of the chunk before; in half precision a copy of the head, and its gradient also in fp32."""
+    beside the one of the chunk before; in half precision a copy of the head, and its gradient also in fp32. Beside a teacher's
+    logits there are more tables (`Pass.tables`)."""
+    if not step.tables:
+        return 0
     N, V, e = step.num_tokens, shape.vocab_size, step.element
     positions = min(N, max(64, MAX_LOGITS // V))
     if step.adapter is not None:
-        return 3 * FP32 * positions * V
+        return step.tables * FP32 * positions * V
     head, half = V * shape.hidden_size, e < FP32
     before = head * e if positions < N else 0
-    return head * e * half + before + max(3 * FP32 * positions * V, head * (e + FP32 * half))
+    return head * e * half + before + max(step.tables * FP32 * positions * V, head * (e + FP32 * half))
 
 
 def phases(
@@ -274,7 +280,8 @@ def phases(
     stays: Terms = {**weights(shape, step), "optimizer state": optimizer_state(shape, optimizer, step.adapter)}
     if frozen:
         stays["frozen models"] = sum(FP32 * sum(parameters(other).values()) for other in frozen)
-    head_gradient = FP32 * V * D if counts["embedding"] else 0
+    head_gradient = FP32 * V * D if counts["embedding"] and step.tables else 0
+    later = 0 if step.tables else counts["embedding"]  # without a head, the embedding's gradient comes last
     kept: Terms = {"gradients": FP32 * total} if accumulation_steps > 1 else {}  # of the passes before
     saved = activations(shape, step)
     hidden = N * D * step.element
@@ -293,7 +300,7 @@ def phases(
         },
         "end of backward": {  # the first block is left
             **stays,
-            "gradients": FP32 * (total - counts["matrices"] / shape.num_hidden_layers),
+            "gradients": FP32 * (total - later - counts["matrices"] / shape.num_hidden_layers),
             "first block": sum(saved.values()) / shape.num_hidden_layers,
             "gradients in flight": backward_work(shape, step) + head_gradient * bool(kept) / 2,
         },

@@ -12,7 +12,7 @@ from fledge.planning.budget import warnings
 from fledge.planning.facts import Planning, Size, frozen_shapes
 from fledge.planning.machines import FRAGMENTS, UNCALIBRATED, Calibration, Machine, calibration_of
 from fledge.planning.measure import machine_of, ratio, too_short_to_measure
-from fledge.planning.memory import Pass, Terms, attention_kind, peak
+from fledge.planning.memory import TABLES, Pass, Terms, attention_kind, peak
 from fledge.planning.rollout import cache_bytes, rows, writing
 from fledge.planning.rollout import steps as rollout_steps
 from fledge.planning.work import chosen_optimizer, seconds_of, step_work
@@ -140,6 +140,8 @@ def predict(
     if facts.answers and not (config.steps or config.budget):
         config = dataclasses.replace(config, steps=rollout_steps(config, size), epochs=None)
     step = pass_of(facts, config, shape, size, machine, precision)
+    if not step.tables:  # no table of its own for a head
+        shape = dataclasses.replace(shape, tie_word_embeddings=True)
     if facts.answers:
         step = dataclasses.replace(step, batch_size=rows(config, size, shape.vocab_size))
     work = step_work(shape, step, optimizer, config.accumulation_steps, frozen)
@@ -221,6 +223,7 @@ def pass_of(
         packed,
         config.checkpoint_activations,
         facts.adapter(config) if facts.adapter else None,
+        facts.tables(config) if facts.tables else TABLES,
     )
 
 

@@ -87,6 +87,7 @@ def pass_flops(shape: ModelConfig, step: Pass) -> float:
     The embedding is a look-up and computes nothing; the head does, tied or not. Checkpoints run the blocks forward twice.
     """
     blocks, head = _forward_flops(shape, step)
+    head *= bool(step.tables)
     frozen = 0.0
     if step.adapter is not None:
         frozen = 2 * (computing(shape) - shape.vocab_size * shape.hidden_size) + head  # no gradients of these

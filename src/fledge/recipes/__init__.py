@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ Chat = dict[str, list[dict[str, str]]]
 class Recipe:
     """Attributes:
     question, answer: templates; `{column}` is what a row of the file has there. Empty for a recipe of the world.
+    passage: of a text each row shows so many characters, {passage}, and as many that follow, {next}; 0: the file has columns.
     world: the function of `made.py` that makes its rows.
     fill: values for slots of the form {{name}} inside the file's own texts, which the user may change.
     measure: of `measures.py`; max_new_tokens: that an answer may have.
@@ -38,6 +40,7 @@ class Recipe:
     settings: dict[str, Any]
     question: str = ""
     answer: str = ""
+    passage: int = 0
     world: str = ""
     fill: dict[str, str] = field(default_factory=dict)
     max_new_tokens: int = 32
@@ -65,7 +68,7 @@ def rows_of_file(recipe: Recipe, path: str, fill: dict[str, str]) -> list[Chat]:
     """The conversations that the recipe makes of a file's rows. UserError when the file lacks a column, or no row is usable."""
     slots = set(_SLOT.findall(recipe.question + recipe.answer))
     rows, first = [], ""
-    for line, raw in raw_rows(check_file(path), "chat"):
+    for line, raw in _passages(path, recipe.passage) if recipe.passage else raw_rows(check_file(path), "chat"):
         if not isinstance(raw, dict):
             first = first or f"{line}: {raw if isinstance(raw, BadRow) else _('no object')}"
             continue
@@ -87,6 +90,17 @@ def rows_of_file(recipe: Recipe, path: str, fill: dict[str, str]) -> list[Chat]:
     return rows
 
 
+def _passages(path: str, length: int) -> Iterator[tuple[int, Any]]:
+    """Two neighbouring pieces of a text at a time, of about `length` characters each and cut behind a word or a sentence."""
+    for line, raw in raw_rows(check_file(path), "text"):
+        if not (isinstance(raw, dict) and isinstance(raw.get("text"), str)):
+            yield line, raw
+            continue
+        pieces = re.findall(rf".{{{length}}}[^\s。！？，；]{{0,40}}[\s。！？，；]?", raw["text"], re.DOTALL)
+        for passage, following in zip(pieces[0::2], pieces[1::2]):
+            yield line, {"passage": passage, "next": following}
+
+
 def chat(question: str, answer: str) -> Chat:
     return {"conversations": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
@@ -106,8 +120,15 @@ def _said(template: str, raw: dict[str, Any], fill: dict[str, str]) -> str:
 
 def split(rows: list[Chat], share: float = 0.1, most: int = 200) -> tuple[list[Chat], list[Chat]]:
     """(to train on, held out): every tenth row, so that rows in the order of their classes leave some of each; one question is on
-    one side only."""
+    one side only. UserError when nothing would be left on one of them."""
     step = max(2, round(1 / share), len(rows) // most)
     held = rows[step - 1 :: step]
     asked = {row["conversations"][0]["content"] for row in held}
-    return [row for row in rows if row["conversations"][0]["content"] not in asked], held
+    kept = [row for row in rows if row["conversations"][0]["content"] not in asked]
+    if not held or not kept:
+        raise UserError(
+            _(
+                "{count} rows are too few to hold some of them out: give {least} different ones, or a file with --test."
+            ).format(count=len(rows), least=2 * step)
+        )
+    return kept, held

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from fledge.recipes import Chat, chat
+from fledge.recipes.invented import clinic, foods, programs, service
 from fledge.world import World
 from fledge.world.text import documents
 
@@ -68,4 +69,11 @@ def sql(world: World) -> list[Chat]:
     return rows
 
 
-MAKERS: dict[str, Callable[[World], list[Chat]]] = {"entities": entities, "sql": sql}
+MAKERS: dict[str, Callable[[World], list[Chat]]] = {
+    "entities": entities,
+    "sql": sql,
+    "clinic": clinic,
+    "foods": foods,
+    "service": service,
+    "programs": programs,
+}

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable
 from functools import cache
 
+from fledge.recipes.invented import COURTESY
+from fledge.recipes.programs import code
 from fledge.synth.similar import rouge_l, units
 
 Measure = Callable[[str, str], float]
@@ -41,6 +43,19 @@ def _pairs(text: str) -> set[tuple[str, str]]:
     if not isinstance(content, dict):
         return set()
     return {(str(k), str(word)) for k, words in content.items() if isinstance(words, list) for word in words}
+
+
+def service(answer: str, wanted: str) -> float:
+    """1 for what the wanted answer says, with a courteous end; half for the same without one; 0 when anything in it is wrong."""
+    polite = [form for form in COURTESY.values() if form in wanted]
+    right = units(_without(answer, polite)) == units(_without(wanted, polite))
+    return 0.0 if not right else 1.0 if all(form in answer for form in polite) else 0.5
+
+
+def _without(text: str, forms: list[str]) -> str:
+    for form in forms:
+        text = text.replace(form, "")
+    return text
 
 
 def sql(answer: str, wanted: str) -> float:
@@ -90,4 +105,11 @@ def _allowed(action: int, _: str | None, name: str | None, *rest: str | None) ->
     return sqlite3.SQLITE_OK if harmless else sqlite3.SQLITE_DENY
 
 
-MEASURES: dict[str, Measure] = {"exact": exact, "overlap": overlap, "entities": entities, "sql": sql}
+MEASURES: dict[str, Measure] = {
+    "exact": exact,
+    "overlap": overlap,
+    "entities": entities,
+    "sql": sql,
+    "service": service,
+    "code": code,
+}

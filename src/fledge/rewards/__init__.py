@@ -26,6 +26,7 @@ REWARDS = {
     "length": "fledge.rewards.length",
     "repetition": "fledge.rewards.repetition",
     "judge": "fledge.rewards.judge",
+    "model": "fledge.rewards.model",
 }
 """Name -> module that makes it."""
 

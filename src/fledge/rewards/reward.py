@@ -17,7 +17,7 @@ class Reward(Protocol):
     """Says what answers are worth.
 
     A reward that cannot judge some tasks (no truth is known of them) may also have `refuse(task) -> str`: the reason in the
-    user's language, or "" when it can.
+    user's language, or "" when it can; one that reads only so many tokens says so as `longest`.
     """
 
     @property
@@ -40,7 +40,7 @@ class Weighted:
         """(total of each episode, each part by name, unweighted). UserError when a part gives no number."""
         totals = [0.0] * len(episodes)
         by_name: dict[str, list[float]] = {}
-        for reward, weight in self.parts:
+        for number, (reward, weight) in enumerate(self.parts, 1):
             values = [float(value) for value in reward(episodes)]
             if len(values) != len(episodes):
                 raise ValueError(f"reward {reward.name!r} gave {len(values)} values for {len(episodes)} episodes")
@@ -50,9 +50,14 @@ class Weighted:
                         name=reward.name, value=next(value for value in values if not math.isfinite(value))
                     )
                 )
-            by_name[reward.name] = values
+            by_name[f"{reward.name}_{number}" if reward.name in by_name else reward.name] = values
             totals = [total + weight * value for total, value in zip(totals, values)]
         return totals, by_name
+
+    @property
+    def longest(self) -> float:
+        """Tokens that prompt and answer may have together, so that every part can read them."""
+        return min(getattr(reward, "longest", math.inf) for reward, _weight in self.parts)
 
     def refuse(self, task: TaskRow) -> str:
         """Why a task cannot be rewarded; "" when it can."""

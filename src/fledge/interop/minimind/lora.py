@@ -3,13 +3,12 @@
     {layer}.lora.A.weight [rank, in], {layer}.lora.B.weight [out, rank], fp16; the layer adds B A x
 
 MiniMind puts its LoRA on square matrices alone, which are q_proj and o_proj, so that is what its script trains here: the file then
-loads there too. `fledge train lora` takes all linear layers of the blocks.
+loads there too, and alpha is its rank, since its updates count once. `fledge train lora` takes all linear layers of the blocks.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,18 +17,9 @@ from fledge.adapt.lora import adapted_layers
 from fledge.errors import UserError
 from fledge.interop.minimind.files import Place, weight_name
 from fledge.interop.minimind.pth import read_tensors, write_tensors
-from fledge.interop.minimind.tables import Generation
 from fledge.jobs.lora import NAME
 from fledge.lang import _, commas
 from fledge.model.transformer import Transformer
-
-RANK: dict[Generation, int] = {"v2": 8, "v3": 16}
-TARGETS = ["q_proj", "o_proj"]
-
-
-def lora_settings(generation: Generation) -> dict[str, Any]:
-    """MiniMind's adapter as settings of the job: its updates count once."""
-    return {"rank": RANK[generation], "alpha": float(RANK[generation]), "targets": TARGETS}
 
 
 def write_lora(model: Transformer, path: Path) -> None:

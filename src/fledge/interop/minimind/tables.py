@@ -60,7 +60,7 @@ class Door:
     own: dict[str, Argument] = field(default_factory=dict)
     """arguments that mean something else than in ARGUMENTS, or are nowhere else"""
     fixed: dict[str, Any] = field(default_factory=dict)
-    """settings of the job where they are not its defaults and no argument says otherwise"""
+    """settings of the job where they are not its defaults and no argument says otherwise; a tuple has one for each generation"""
     calls: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """what other scripts call so -> what this one calls it, the first that it has"""
 
@@ -223,7 +223,7 @@ DOORS: dict[str, Door] = {
         "batch_size": 32, "learning_rate": 1e-4, "log_interval": 10, "max_seq_len": 340,
         "data_path": ("../dataset/lora_identity.jsonl", "../dataset/lora_medical.jsonl"), "from_weight": "full_sft",
         "wandb_project": "MiniMind-LoRA",
-    }),
+    }, fixed={"rank": (8, 16), "alpha": (8.0, 16.0), "targets": ["q_proj", "o_proj"]}),  # its files: see lora.py
     "dpo": Door("dpo", N_("preference learning (DPO)"), COMMON | {
         "save_weight": "dpo", "batch_size": 4, "learning_rate": 4e-8, "save_interval": 100, "max_seq_len": 1024,
         "data_path": "../dataset/dpo.jsonl", "from_weight": "full_sft", "beta": (0.1, 0.15), "wandb_project": "MiniMind-DPO",
@@ -313,7 +313,11 @@ def default(door: str, name: str, generation: Generation) -> Any:
     """The default of an argument in one generation, also by the name that other scripts give it; ABSENT when there is none."""
     what = DOORS[door]
     called = name if name in what.defaults else what.calls.get(name, (name,))[0]
-    value = what.defaults.get(called, ABSENT)
+    return of_generation(what.defaults.get(called, ABSENT), generation)
+
+
+def of_generation(value: Any, generation: Generation) -> Any:
+    """What a table says for one generation."""
     return value[GENERATIONS.index(generation)] if isinstance(value, tuple) else value
 
 

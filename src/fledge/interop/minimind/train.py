@@ -17,7 +17,7 @@ from fledge.interop.minimind.files import Place, choose, find_weights, weight_fo
 from fledge.interop.minimind.parity import ADAMW
 from fledge.interop.minimind.practice import find_data, is_practice
 from fledge.interop.minimind.runs import free_name, resumable, run_name, saver
-from fledge.interop.minimind.tables import DOORS, Generation, common, default, file_of, rows_of
+from fledge.interop.minimind.tables import DOORS, Generation, common, default, file_of, of_generation, rows_of
 from fledge.interop.minimind.tokenizer import ensure_tokenizer, taken_back
 from fledge.jobs import find_job
 from fledge.jobs.settings import FILES
@@ -133,18 +133,11 @@ def _new(
         print(_nothing_to_resume(door, place))
     elif run != run_name(name):
         print(_("The earlier run stays; this one is called {run}.").format(run=run))
-    own = _lora(generation) if door == "lora" else {}
+    own = {name: of_generation(value, generation) for name, value in DOORS[door].fixed.items()}
     files = {"data": [place.short(data)], "tokenizer": place.short(tokenizer), "run": run}
     return {
-        **ADAMW, **DOORS[door].fixed, **settings(door, args, typed), **own, **start, **files, "seed": SEED,
-        "val_fraction": HELD_OUT,
+        **ADAMW, **own, **settings(door, args, typed), **start, **files, "seed": SEED, "val_fraction": HELD_OUT,
     }, made  # fmt: skip
-
-
-def _lora(generation: Generation) -> dict[str, Any]:
-    from fledge.interop.minimind.lora import lora_settings  # loads torch
-
-    return lora_settings(generation)
 
 
 def _changed(door: str, args: Args, typed: Args, place: Place, run: Run) -> dict[str, Any]:
@@ -263,6 +256,6 @@ def _next(door: str, place: Place, args: Args) -> str:
         script = quoted(place.shown(place.folder / "train_full_sft.py"))
         command = f"python {script} --from_weight {args['save_weight']}{which}"
         return _("Next, teach it to answer: {command}").format(command=command)
-    weights = f"--weight {args['from_weight']} --lora_weight {args['lora_name']}" if door == "lora" else ""
+    weights = f"--weight {args['from_weight']} --lora_weight {args['lora_name']}" if "lora_name" in args else ""
     command = f"python eval_llm.py {weights or '--weight ' + args['save_weight']}{which}"
     return _("Next, talk with it, in the project's root: {command}").format(command=command)
