@@ -17,7 +17,6 @@ from fledge.adapt.merging import merged_weights
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ModelConfig, read_object
-from fledge.model.rope import rope_frequencies
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
 
@@ -68,7 +67,7 @@ def load_model(
         refuse_other_base(adapter, folder)
         weights = merged_weights(weights, adapter)
     assign_weights(model, weights, str(folder), dtype)
-    model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # the meta device has no numbers
+    model.set_frequencies()  # the meta device has no numbers
     model.compute_dtype = dtype
     if (path := plain_folder(folder) / "generation_config.json").is_file():
         model.generation_config = _checked(read_object(path), path)

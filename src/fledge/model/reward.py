@@ -17,7 +17,6 @@ from fledge.lang import _
 from fledge.model.config import ARCHITECTURES, ModelConfig
 from fledge.model.folder import assign_weights, is_reward_model, read_weights, unwrapped
 from fledge.model.layers import Linear
-from fledge.model.rope import rope_frequencies
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
 from fledge.parts import REFERENCE, Parts
@@ -45,6 +44,7 @@ class RewardTransformer(Transformer):
         made.score = Linear(model.config.hidden_size, 1, bias=False)
         torch.nn.init.zeros_(made.score.weight)
         made.register_buffer("inv_freq", model.inv_freq, persistent=False)
+        made.register_buffer("local_inv_freq", model.local_inv_freq, persistent=False)
         made.compute_dtype, made.checkpoint_activations = model.compute_dtype, model.checkpoint_activations
         return made.to(model.device)
 
@@ -89,7 +89,7 @@ class RewardModel:
         with torch.device("meta"):
             model = RewardTransformer(config, parts)
         assign_weights(model, unwrapped(read_weights(folder)), str(folder), dtype)
-        model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # meta has no numbers
+        model.set_frequencies()  # meta has no numbers
         model.compute_dtype = dtype
         return cls(model.to(device).eval(), Tokenizer.load(folder))
 
