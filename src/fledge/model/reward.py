@@ -15,10 +15,11 @@ from torch import Tensor
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ARCHITECTURES, ModelConfig
-from fledge.model.folder import assign_weights, is_reward_model, read_weights, unwrapped
+from fledge.model.folder import assign_weights, is_reward_model
 from fledge.model.layers import Linear
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
+from fledge.model.weights import read_weights
 from fledge.parts import REFERENCE, Parts
 from fledge.tokenizer import Tokenizer
 
@@ -88,7 +89,7 @@ class RewardModel:
             )
         with torch.device("meta"):
             model = RewardTransformer(config, parts)
-        assign_weights(model, unwrapped(read_weights(folder)), str(folder), dtype)
+        assign_weights(model, read_weights(folder), str(folder), dtype)
         model.set_frequencies()  # meta has no numbers
         model.compute_dtype = dtype
         return cls(model.to(device).eval(), Tokenizer.load(folder))
