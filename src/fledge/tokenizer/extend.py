@@ -29,6 +29,8 @@ def extend(tokenizer: Tokenizer, texts: Iterable[str], add: int) -> tuple[Tokeni
 
     Pairs that occur only once are not merged, so a small text may give fewer tokens. UserError when it gives none.
     """
+    if getattr(tokenizer.core.model, "byte_fallback", False):
+        raise UserError(_("only byte-level BPE can be extended, and Gemma's tokenizer is none."))
     words = [coded for text in texts if (coded := _coded(tokenizer, text))]
     learner = tokenizers.Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
