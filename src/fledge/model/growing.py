@@ -19,8 +19,9 @@ def grow_vocabulary(model: Transformer, pieces: Mapping[int, Sequence[int]]) -> 
     model that has rows to spare uses them first.
     """
     size = max(model.config.vocab_size, max(pieces) + 1)
-    head = [] if model.config.tie_word_embeddings else [model.lm_head]
-    for table in (model.model.embed_tokens, *head):
+    tables: list[nn.Embedding | nn.Linear] = [model.model.embed_tokens]
+    tables += [] if model.config.tie_word_embeddings else [model.lm_head]
+    for table in tables:
         old = table.weight
         rows = torch.cat([old, old.new_zeros(size - len(old), old.shape[1])])
         for id, parts in pieces.items():
