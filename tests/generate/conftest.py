@@ -32,7 +32,9 @@ class ScriptedModel(torch.nn.Module):
 
     def __init__(self, script: list[int], context: int = 1000):
         super().__init__()
-        self.config = SimpleNamespace(num_hidden_layers=1, sliding_window=None, max_position_embeddings=context)
+        self.config = SimpleNamespace(
+            num_hidden_layers=1, window_of=lambda layer: None, max_position_embeddings=context
+        )
         self.parts = REFERENCE
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.script = torch.tensor(script)

@@ -7,6 +7,13 @@ import torch
 
 from fledge.generate.cache import StaticCache
 
+GEMMA = {
+    "model_type": "gemma3_text",
+    "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention"],
+    "rope_local_base_freq": 100.0,
+}
+
 
 def feed(model, cache, ids_BT):
     """Run T tokens a row at the rows' own positions; return logits [B, T, V]."""
@@ -16,7 +23,7 @@ def feed(model, cache, ids_BT):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 4}])
+@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 4}, GEMMA])
 @pytest.mark.parametrize("portions", [[10], [1] * 10, [3, 1, 4, 2], [6, 1, 1, 1, 1]])
 def test_any_portions_give_the_logits_of_one_pass(make_model, changes, portions):
     model = make_model(**changes)
@@ -27,7 +34,7 @@ def test_any_portions_give_the_logits_of_one_pass(make_model, changes, portions)
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 4}])
+@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 4}, GEMMA])
 def test_rows_of_different_length_do_not_see_their_padding(make_model, changes):
     model = make_model(**changes)
     rows = [torch.randint(0, 259, (n,), generator=torch.Generator().manual_seed(n)) for n in (9, 4, 6)]

@@ -28,6 +28,10 @@ LLAMA3 = {
     "original_max_position_embeddings": 64,
 }
 MOE = dict(model_type="qwen3_moe", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=48)
+GEMMA = dict(
+    model_type="gemma3_text", num_hidden_layers=5, sliding_window=16, rope_theta=1e6, rope_local_base_freq=1e4,
+    layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+)  # fmt: skip
 CONFIGS = {
     "qwen2": dict(model_type="qwen2", rope_theta=1e6),
     "qwen2-untied": dict(model_type="qwen2", tie_word_embeddings=False),
@@ -42,6 +46,9 @@ CONFIGS = {
     "llama-linear-bias": dict(
         model_type="llama", rope_scaling={"rope_type": "linear", "factor": 2.0}, attention_bias=True
     ),
+    "gemma3": GEMMA,
+    "gemma3-scaled": dict(**GEMMA, rope_scaling={"rope_type": "linear", "factor": 8.0}, query_pre_attn_scalar=24),
+    "gemma3-one-kind": dict(model_type="gemma3_text", layer_types=["full_attention"] * 3, head_dim=16),
     "mistral-window": dict(model_type="mistral", sliding_window=16, tie_word_embeddings=False),
 }
 

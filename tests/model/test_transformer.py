@@ -19,6 +19,12 @@ from fledge.training.losses import linear_cross_entropy
 TINY = dict(
     vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, head_dim=16
 )
+GEMMA = dict(
+    model_type="gemma3_text",
+    sliding_window=3,
+    layer_types=["sliding_attention", "full_attention"],
+    rope_local_base_freq=100,
+)
 
 
 def tiny(**changes) -> Transformer:
@@ -29,7 +35,7 @@ def tiny(**changes) -> Transformer:
     return model
 
 
-@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 3}])
+@pytest.mark.parametrize("changes", [{}, {"model_type": "mistral", "sliding_window": 3}, GEMMA])
 def test_a_packed_row_gives_each_document_what_it_gets_alone(changes):
     model = tiny(**changes).eval()
     a, b = torch.randint(0, 50, (1, 7)), torch.randint(0, 50, (1, 5))

@@ -77,6 +77,18 @@ SHAPES = {
         num_attention_heads=6,
         num_key_value_heads=3,
     ),
+    "gemma3": ModelConfig(
+        model_type="gemma3_text",
+        vocab_size=400,
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=50,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        rope_local_base_freq=1e4,
+    ),
     "experts": preset(
         "moe-8m", vocab_size=400, hidden_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1
     ),

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from fledge import proofs
 from fledge.errors import UserError
-from fledge.model.folder import read_weights
+from fledge.model.weights import read_weights
 from fledge.records import Run
 from fledge.training import checkpoint
 from tests.training.resume_jobs import STAGES, prepare, run_stage

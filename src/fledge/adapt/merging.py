@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -19,26 +20,39 @@ def updated(weight: Tensor, A: Tensor, B: Tensor, scaling: float, magnitude: Ten
     return merged if magnitude is None else merged * (magnitude.float() / merged.norm(dim=1))[:, None]
 
 
-def merged_weights(weights: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """A model's weights by name with the adapter in `folder` merged in: fp32 where it changes them.
+class Merged(Mapping[str, Tensor]):
+    """A model's weights by name with an adapter merged in, each when it is asked for: fp32 where the adapter changes it."""
+
+    def __init__(self, weights: Mapping[str, Tensor], folder: Path):
+        self.weights, self.folder = weights, folder
+        self.config, self.layers = read_config(folder), read_tensors(folder)
+
+    def __getitem__(self, name: str) -> Tensor:
+        weight, layer = self.weights[name], name.removesuffix(".weight")
+        if self.config.base_quantization == "nf4" and is_block_linear(name):
+            weight = dequantise(quantise(weight))  # it belongs to a base in four bits
+        if (parts := self.layers.get(layer)) is None:
+            return weight
+        A, B = parts["lora_A.weight"], parts["lora_B.weight"]
+        refuse_shape(self.folder, layer, tuple(weight.shape), A, B)
+        return updated(weight, A, B, self.config.scaling, parts.get("lora_magnitude_vector"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def merged_weights(weights: Mapping[str, Tensor], folder: Path) -> Merged:
+    """A model's weights with the adapter in `folder` merged in; UserError when it has layers that the model has not.
 
     An adapter that was trained on a base in four bits belongs to those: its base goes through four bits first.
     """
-    config, layers = read_config(folder), read_tensors(folder)
-    merged = dict(weights)
-    if config.base_quantization == "nf4":
-        merged |= {name: dequantise(quantise(w)) for name, w in weights.items() if is_block_linear(name)}
-    for layer, parts in layers.items():
-        name = f"{layer}.weight"
-        shape = tuple(merged[name].shape) if name in merged else None
-        refuse_shape(folder, layer, shape, parts["lora_A.weight"], parts["lora_B.weight"])
-        merged[name] = updated(
-            merged[name],
-            parts["lora_A.weight"],
-            parts["lora_B.weight"],
-            config.scaling,
-            parts.get("lora_magnitude_vector"),
-        )
+    merged = Merged(weights, folder)
+    for layer, parts in merged.layers.items():
+        if f"{layer}.weight" not in weights:
+            refuse_shape(folder, layer, None, parts["lora_A.weight"], parts["lora_B.weight"])
     return merged
 
 

@@ -1,4 +1,4 @@
-"""`fledge tokenizer train|compare|show`: learn a vocabulary, measure it beside others, see what it does to a text."""
+"""`fledge tokenizer train|extend|compare|show`: learn a vocabulary, give a model's more tokens, measure and look at them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,27 @@ class TrainFlags:
     """How many tokens, the 9 special ones and 256 bytes included; 1,000 to 32,000 is useful."""
     max_mb: float = 200.0
     """Read at most so many MB of text, an equal share of each file: more changes the vocabulary little."""
+    json: bool = False
+    """Print the result as JSON."""
+
+
+@dataclass
+class ExtendFlags:
+    """Give a model new tokens for a text that it reads in many small pieces, say of another language; then train it further on it.
+
+    Old tokens keep their numbers and their rows; a new one's row is the mean of those that it was written with.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """a run's name, a model folder, or what `fledge get` fetched"""
+    data: tuple[Path, ...]
+    """Text files, as for `fledge tokenizer train`."""
+    out: Path
+    """The model folder to write; it must be new or empty."""
+    add: int = 4096
+    """How many new tokens at most."""
+    max_mb: float = 20.0
+    """Read at most so many MB of text, an equal share of each file."""
     json: bool = False
     """Print the result as JSON."""
 
@@ -72,6 +93,10 @@ def main(argv: list[str]) -> int:
             "train": (
                 lambda argv: train(parse(TrainFlags, argv, f"{PROG} train")),
                 both("learn a vocabulary from text"),
+            ),
+            "extend": (
+                lambda argv: extend(parse(ExtendFlags, argv, f"{PROG} extend")),
+                both("give a model more tokens for a text"),
             ),
             "compare": (
                 lambda argv: compare(parse(CompareFlags, argv, f"{PROG} compare")),
@@ -135,6 +160,51 @@ def train(flags: TrainFlags) -> int:
         print(note)
     look = f'{PROG} show {flags.out} "Hello, 你好!"'
     print(_("Look at it: {look}").format(look=look))
+    return 0
+
+
+def extend(flags: ExtendFlags) -> int:
+    if flags.add < 1:
+        raise UserError(_("--add is {add}; it must be at least 1.").format(add=flags.add))
+    if flags.out.exists() and (not flags.out.is_dir() or any(flags.out.iterdir())):
+        raise UserError(_("'{out}' is there already: name a new or empty folder with --out.").format(out=flags.out))
+    from fledge.model.folder import load_model, save_model
+    from fledge.model.growing import grow_vocabulary
+    from fledge.model.source import find_model
+    from fledge.records import whole_folder
+    from fledge.tokenizer import Tokenizer
+    from fledge.tokenizer.extend import extend as extended
+
+    base, sample = find_model(flags.model), _Sample(flags.data, flags.max_mb)
+    texts = list(sample)
+    old = Tokenizer.load(base)
+    new, pieces = extended(old, texts, flags.add)
+    model = load_model(base)
+    grow_vocabulary(model, pieces)
+    with whole_folder(flags.out) as partial:
+        save_model(model, partial)
+        new.save(partial)
+    before, after = (sample.bytes / sum(map(len, tokenizer.encode_batch(texts))) for tokenizer in (old, new))
+    result = {
+        "folder": flags.out.as_posix(),
+        "added": len(pieces),
+        "vocab_size": new.vocab_size,
+        "bytes_per_token": [round(before, 3), round(after, 3)],
+        "parameters": model.config.num_parameters()["total"],
+        "notes": sample.notes,
+    }
+    if flags.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    print(
+        _(
+            "{added:,} new tokens, {size:,} in all; this text has {before:.2f} bytes a token, and now {after:.2f} → {out}"
+        ).format(added=len(pieces), size=new.vocab_size, before=before, after=after, out=flags.out.as_posix())
+    )
+    for note in sample.notes:
+        print(note)
+    command = f"fledge train pretrain --model {flags.out.as_posix()} --data {flags.data[0].as_posix()}"
+    print(_("The model must learn to use them: {command}").format(command=command))
     return 0
 
 

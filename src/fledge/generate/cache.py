@@ -23,12 +23,12 @@ class StaticCache:
 
     def __init__(self, config: Any, capacity: int, max_len: int) -> None:
         self.num_layers: int = config.num_hidden_layers
-        self.window: int | None = config.sliding_window
+        self.windows: list[int | None] = [config.window_of(layer) for layer in range(self.num_layers)]
         self.capacity, self.max_len = capacity, max_len
         self.lengths: list[int] = []
         self._keys_LBHSD: Tensor | None = None  # the first update knows heads, dtype and device
         self._values_LBHSD: Tensor | None = None
-        self._mask: Tensor | None = None
+        self._masks: dict[int | None, Tensor | None] = {}  # by window
         self._place: tuple[Any, ...] | None = None  # where the new tokens go, when not all to the same slots
 
     @property
@@ -39,7 +39,7 @@ class StaticCache:
     def update(self, layer: int, k_BHTD: Tensor, v_BHTD: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Store the keys (after RoPE) and values of T new tokens a row; return all there are and who may see whom.
 
-        The mask is a bool [B, 1, T, S], True = may attend (not beyond the sliding window, if the model has one). It
+        The mask is a bool [B, 1, T, S], True = may attend (not beyond the sliding window, if the layer has one). It
         is None when none is needed: T tokens into empty rows (use causal attention) and one token into rows of equal
         length (attend to everything).
         """
@@ -60,7 +60,7 @@ class StaticCache:
             values[self._place] = v_BHTD.transpose(1, 2)
         if layer == self.num_layers - 1:
             self.lengths = [length + T for length in self.lengths]
-        return keys[:, :, :S], values[:, :, :S], self._mask
+        return keys[:, :, :S], values[:, :, :S], self._masks[self.windows[layer]]
 
     def _begin(self, B: int, T: int, device: torch.device) -> None:
         """Decide once for all layers where the new tokens go and what they see."""
@@ -70,19 +70,21 @@ class StaticCache:
                 f"{B} rows of {self.length} + {T} tokens do not fit: the cache holds {len(self.lengths)} of at most "
                 f"{self.capacity} rows, and {self.max_len} tokens a row"
             )
-        self._mask = self._place = None
+        self._place = None
+        self._masks = dict.fromkeys(self.windows)
         equal, S = min(self.lengths) == self.length, self.length + T
-        windowed = self.window is not None and self.window < S
-        if equal and (T == 1 or self.length == 0) and not windowed:
+        plain = equal and (T == 1 or self.length == 0)
+        if plain and all(window is None or window >= S for window in self._masks):
             return
         slots_BT = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(T, device=device)
         if not equal:
             self._place = (torch.arange(B, device=device)[:, None], slice(None), slots_BT)
         distance_BTS = slots_BT[:, :, None] - torch.arange(S, device=device)  # negative: ahead
-        mask_BTS = distance_BTS >= 0
-        if self.window is not None:
-            mask_BTS &= distance_BTS < self.window
-        self._mask = mask_BTS[:, None]
+        for window in self._masks:
+            if window is not None and window < S:
+                self._masks[window] = ((distance_BTS >= 0) & (distance_BTS < window))[:, None]
+            elif not plain:
+                self._masks[window] = (distance_BTS >= 0)[:, None]
 
     def truncate(self, lengths: list[int]) -> None:
         """Say how long the rows really are; what lies beyond (padding, rejected tokens) will be overwritten."""

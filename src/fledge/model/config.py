@@ -20,7 +20,10 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
 }
+GEMMA = {"rope_theta": 1e6, "rope_local_base_freq": 1e4, "query_pre_attn_scalar": 256, "sliding_window": 4096}
+"""What Gemma 3's config.json may leave out, and transformers fills in."""
 
 
 @dataclass
@@ -43,6 +46,10 @@ class ModelConfig:
     attention_bias: bool = False
     mlp_bias: bool = False
     sliding_window: int | None = None
+    # Gemma 3: some layers look through the window, with angles of their own, the others at everything
+    layer_types: list[str] | None = None  # "sliding_attention" or "full_attention"; None: one kind, by sliding_window
+    rope_local_base_freq: float | None = None  # rope_theta of the layers with a window, which is not scaled
+    query_pre_attn_scalar: int | None = None  # scores are divided by its root; None: head_dim
     initializer_range: float = 0.02
     bos_token_id: int | None = 0
     eos_token_id: int | list[int] | None = 2  # Llama 3 has several
@@ -90,11 +97,50 @@ class ModelConfig:
                     "num_experts_per_tok ({num_experts_per_tok}) must be between 1 and num_experts ({num_experts})."
                 ).format(num_experts_per_tok=self.num_experts_per_tok, num_experts=self.num_experts)
             )
+        if self.layer_types and (
+            len(self.layer_types) != self.num_hidden_layers
+            or {*self.layer_types} - {"sliding_attention", "full_attention"}
+        ):
+            raise UserError(
+                _("layer_types must say sliding_attention or full_attention for each of the {layers} layers.").format(
+                    layers=self.num_hidden_layers
+                )
+            )
 
     @property
     def qk_norm(self) -> bool:
-        """Qwen3 normalises every query and key head before RoPE."""
-        return self.model_type.startswith("qwen3")
+        """Qwen3 and Gemma 3 normalise every query and key head before RoPE."""
+        return self.model_type.startswith(("qwen3", "gemma3"))
+
+    @property
+    def norm_offset(self) -> float:
+        """What is added to the weight of every norm: Gemma keeps its distance from 1."""
+        return 1.0 if self.model_type == "gemma3_text" else 0.0
+
+    @property
+    def sandwich_norm(self) -> bool:
+        """Whether there are norms behind attention and feed-forward too (Gemma 3)."""
+        return self.model_type == "gemma3_text"
+
+    @property
+    def hidden_act(self) -> str:
+        """What the gate of the feed-forward layer goes through."""
+        return "gelu_pytorch_tanh" if self.model_type == "gemma3_text" else "silu"
+
+    @property
+    def embedding_scale(self) -> float:
+        """What embeddings are multiplied with on their way in (not as the head): Gemma's by the root of their size."""
+        return math.sqrt(self.hidden_size) if self.model_type == "gemma3_text" else 1.0
+
+    @property
+    def norms_a_block(self) -> int:
+        """Of the size of the hidden states."""
+        return 4 if self.sandwich_norm else 2
+
+    def window_of(self, layer: int) -> int | None:
+        """How many tokens back a layer looks, its own counted; None: as many as there are."""
+        everywhere = self.layer_types is None or self.layer_types[layer] == "sliding_attention"
+        return self.sliding_window if everywhere else None
 
     @property
     def qkv_bias(self) -> bool:
@@ -132,7 +178,10 @@ class ModelConfig:
         """Read a config.json of transformers v4 or v5; unsupported features are refused rather than ignored."""
         data = dict(data)
         rope = data.get("rope_parameters") or {}
-        if rope and "full_attention" not in rope:
+        if "full_attention" in rope:
+            data["rope_local_base_freq"] = (rope.get("sliding_attention") or {}).get("rope_theta")
+            rope = rope["full_attention"] or {}
+        if rope:
             data["rope_theta"] = rope.get("rope_theta", data.get("rope_theta", 10000.0))
             if rope.get("rope_type", "default") != "default":
                 data["rope_scaling"] = {k: v for k, v in rope.items() if k != "rope_theta"}
@@ -144,16 +193,22 @@ class ModelConfig:
             data["num_key_value_heads"] = data["num_attention_heads"]  # Llama 1: no grouped queries
         if not data.get("num_experts") and data.get("num_local_experts"):
             data["num_experts"] = data["num_local_experts"]
-        if data.get("hidden_act", "silu") != "silu":
+        kind = data.get("model_type", "qwen3")
+        gemma = str(kind).startswith("gemma")
+        if gemma:
+            _as_gemma(data)
+        elif data.get("hidden_act", "silu") != "silu":
             act = data["hidden_act"]
             raise UserError(_("hidden_act is '{act}'; only silu models can be loaded.").format(act=act))
+        else:
+            data |= {"layer_types": None, "rope_local_base_freq": None, "query_pre_attn_scalar": None}
         if data.get("use_sliding_window"):
             raise UserError(_("use_sliding_window is not supported; set it to false."))
-        if data.get("model_type", "qwen3") != "mistral":
+        if not gemma and kind != "mistral":
             data["sliding_window"] = None
-        llama = data.get("model_type") in ("llama", "mistral")
-        for name, usual in (("bos_token_id", 1), ("eos_token_id", 2), ("pad_token_id", None)):  # of transformers
-            data.setdefault(name, usual if llama else None)
+        ids = {"llama": (1, 2, None), "mistral": (1, 2, None), "gemma3_text": (2, 1, 0)}.get(kind, (None, None, None))
+        for name, usual in zip(("bos_token_id", "eos_token_id", "pad_token_id"), ids):  # of transformers
+            data.setdefault(name, usual)
         known = {f.name for f in dataclasses.fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in known and (v is not None or k != "num_experts")})
 
@@ -174,12 +229,12 @@ class ModelConfig:
         """config.json for transformers v4 and v5 alike: both spellings of the RoPE and expert fields are written."""
         data = dataclasses.asdict(self)
         scaling = data.pop("rope_scaling")
-        data["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
+        rope = data["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
         if scaling:
             data["rope_scaling"] = scaling
         data |= {
             "architectures": [ARCHITECTURES[self.model_type]],
-            "hidden_act": "silu",
+            "hidden_act": self.hidden_act,
             "attention_dropout": 0.0,
             "use_cache": True,
             "dtype": "float32",
@@ -200,6 +255,17 @@ class ModelConfig:
             del data["attention_bias"]
         if self.model_type != "llama":
             del data["mlp_bias"]
+        if self.model_type == "gemma3_text":
+            data["hidden_activation"] = data.pop("hidden_act")
+            data["query_pre_attn_scalar"] = self.query_pre_attn_scalar or self.head_dim
+            data["sliding_window"] = self.sliding_window or GEMMA["sliding_window"]  # it must have one
+            windows = [self.window_of(layer) for layer in range(self.num_hidden_layers)]
+            data["layer_types"] = ["full_attention" if window is None else "sliding_attention" for window in windows]
+            local = {"rope_theta": self.rope_local_base_freq or self.rope_theta, "rope_type": "default"}
+            data["rope_parameters"] = {"full_attention": rope, "sliding_attention": local}
+        else:
+            for name in ("layer_types", "rope_local_base_freq", "query_pre_attn_scalar"):
+                del data[name]
         return data
 
     def initial_loss(self) -> float:
@@ -219,7 +285,7 @@ class ModelConfig:
         attention += self.attention_biases
         body = active = 0
         for layer in range(self.num_hidden_layers):
-            common = attention + 2 * d
+            common = attention + self.norms_a_block * d
             if self.is_sparse(layer):
                 expert = 3 * d * self.moe_intermediate_size
                 body += common + d * self.num_experts + self.num_experts * expert
@@ -237,6 +303,32 @@ class ModelConfig:
             "total": embedding + body + d,
             "active": embedding + active + d,
         }
+
+
+def _as_gemma(data: dict[str, Any]) -> None:
+    """Fill in what a config.json of Gemma 3's text models leaves out; UserError for other Gemmas, and what they compute."""
+    if data["model_type"] == "gemma3":
+        raise UserError(
+            _("this Gemma 3 reads pictures too (model_type gemma3): only the text models (gemma3_text) can be loaded.")
+        )
+    if data["model_type"] in ("gemma", "gemma2"):
+        raise UserError(
+            _("Gemma 1 and 2 cannot be loaded: they compute otherwise (2 caps its scores); take Gemma 3 (gemma3_text).")
+        )
+    for name in ("attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention"):
+        if data.get(name):
+            raise UserError(_("{name} is set, and such Gemma models cannot be loaded.").format(name=name))
+    if (act := data.get("hidden_activation", "gelu_pytorch_tanh")) != "gelu_pytorch_tanh":
+        raise UserError(_("hidden_activation is '{act}'; a Gemma has gelu_pytorch_tanh.").format(act=act))
+    for name, usual in GEMMA.items():
+        if data.get(name) is None:
+            data[name] = usual
+    if not data.get("layer_types"):
+        every = data.get("sliding_window_pattern") or 6
+        data["layer_types"] = [
+            "sliding_attention" if (layer + 1) % every else "full_attention"
+            for layer in range(data.get("num_hidden_layers", 26))
+        ]
 
 
 def read_object(path: Path) -> dict[str, Any]:

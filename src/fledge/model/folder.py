@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from fledge.adapt.format import is_adapter, own_base, plain_folder, refuse_other_base
+from fledge.adapt.format import plain_folder, refuse_other_base
 from fledge.adapt.merging import merged_weights
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ModelConfig, read_object
-from fledge.model.rope import rope_frequencies
 from fledge.model.transformer import Transformer
+from fledge.model.weights import read_weights
 from fledge.parts import REFERENCE, Parts
 
 
@@ -63,12 +62,12 @@ def load_model(
         )
     with torch.device("meta"):
         model = Transformer(config, parts)
-    weights = unwrapped(read_weights(folder))
+    weights = read_weights(folder)
     for adapter in adapters:
         refuse_other_base(adapter, folder)
         weights = merged_weights(weights, adapter)
     assign_weights(model, weights, str(folder), dtype)
-    model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # the meta device has no numbers
+    model.set_frequencies()  # the meta device has no numbers
     model.compute_dtype = dtype
     if (path := plain_folder(folder) / "generation_config.json").is_file():
         model.generation_config = _checked(read_object(path), path)
@@ -108,79 +107,50 @@ def _generation_config(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read every tensor of a folder's safetensors file or shards; of an adapter's those of its base with its own merged in."""
-    if is_adapter(folder):
-        return merged_weights(unwrapped(read_weights(own_base(folder))), folder)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        hint = (
-            _(" (only pickled .bin files are there; convert them to safetensors first)")
-            if list(folder.glob("*.bin"))
-            else ""
-        )
-        raise UserError(_("{folder} has no .safetensors file{hint}.").format(folder=folder, hint=hint))
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            tensors |= load_file(file)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise UserError(
-                _("{file} is damaged or incomplete ({error}); copy or train it again.").format(file=file, error=error)
-            ) from None
-    return tensors
-
-
-def unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under the model's own names: torch.compile writes `_orig_mod.` into them, data parallel training `module.`."""
-    own = {}
-    for name, tensor in tensors.items():
-        name = name.replace("_orig_mod.", "")
-        while name.startswith("module."):
-            name = name.removeprefix("module.")
-        own[name] = tensor
-    return own if len(own) == len(tensors) else tensors
-
-
 def assign_weights(
-    model: Transformer, tensors: dict[str, Tensor], where: str, dtype: torch.dtype = torch.float32
+    model: Transformer, tensors: Mapping[str, Tensor], where: str, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Put `tensors` into `model` as `dtype`, refusing anything missing, left over, or of another shape."""
+    """Put `tensors` into `model` as `dtype`, one after the other, refusing anything missing, left over, or of another shape."""
     expected = model.state_dict()
-    tensors = dict(tensors)
-    if (
-        model.config.tie_word_embeddings and "lm_head.weight" in expected
-    ):  # some files carry the tied head twice, some once
-        tensors["lm_head.weight"] = tensors.get("model.embed_tokens.weight", tensors.get("lm_head.weight"))  # type: ignore[assignment]
-    for name, slot in expected.items():
+    if tied := model.config.tie_word_embeddings and "lm_head.weight" in expected:
+        del expected["lm_head.weight"]  # some files carry it all the same
+    for name in expected:
         if name not in tensors:
             likely = _likely(name, tensors)
             raise UserError(
                 _("{where}: tensor '{name}' is missing.{likely}").format(where=where, name=name, likely=likely)
             )
-        if tensors[name].shape != slot.shape:
-            has, should, advice = list(tensors[name].shape), list(slot.shape), _other_size(name, tensors[name], slot)
-            raise UserError(
-                _("{where}: tensor '{name}' has shape {has} but config.json says {should}; {advice}.").format(
-                    where=where, name=name, has=has, should=should, advice=advice
-                )
-            )
-        if not tensors[name].isfinite().all():
-            raise UserError(
-                _(
-                    "{where}: tensor '{name}' holds nan or infinity: the run that wrote it diverged; train it again."
-                ).format(where=where, name=name)
-            )
     for name in tensors:
-        if name not in expected:
+        if name not in expected and not (tied and name == "lm_head.weight"):
             kind, likely = model.config.model_type, _likely(name, tensors)
             raise UserError(
                 _("{where}: tensor '{name}' has no place in a {kind} model.{likely}").format(
                     where=where, name=name, kind=kind, likely=likely
                 )
             )
-    model.load_state_dict({k: tensors[k].to(dtype) for k in expected}, strict=True, assign=True)
+    own = {name: _checked_tensor(tensors[name], name, slot, where, dtype) for name, slot in expected.items()}
+    if tied:
+        own["lm_head.weight"] = own["model.embed_tokens.weight"]
+    model.load_state_dict(own, strict=True, assign=True)
     model.tie_head()
+
+
+def _checked_tensor(tensor: Tensor, name: str, slot: Tensor, where: str, dtype: torch.dtype) -> Tensor:
+    """A copy as `dtype`; UserError when it is of another shape than its place, or holds what is no number."""
+    if tensor.shape != slot.shape:
+        has, should, advice = list(tensor.shape), list(slot.shape), _other_size(name, tensor, slot)
+        raise UserError(
+            _("{where}: tensor '{name}' has shape {has} but config.json says {should}; {advice}.").format(
+                where=where, name=name, has=has, should=should, advice=advice
+            )
+        )
+    if not tensor.isfinite().all():
+        raise UserError(
+            _("{where}: tensor '{name}' holds nan or infinity: the run that wrote it diverged; train it again.").format(
+                where=where, name=name
+            )
+        )
+    return tensor.to(dtype, copy=True)
 
 
 def _other_size(name: str, tensor: Tensor, slot: Tensor) -> str:
@@ -192,7 +162,7 @@ def _other_size(name: str, tensor: Tensor, slot: Tensor) -> str:
     return _("the weights are of another model size: use the config.json they came with")
 
 
-def _likely(name: str, tensors: dict[str, Tensor]) -> str:
+def _likely(name: str, tensors: Mapping[str, Tensor]) -> str:
     has_qk_norm = any("q_norm" in key for key in tensors)
     if "q_norm" in name or "k_norm" in name:
         if has_qk_norm:

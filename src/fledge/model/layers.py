@@ -24,20 +24,23 @@ class Linear(nn.Linear):
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm with a learnt scale."""
+    """Root-mean-square norm with a learnt scale: its weight, or with `offset` (Gemma) that plus the weight, all in fp32."""
 
-    def __init__(self, size: int, eps: float, parts: Parts):
+    def __init__(self, size: int, eps: float, parts: Parts, offset: float = 0.0):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
+        self.weight = nn.Parameter(torch.full((size,), 1 - offset))
         self.eps = eps
         self.parts = parts
+        self.offset = offset
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.offset:
+            return self.parts.rms_norm(x.float(), self.offset + self.weight.float(), self.eps).to(x.dtype)
         return self.parts.rms_norm(x, self.weight, self.eps)
 
 
 class Attention(nn.Module):
-    """Grouped-query self-attention with RoPE, and with QK-norm for Qwen3."""
+    """Grouped-query self-attention with RoPE, and with QK-norm for Qwen3 and Gemma 3."""
 
     def __init__(self, config: ModelConfig, layer: int, parts: Parts):
         super().__init__()
@@ -51,9 +54,10 @@ class Attention(nn.Module):
         self.v_proj = Linear(config.hidden_size, kv_size, bias=config.qkv_bias)
         self.o_proj = Linear(q_size, config.hidden_size, bias=config.output_bias)
         if config.qk_norm:
-            self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts)
-            self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts)
+            self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts, config.norm_offset)
+            self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps, parts, config.norm_offset)
         self.qk_norm = config.qk_norm
+        self.query_scale = (self.head_dim / (config.query_pre_attn_scalar or self.head_dim)) ** 0.5
 
     def forward(self, x_BTD: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: Any) -> Tensor:
         B, T, _ = x_BTD.shape
@@ -62,6 +66,8 @@ class Attention(nn.Module):
         v_BHTD = self.v_proj(x_BTD).view(B, T, -1, self.head_dim).transpose(1, 2)
         if self.qk_norm:
             q_BTHD, k_BTHD = self.q_norm(q_BTHD), self.k_norm(k_BTHD)
+        if self.query_scale != 1:  # scores are divided by another root than that of head_dim
+            q_BTHD = q_BTHD * self.query_scale
         q_BHTD = self.parts.apply_rope(q_BTHD.transpose(1, 2), *rope)
         k_BHTD = self.parts.apply_rope(k_BTHD.transpose(1, 2), *rope)
         if cache is not None:
@@ -70,18 +76,25 @@ class Attention(nn.Module):
         return self.o_proj(out_BHTD.transpose(1, 2).reshape(B, T, -1))
 
 
-class MLP(nn.Module):
-    """The SwiGLU feed-forward layer."""
+def geglu(gate: Tensor, up: Tensor) -> Tensor:
+    """gelu(gate) * up, with the approximation of GELU by tanh (Shazeer, 2020; Gemma)."""
+    return F.gelu(gate, approximate="tanh") * up
 
-    def __init__(self, hidden: int, intermediate: int, bias: bool, parts: Parts):
+
+class MLP(nn.Module):
+    """The SwiGLU feed-forward layer, or GeGLU's."""
+
+    def __init__(self, hidden: int, intermediate: int, bias: bool, parts: Parts, act: str = "silu"):
         super().__init__()
         self.gate_proj = Linear(hidden, intermediate, bias=bias)
         self.up_proj = Linear(hidden, intermediate, bias=bias)
         self.down_proj = Linear(intermediate, hidden, bias=bias)
         self.parts = parts
+        self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(self.parts.swiglu(self.gate_proj(x), self.up_proj(x)))
+        gated = self.parts.swiglu if self.act == "silu" else geglu
+        return self.down_proj(gated(self.gate_proj(x), self.up_proj(x)))
 
 
 class MoE(nn.Module):
@@ -146,13 +159,13 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int, parts: Parts):
         super().__init__()
-        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts, config.norm_offset)
         self.self_attn = Attention(config, layer, parts)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts, config.norm_offset)
         self.mlp = (
             MoE(config, parts)
             if config.is_sparse(layer)
-            else MLP(config.hidden_size, config.intermediate_size, config.mlp_bias, parts)
+            else MLP(config.hidden_size, config.intermediate_size, config.mlp_bias, parts, config.hidden_act)
         )
 
     def forward(
@@ -166,3 +179,24 @@ class Block(nn.Module):
         x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
         normed = self.post_attention_layernorm(x_BTD)
         return x_BTD + (self.mlp(normed, router_logits) if isinstance(self.mlp, MoE) else self.mlp(normed))
+
+
+class SandwichBlock(Block):
+    """x + norm(attention(norm(x))), then x + norm(feed-forward(norm(x))): what is added is normalised too (Gemma 3)."""
+
+    def __init__(self, config: ModelConfig, layer: int, parts: Parts):
+        super().__init__(config, layer, parts)
+        self.pre_feedforward_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts, config.norm_offset)
+        self.post_feedforward_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts, config.norm_offset)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rope: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: Any,
+        router_logits: list[Tensor] | None,
+    ) -> Tensor:
+        attended = self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+        x_BTD = x_BTD + self.post_attention_layernorm(attended)
+        return x_BTD + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x_BTD)))

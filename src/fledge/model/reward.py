@@ -15,11 +15,11 @@ from torch import Tensor
 from fledge.errors import UserError
 from fledge.lang import _
 from fledge.model.config import ARCHITECTURES, ModelConfig
-from fledge.model.folder import assign_weights, is_reward_model, read_weights, unwrapped
+from fledge.model.folder import assign_weights, is_reward_model
 from fledge.model.layers import Linear
-from fledge.model.rope import rope_frequencies
 from fledge.model.source import find_model
 from fledge.model.transformer import Transformer
+from fledge.model.weights import read_weights
 from fledge.parts import REFERENCE, Parts
 from fledge.tokenizer import Tokenizer
 
@@ -45,6 +45,7 @@ class RewardTransformer(Transformer):
         made.score = Linear(model.config.hidden_size, 1, bias=False)
         torch.nn.init.zeros_(made.score.weight)
         made.register_buffer("inv_freq", model.inv_freq, persistent=False)
+        made.register_buffer("local_inv_freq", model.local_inv_freq, persistent=False)
         made.compute_dtype, made.checkpoint_activations = model.compute_dtype, model.checkpoint_activations
         return made.to(model.device)
 
@@ -88,8 +89,8 @@ class RewardModel:
             )
         with torch.device("meta"):
             model = RewardTransformer(config, parts)
-        assign_weights(model, unwrapped(read_weights(folder)), str(folder), dtype)
-        model.register_buffer("inv_freq", rope_frequencies(config)[0], persistent=False)  # meta has no numbers
+        assign_weights(model, read_weights(folder), str(folder), dtype)
+        model.set_frequencies()  # meta has no numbers
         model.compute_dtype = dtype
         return cls(model.to(device).eval(), Tokenizer.load(folder))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,6 +35,13 @@ def rope_frequencies(config: ModelConfig) -> tuple[Tensor, float]:
             )
         ) from None
     raise UserError(_("rope_scaling type '{kind}' is not supported; use linear, llama3 or yarn.").format(kind=kind))
+
+
+def local_frequencies(config: ModelConfig) -> Tensor | None:
+    """Inverse frequencies of the layers with a window, where they have a base of their own (Gemma 3); else None."""
+    if config.rope_local_base_freq is None:
+        return None
+    return rope_frequencies(replace(config, rope_theta=config.rope_local_base_freq, rope_scaling=None))[0]
 
 
 def _llama3(inv_freq: Tensor, scaling: dict) -> Tensor:

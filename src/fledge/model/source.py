@@ -82,15 +82,29 @@ def _converter(path: Path) -> Callable[[Path], Path] | None:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
+    """The folder of a model of the Hugging Face hub, or of the mirror of it that HF_ENDPOINT names, in that client's own cache."""
+    from huggingface_hub import constants, errors, snapshot_download
 
+    hub = constants.ENDPOINT
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
-    except Exception as error:  # the hub's client raises many kinds
-        kind = type(error).__name__
+    except errors.GatedRepoError:
         raise UserError(
             _(
-                "'{name}' is no run and no folder here, and the Hugging Face hub did not give it ({kind}): "
-                "check the name and the connection."
-            ).format(name=name, kind=kind)
+                "'{name}' is given only to those who agreed to its licence: agree at {hub}/{name}, then `hf auth login`."
+            ).format(name=name, hub=hub)
+        ) from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        raise UserError(
+            _(
+                "'{name}' is no run and no folder here, and {hub} has no such model (or it is private: `hf auth login`)."
+            ).format(name=name, hub=hub)
+        ) from None
+    except Exception as error:  # the hub's client raises many kinds
+        kind = type(error.__cause__ or error).__name__
+        raise UserError(
+            _(
+                "'{name}' is no run and no folder here, and {hub} did not give it ({kind}): "
+                "check the connection, or name a mirror with HF_ENDPOINT."
+            ).format(name=name, hub=hub, kind=kind)
         ) from None

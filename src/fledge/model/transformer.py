@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fledge.model.config import ModelConfig
-from fledge.model.layers import Block, Linear, MoE, RMSNorm
-from fledge.model.rope import rope_frequencies, rope_tables
+from fledge.model.layers import Block, Linear, MoE, RMSNorm, SandwichBlock
+from fledge.model.rope import local_frequencies, rope_frequencies, rope_tables
 from fledge.parts import REFERENCE, Parts
 
 
@@ -21,8 +21,9 @@ class Body(nn.Module):
     def __init__(self, config: ModelConfig, parts: Parts):
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(Block(config, i, parts) for i in range(config.num_hidden_layers))
-        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts)
+        block = SandwichBlock if config.sandwich_norm else Block
+        self.layers = nn.ModuleList(block(config, i, parts) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, parts, config.norm_offset)
 
 
 class Transformer(nn.Module):
@@ -34,6 +35,7 @@ class Transformer(nn.Module):
     """
 
     inv_freq: Tensor
+    local_inv_freq: Tensor | None
 
     def __init__(self, config: ModelConfig, parts: Parts = REFERENCE):
         super().__init__()
@@ -44,8 +46,13 @@ class Transformer(nn.Module):
         self.generation_config: dict[str, Any] = {}
         self.model = Body(config, parts)
         self._make_head(config)
-        inv_freq, self.rope_factor = rope_frequencies(config)
+        self.set_frequencies()
+
+    def set_frequencies(self) -> None:
+        """Make RoPE's frequencies; again where the model was made without numbers (on the meta device)."""
+        inv_freq, self.rope_factor = rope_frequencies(self.config)
         self.register_buffer("inv_freq", inv_freq, persistent=False)
+        self.register_buffer("local_inv_freq", local_frequencies(self.config), persistent=False)
 
     def _make_head(self, config: ModelConfig) -> None:
         self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -71,7 +78,11 @@ class Transformer(nn.Module):
         | q k v gate up, router   | U with std 1/sqrt(fan_in)    | keeps the scale of activations                   |
         | o_proj, down_proj       | 0                            | every block starts as the identity               |
         | norms                   | 1                            |                                                  |
+
+        Where what a block adds is normalised, that norm starts from 0 instead, and the matrices before it as the others.
         """
+        offset, sandwich = self.config.norm_offset, self.config.sandwich_norm
+        from_zero = ("lm_head.weight", "bias") + (() if sandwich else ("o_proj.weight", "down_proj.weight"))
         generator = torch.Generator().manual_seed(seed)
 
         def draw(shape: torch.Size) -> Tensor:
@@ -79,8 +90,11 @@ class Transformer(nn.Module):
 
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
-                parameter.fill_(1.0)
-            elif name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight", "bias")):
+                added = sandwich and name.endswith(
+                    ("post_attention_layernorm.weight", "post_feedforward_layernorm.weight")
+                )
+                parameter.fill_(0.0 - offset if added else 1.0 - offset)
+            elif name.endswith(from_zero):
                 parameter.zero_()
             elif "embed_tokens" in name:
                 std = self.config.initializer_range if self.config.tie_word_embeddings else 1.0
@@ -121,20 +135,27 @@ class Transformer(nn.Module):
         caller then passes the positions. `router_logits`, a list, receives every MoE layer's [B*T, E] (for `router_balance`).
         """
         x_BTD = self.model.embed_tokens(ids_BT).to(self.compute_dtype)
+        if (scale := self.config.embedding_scale) != 1:
+            x_BTD = x_BTD * torch.tensor(scale, dtype=x_BTD.dtype)
         if positions_BT is None:
             positions_BT = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         rope = rope_tables(self.inv_freq, positions_BT, self.rope_factor, x_BTD.dtype)
-        if cache is not None:
-            mask = None
-        elif prefixes_BT is not None and segments_BT is not None:
-            mask = self._branching_mask(positions_BT, segments_BT, prefixes_BT, x_BTD.dtype)
-        else:
-            mask = self._mask(ids_BT, segments_BT, x_BTD.dtype)
-        for block in self.model.layers:
+        local = (
+            rope if self.local_inv_freq is None else rope_tables(self.local_inv_freq, positions_BT, 1.0, x_BTD.dtype)
+        )
+        windows = [self.config.window_of(layer) for layer in range(self.config.num_hidden_layers)]
+        masks: dict[int | None, Tensor | None] = dict.fromkeys(windows)
+        for window in masks:
+            if cache is None and prefixes_BT is not None and segments_BT is not None:
+                masks[window] = self._branching_mask(positions_BT, segments_BT, prefixes_BT, window, x_BTD.dtype)
+            elif cache is None:
+                masks[window] = self._mask(ids_BT, segments_BT, window, x_BTD.dtype)
+        for block, window in zip(self.model.layers, windows):
+            turns = rope if window is None else local
             if self.checkpoint_activations and torch.is_grad_enabled():
-                x_BTD = checkpoint(block, x_BTD, rope, mask, cache, router_logits, use_reentrant=False)
+                x_BTD = checkpoint(block, x_BTD, turns, masks[window], cache, router_logits, use_reentrant=False)
             else:
-                x_BTD = block(x_BTD, rope, mask, cache, router_logits)
+                x_BTD = block(x_BTD, turns, masks[window], cache, router_logits)
         return self.model.norm(x_BTD)
 
     def compiled_hidden(self) -> Callable[..., Tensor]:
@@ -148,9 +169,11 @@ class Transformer(nn.Module):
             return self.hidden
         return torch.compile(self.hidden, dynamic=False)
 
-    def _mask(self, ids_BT: Tensor, segments_BT: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    def _mask(
+        self, ids_BT: Tensor, segments_BT: Tensor | None, window: int | None, dtype: torch.dtype
+    ) -> Tensor | None:
         """Additive mask [B or 1, 1, T, T], or None when plain causal attention is all that is needed."""
-        T, window = ids_BT.shape[1], self.config.sliding_window
+        T = ids_BT.shape[1]
         if segments_BT is None and (window is None or window >= T):
             return None
         position = torch.arange(T, device=ids_BT.device)
@@ -162,14 +185,19 @@ class Transformer(nn.Module):
         return torch.zeros((), dtype=dtype, device=ids_BT.device).masked_fill(~allowed, float("-inf"))[:, None]
 
     def _branching_mask(
-        self, positions_BT: Tensor, segments_BT: Tensor, prefixes_BT: Tensor, dtype: torch.dtype
+        self,
+        positions_BT: Tensor,
+        segments_BT: Tensor,
+        prefixes_BT: Tensor,
+        window: int | None,
+        dtype: torch.dtype,
     ) -> Tensor:
         """The same where a segment goes on from another one that stands before it in the row; distances are of positions."""
         order = torch.arange(segments_BT.shape[1], device=segments_BT.device)
         same = segments_BT[:, :, None] == segments_BT[:, None, :]
         ahead = prefixes_BT[:, :, None] == segments_BT[:, None, :]
         allowed = (order[:, None] >= order) & (same | ahead)
-        if (window := self.config.sliding_window) is not None:
+        if window is not None:
             allowed &= positions_BT[:, :, None] - positions_BT[:, None, :] < window
         return torch.zeros((), dtype=dtype, device=order.device).masked_fill(~allowed, float("-inf"))[:, None]
 

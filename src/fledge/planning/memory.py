@@ -77,7 +77,7 @@ def attention_kind(device: str, precision: str, seq_len: int, packed: bool, grou
 def parameters(shape: ModelConfig) -> dict[Role, int]:
     """Numbers of parameters by their role for the optimizer."""
     counts, D, hd = shape.num_parameters(), shape.hidden_size, shape.head_dim or 0
-    vectors = D + shape.num_hidden_layers * (2 * D + (2 * hd if shape.qk_norm else 0))
+    vectors = D + shape.num_hidden_layers * (shape.norms_a_block * D + (2 * hd if shape.qk_norm else 0))
     vectors += shape.num_hidden_layers * shape.attention_biases
     if shape.mlp_bias:
         dense = sum(not shape.is_sparse(layer) for layer in range(shape.num_hidden_layers))
@@ -164,9 +164,10 @@ def block_activations(shape: ModelConfig, step: Pass, layer: int = 0) -> Terms:
 
     def norm(numbers: int, vectors: int) -> int:
         # the input in fp32, the normalised input (for the gradient of the scale), one 1/rms a vector
-        return numbers * (FP32 + (0 if step.adapter else e)) + vectors * FP32
+        return numbers * (FP32 + (0 if step.adapter else scaled)) + vectors * FP32
 
-    norms = 2 * norm(N * D, N)
+    scaled = FP32 if shape.norm_offset else e
+    norms = shape.norms_a_block * norm(N * D, N)
     if shape.qk_norm:
         norms += norm(N * q, N * H) + norm(N * kv, N * G)
     # of the projections, after each norm; a frozen layer without an adapter does not keep its own
@@ -234,11 +235,20 @@ def activations(shape: ModelConfig, step: Pass) -> Terms:
                 terms[name] = terms.get(name, 0) + size
         terms["adapter activations"] = adapter_activations(shape, step)
         terms["weights in half precision"] = weight_copies(shape, step)
-    rope = 2 * (B if step.packed else 1) * T * hd * e
-    mask = B * T * T * e if step.packed and (step.attention in FUSED or step.checkpoint) else 0
-    last = N * D * (FP32 + e) + N * FP32
+    windows = {shape.window_of(layer) for layer in range(L)}
+    rope = 2 * (B if step.packed else 1) * T * hd * e * (1 if shape.rope_local_base_freq is None else len(windows))
+    mask = sum(_mask(step, window) for window in windows)
+    last = N * D * (FP32 + (FP32 if shape.norm_offset else e)) + N * FP32
     terms["positions, mask, last norm"] = rope + mask + last + N * INT64
     return {name: size for name, size in terms.items() if size}
+
+
+def _mask(step: Pass, window: int | None) -> int:
+    """One for all layers with that window: of every row when documents are packed; written out, the formula does not keep it."""
+    if not step.packed and (window is None or window >= step.seq_len):
+        return 0
+    rows = step.batch_size if step.packed else 1
+    return rows * step.seq_len**2 * step.element if step.attention in FUSED or step.checkpoint else 0
 
 
 def backward_work(shape: ModelConfig, step: Pass) -> float:

@@ -58,7 +58,7 @@ def step_work(
     again = 4 / 3 if step.checkpoint else 1
     traffic = TOUCHES * saved * again + LOGIT_BYTES * step.num_tokens * shape.vocab_size
     kernels = KERNELS_A_BLOCK * (shape.num_hidden_layers + 1) * again
-    tensors = 11 * shape.num_hidden_layers
+    tensors = (9 + shape.norms_a_block) * shape.num_hidden_layers
     total = sum(trained(shape, step.adapter).values())
     read = 4 * sum(weights(shape, step).values())
     if step.adapter is not None:

@@ -1,7 +1,8 @@
 """The tokenizer of a model: byte-level BPE by the `tokenizers` library, the chat template, and the folder they live in.
 
 The folder is Hugging Face's (`tokenizer.json`, `tokenizer_config.json`, `chat_template.jinja`): transformers, vLLM and
-llama.cpp read ours, and `Tokenizer.load` reads theirs, as long as they are byte-level BPE (Qwen, Llama 3, MiniMind, …).
+llama.cpp read ours, and `Tokenizer.load` reads theirs, as long as they are byte-level BPE (Qwen, Llama 3, MiniMind, …) or
+Gemma 3's.
 `bpe.py` shows how the thing itself works.
 """
 
@@ -22,9 +23,10 @@ from tokenizers.pre_tokenizers import ByteLevel, Split
 from fledge.adapt.format import is_adapter, plain_folder
 from fledge.errors import UserError
 from fledge.lang import _
-from fledge.tokenizer.bpe import BYTE_TO_CHAR, CHAR_TO_BYTE, SPLIT, TRAINING_SPLIT
+from fledge.tokenizer.bpe import BYTE_TO_CHAR, SPLIT, TRAINING_SPLIT
 from fledge.tokenizer.chat import Renderer, decode
 from fledge.tokenizer.messages import normalise_messages
+from fledge.tokenizer.spelling import byte_fallback, byte_level, is_known
 
 ENDOFTEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (ENDOFTEXT, IM_START, IM_END)  # control tokens: text alone never makes one
@@ -126,7 +128,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: str | Path) -> Tokenizer:
-        """Read a Hugging Face folder, ours or a foreign one. UserError when it is none, or not byte-level BPE."""
+        """Read a Hugging Face folder, ours or a foreign one. UserError when it is none, or of another kind."""
         folder = Path(folder)
         if is_adapter(folder) and not (folder / "tokenizer.json").is_file():
             folder = plain_folder(folder)
@@ -143,10 +145,10 @@ class Tokenizer:
         except Exception as error:  # the library raises plain Exception
             raise _broken(path, _("cannot be read as a tokenizer ({error})").format(error=error)) from None
         content = json.loads(text)
-        if content["model"].get("type") != "BPE" or '"ByteLevel"' not in json.dumps(content.get("decoder")):
+        if not is_known(content):
             raise UserError(
                 _(
-                    "{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind and its own."
+                    "{path} is not a byte-level BPE tokenizer; Fledge reads those of Qwen, Llama 3, MiniMind, Gemma 3 and its own."
                 ).format(path=path)
             )
         config = {**_read_json(folder / "special_tokens_map.json"), **_read_json(folder / "tokenizer_config.json")}
@@ -218,9 +220,9 @@ class Tokenizer:
     @cached_property
     def _bytes_with_special(self) -> list[bytes]:
         table = [b""] * self.vocab_size
+        spelled = byte_fallback if getattr(self.core.model, "byte_fallback", False) else byte_level
         for token, id in self.core.get_vocab(with_added_tokens=False).items():
-            if all(char in CHAR_TO_BYTE for char in token):
-                table[id] = bytes(CHAR_TO_BYTE[char] for char in token)
+            table[id] = spelled(token) or b""
         for id, added in self.core.get_added_tokens_decoder().items():  # these are spelled as they are
             table[id] = added.content.encode("utf-8")
         return table

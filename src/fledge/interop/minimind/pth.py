@@ -34,9 +34,9 @@ from fledge.errors import UserError, suggest
 from fledge.interop.minimind.tables import Generation
 from fledge.lang import _, commas
 from fledge.model.config import ModelConfig
-from fledge.model.folder import unwrapped
 from fledge.model.presets import preset
 from fledge.model.transformer import Transformer
+from fledge.model.weights import unwrapped
 
 NAMES = {"v2": "MiniMind v2.5", "v3": "MiniMind v3"}
 HEADS = 8  # of both generations; a v2.5 file does not show it
