@@ -163,13 +163,13 @@ lab = Lab(
         Claim(
             "manners_go_everywhere",
             Text(
-                "只差礼貌：不在数据里的东西也多礼貌 40 个百分点以上，事实变动不到 5 个；只差事实：礼貌变动不到 20 个",
-                "Manners: things in no pair become politer by over 40 points while truth moves by less than 5; facts: manners "
+                "只差礼貌：不在数据里的东西也多礼貌 40 个百分点以上，事实变动不到 10 个；只差事实：礼貌变动不到 20 个",
+                "Manners: things in no pair become politer by over 40 points while truth moves by less than 10; facts: manners "
                 "move by less than 20",
             ),
             lambda arm: (
                 arm["manners"]["polite"] > arm["manners"]["polite_before"] + 0.4
-                and abs(arm["manners"]["true"] - arm["manners"]["true_before"]) < 0.05
+                and abs(arm["manners"]["true"] - arm["manners"]["true_before"]) < 0.1
                 and abs(arm["facts"]["polite"] - arm["facts"]["polite_before"]) < 0.2
             ),
         ),
