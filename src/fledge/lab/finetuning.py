@@ -1,7 +1,7 @@
 """What labs about fine-tuning have in common: a small model that knows a language, and a dialect of it to learn.
 
-In the dialect some words have changed places. Its entropy is that of the language, exactly, so that a loss minus the entropy says how
-much of either is not known.
+In the dialect some words have changed places. Its entropy is that of the language, exactly, so that a loss minus the entropy
+says how much of either is not known.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What labs about reward models have in common: made-up answers whose worth is known, and the smallest model that scores them.
 
-An answer is some words, each of which is worth something; the answer is worth their mean, whatever its length. Letters: N answers,
-P pairs, T words, V vocabulary.
+An answer is some words, each of which is worth something; the answer is worth their mean, whatever its length. Letters: N
+answers, P pairs, T words, V vocabulary.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """A fifth of the labels is wrong: how good can a reward model become, and by whose measure?
 
-Answers of words whose worth is known, and a reward model as small as can be: a number for every word. It learns from pairs, with the
-engine's Bradley–Terry loss. The labels come from somebody who errs: a fifth of the pairs is the wrong way round. Three arms: 50 pairs without
-errors, 50 with, and 1000 with.
+Answers of words whose worth is known, and a reward model as small as can be: a number for every word. It learns from pairs,
+with the engine's Bradley–Terry loss. The labels come from somebody who errs: a fifth of the pairs is the wrong way round. Three
+arms: 50 pairs without errors, 50 with, and 1000 with.
 
-Accuracy is measured twice on new pairs: against labels of the same somebody, errors and all, and against the true worth. Where a
-fifth of the labels is wrong, nobody can agree with more than 80 % of them, and yet a model may know the truth better than that: it
-sees the errors of many pairs, and those cancel.
+Accuracy is measured twice on new pairs: against labels of the same somebody, errors and all, and against the true worth. Where
+a fifth of the labels is wrong, nobody can agree with more than 80 % of them, and yet a model may know the truth better than
+that: it sees the errors of many pairs, and those cancel.
 """
 
 from __future__ import annotations

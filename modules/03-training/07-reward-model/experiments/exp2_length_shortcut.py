@@ -1,11 +1,12 @@
 """Whoever labels likes long answers: what does the reward model learn from that?
 
-Answers of 4 to 12 words are worth the mean of their words, whatever their length. Whoever compares two of them takes the better, but
-every word more counts a little for the longer one. A reward model as small as can be, a number for every word and one for the length, learns from a thousand such pairs.
-Two arms: pairs of any two answers, and pairs of equally long ones, which the same person judges. Length cannot be learnt from those.
+Answers of 4 to 12 words are worth the mean of their words, whatever their length. Whoever compares two of them takes the
+better, but every word more counts a little for the longer one. A reward model as small as can be, a number for every word and
+one for the length, learns from a thousand such pairs. Two arms: pairs of any two answers, and pairs of equally long ones, which
+the same person judges. Length cannot be learnt from those.
 
-Measured on new answers: how the reward correlates with length, how often the model is right about pairs whose better answer is the
-shorter one, and what it picks out of sixteen.
+Measured on new answers: how the reward correlates with length, how often the model is right about pairs whose better answer is
+the shorter one, and what it picks out of sixteen.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The loss of DPO falls: does the chosen answer become more likely?
 
-The loss sees one thing, by how much the chosen answer has gained on the rejected one. It says nothing about all other answers, and what
-raises one answer of a network raises those that look alike. Here a policy as small as that can be: forty answers to a question, each
-a row of sixteen features, and the score of an answer is the sum of its features times weights that are trained. One pair of the forty
-is learnt, with the engine's loss.
+The loss sees one thing, by how much the chosen answer has gained on the rejected one. It says nothing about all other answers,
+and what raises one answer of a network raises those that look alike. Here a policy as small as that can be: forty answers to a
+question, each a row of sixteen features, and the score of an answer is the sum of its features times weights that are trained.
+One pair of the forty is learnt, with the engine's loss.
 
-Two arms: a pair that is alike (features that correlate by 0.9), and one that has nothing in common. We look at the log-probabilities of
-both answers, and at what the answers that nobody judged have together.
+Two arms: a pair that is alike (features that correlate by 0.9), and one that has nothing in common. We look at the
+log-probabilities of both answers, and at what the answers that nobody judged have together.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """β = 1, 0.1 or 0.01: how far does DPO go from its reference, and what does it get for that?
 
-Thirty questions, eight answers each. Every answer has a true reward, and every two of them are compared by so many people that the
-share who prefers one is just what Bradley and Terry say. The policy is a table, and it is trained until its loss falls no more. So
-it can be held against the theory: the best policy has the reference's probability times exp(reward / β), over their sum (Rafailov et
-al., 2023).
+Thirty questions, eight answers each. Every answer has a true reward, and every two of them are compared by so many people that
+the share who prefers one is just what Bradley and Terry say. The policy is a table, and it is trained until its loss falls no
+more. So it can be held against the theory: the best policy has the reference's probability times exp(reward / β), over their
+sum (Rafailov et al., 2023).
 
-The same pairs, the same loss, another β. We look at the KL to the reference, at the mean reward, and at how far the policy is from what
-theory says.
+The same pairs, the same loss, another β. We look at the KL to the reference, at the mean reward, and at how far the policy is
+from what theory says.
 """
 
 from __future__ import annotations

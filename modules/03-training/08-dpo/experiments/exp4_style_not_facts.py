@@ -1,14 +1,14 @@
 """Pairs about manners, pairs about facts: what does DPO teach for questions that it never saw?
 
-A small Transformer answers questions about sixty things with two words: a fact, one of twenty, and then a polite or a curt word. Its
-fine-tuning showed it the true facts of forty things, and for the other twenty any fact at all; three of ten answers were polite. Then
-DPO with pairs about two thirds of both kinds:
+A small Transformer answers questions about sixty things with two words: a fact, one of twenty, and then a polite or a curt
+word. Its fine-tuning showed it the true facts of forty things, and for the other twenty any fact at all; three of ten answers
+were polite. Then DPO with pairs about two thirds of both kinds:
 
     manners    the same fact twice, as the model itself says it, chosen with the polite word, rejected with the curt one
     facts      the same last word twice, chosen with the true fact, rejected with another
 
-Measured on the things that stand in no pair, with the probabilities of the model: how polite it is, and how often its fact is true. The
-facts that it did not know are measured for things that do stand in pairs, too.
+Measured on the things that stand in no pair, with the probabilities of the model: how polite it is, and how often its fact is
+true. The facts that it did not know are measured for things that do stand in pairs, too.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A sum over tokens, or their mean: what does the loss of DPO make of length?
 
-An answer is some words and then a stop, about ten words long. It is worth the mean of its words: length is worth nothing, and in the
-pairs the chosen answer is no longer than the rejected one, but for chance. The policy is as small as can be: a score for every word, and
-one for stopping, so that the mean length of what it would write is known exactly.
+An answer is some words and then a stop, about ten words long. It is worth the mean of its words: length is worth nothing, and
+in the pairs the chosen answer is no longer than the rejected one, but for chance. The policy is as small as can be: a score for
+every word, and one for stopping, so that the mean length of what it would write is known exactly.
 
-Two arms: the log-probability of an answer is the sum over its tokens, as DPO has it, or their mean, as SimPO and ORPO have it (here
-beside a reference, with β times ten, so that an answer of usual length weighs the same).
+Two arms: the log-probability of an answer is the sum over its tokens, as DPO has it, or their mean, as SimPO and ORPO have it
+(here beside a reference, with β times ten, so that an answer of usual length weighs the same).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ policy is a softmax over ten numbers, so that the true gradient of the mean rewa
 estimates it from one sampled answer: reward times the gradient of its log-probability.
 
 Three estimates: the reward as it is, the reward minus the mean reward of all answers so far, and the reward minus a number that
-depends on the answer that was drawn (its own usual pay). For each we measure how far the mean of many estimates is from the true
-gradient, and how much single ones scatter. The third one looks even calmer, and is wrong.
+depends on the answer that was drawn (its own usual pay). For each we measure how far the mean of many estimates is from the
+true gradient, and how much single ones scatter. The third one looks even calmer, and is wrong.
 """
 
 from __future__ import annotations

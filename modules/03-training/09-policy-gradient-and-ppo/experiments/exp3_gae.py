@@ -1,8 +1,8 @@
 """How far should an advantage look ahead: one step (λ = 0), to the end (λ = 1), or in between?
 
 An answer of sixteen tokens. Each is good (+1) or bad (-1) by the toss of a coin, and the reward at the end is their sum with a
-little noise. So the truth is known: the advantage of a good token is +1, that of a bad one -1, and the value before a token is the
-sum of those before it.
+little noise. So the truth is known: the advantage of a good token is +1, that of a bad one -1, and the value before a token is
+the sum of those before it.
 
 The critic is half trained: it expects half of the true value. The advantages are those of `fledge.rollout.advantages.gae`
 (Schulman et al., 2016). For each λ we measure how much of a token's credit is missing (the bias: 0 is right, 1 is no credit at

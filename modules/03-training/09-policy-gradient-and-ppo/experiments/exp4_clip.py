@@ -1,12 +1,12 @@
 """One batch of answers is learnt from eight times: what does PPO's clipping hold back?
 
-A policy is a table: 64 questions, 20 possible answers each, their scores random. It writes four answers to every question, and each
-gets a reward: its true worth and as much noise. Then the very same batch is learnt from eight times, in four parts, with the loss of
-the engine, `fledge.rollout.policy.clipped_loss`: once with ε = 0.2 and once with no clipping.
+A policy is a table: 64 questions, 20 possible answers each, their scores random. It writes four answers to every question, and
+each gets a reward: its true worth and as much noise. Then the very same batch is learnt from eight times, in four parts, with
+the loss of the engine, `fledge.rollout.policy.clipped_loss`: once with ε = 0.2 and once with no clipping.
 
-The ratio says how much more likely an answer became than it was when it was written. What the batch believes to have gained is the
-mean of ratio times advantage; what was gained in truth is computed from the table, and so is how far the policy has moved (its KL).
-Both gains are in units of the advantages' spread.
+The ratio says how much more likely an answer became than it was when it was written. What the batch believes to have gained is
+the mean of ratio times advantage; what was gained in truth is computed from the table, and so is how far the policy has moved
+(its KL). Both gains are in units of the advantages' spread.
 """
 
 from __future__ import annotations

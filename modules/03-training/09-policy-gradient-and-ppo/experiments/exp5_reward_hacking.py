@@ -1,12 +1,13 @@
 """How long may the rope of the KL be, when the reward has a hole?
 
-A policy writes answers of eight words, out of twenty. Most words are worth something between -1.5 and 1.5, and the judge scores them by
-their worth. Two words flatter: they are worth -2, and the judge likes them: 3. At first the policy hardly ever writes them.
+A policy writes answers of eight words, out of twenty. Most words are worth something between -1.5 and 1.5, and the judge scores
+them by their worth. Two words flatter: they are worth -2, and the judge likes them: 3. At first the policy hardly ever writes
+them.
 
-Policy gradient (REINFORCE with the mean of the batch for a baseline) makes the judge's score rise. Every word costs β times k1, its
-log-probability minus what it was at first: that is the KL in the reward, as InstructGPT has it. Three arms: no rope (β = 0), a long
-one (β = 0.1) and a short one (β = 1). What the answers are worth in truth is computed from the policy, and never trained on.
-With `--kl loss` the rope is k3 in the loss instead.
+Policy gradient (REINFORCE with the mean of the batch for a baseline) makes the judge's score rise. Every word costs β times k1,
+its log-probability minus what it was at first: that is the KL in the reward, as InstructGPT has it. Three arms: no rope (β =
+0), a long one (β = 0.1) and a short one (β = 1). What the answers are worth in truth is computed from the policy, and never
+trained on. With `--kl loss` the rope is k3 in the loss instead.
 """
 
 from __future__ import annotations
@@ -165,8 +166,8 @@ lab = Lab(
         lambda results: "late" if results.mean("long", "flatter") > 0.5 else "holds",
     ),
     why=Text(
-        "在“评分减 β 倍 KL”下，最好的策略让每个词的概率与原来的概率乘 e 的（评分/β）次方成正比。β = 1 时讨好的词只多 e 的 3 次方倍，"
-        "原来太少，翻不了身；β = 0.1 时是 e 的 30 次方倍，多少见的空子也会占满。",
+        "在“评分减 β 倍 KL”下，最好的策略让每个词的概率与原来的概率乘 e 的（评分/β）次方成正比。"
+        "β = 1 时讨好的词只多 e 的 3 次方倍，原来太少，翻不了身；β = 0.1 时是 e 的 30 次方倍，多少见的空子也会占满。",
         "Of score minus β times KL the best policy gives a word its first probability times e to the power of score / β. With "
         "β = 1 flattery gains a factor of e³, and it was too rare for that to matter; with β = 0.1 it is e³⁰, and no hole is "
         "rare enough.",
