@@ -143,11 +143,7 @@ lab = Lab(
             "most": Text("九成以上", "more than 90 %"),
         },
         lambda results: (
-            "few"
-            if results.mean("grpo", "never") < 0.3
-            else "half"
-            if results.mean("grpo", "never") < 0.9
-            else "most"
+            "few" if results.mean("grpo", "never") < 0.3 else "half" if results.mean("grpo", "never") < 0.9 else "most"
         ),
     ),
     why=Text(

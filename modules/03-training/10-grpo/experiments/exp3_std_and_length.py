@@ -70,7 +70,10 @@ def run(settings: Settings, seed: int) -> dict[str, float]:
 
 def draw(results: Results, figure: Figure) -> None:
     axes = figure.axes()
-    for place, name, label in ((-0.2, "wrong", Text("错的回答", "wrong answers")), (0.2, "right", Text("对的回答", "right answers"))):
+    for place, name, label in (
+        (-0.2, "wrong", Text("错的回答", "wrong answers")),
+        (0.2, "right", Text("对的回答", "right answers")),
+    ):
         heights = [results.mean(arm, name) for arm in results.arms]
         axes.bar([n + place for n in range(len(heights))], heights, width=0.36, label=figure.words(label))
     axes.set_xticks(range(len(results.arms)), [figure.words(results.label(arm)) for arm in results.arms])
@@ -136,9 +139,17 @@ lab = Lab(
             "长短没有奖励。按回答平均的 GRPO 练完以后，错的回答会变得多长？",
             "Length is not rewarded. What becomes of the length of wrong answers under GRPO's mean over answers?",
         ),
-        {"same": Text("差不多", "about the same"), "shorter": Text("变短", "shorter"), "longer": Text("变长一倍以上", "more than twice as long")},
+        {
+            "same": Text("差不多", "about the same"),
+            "shorter": Text("变短", "shorter"),
+            "longer": Text("变长一倍以上", "more than twice as long"),
+        },
         lambda results: (
-            "longer" if results.mean("grpo", "wrong") > 16 else "shorter" if results.mean("grpo", "wrong") < 6 else "same"
+            "longer"
+            if results.mean("grpo", "wrong") > 16
+            else "shorter"
+            if results.mean("grpo", "wrong") < 6
+            else "same"
         ),
     ),
     why=Text(

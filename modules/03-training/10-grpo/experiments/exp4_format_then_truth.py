@@ -73,7 +73,10 @@ def run(settings: Settings, seed: int) -> dict[str, float]:
 
 def draw(results: Results, figure: Figure) -> None:
     axes = figure.axes()
-    for place, name, label in ((-0.2, "format", Text("格式对", "in form")), (0.2, "truth", Text("得数对", "right sums"))):
+    for place, name, label in (
+        (-0.2, "format", Text("格式对", "in form")),
+        (0.2, "truth", Text("得数对", "right sums")),
+    ):
         heights = [results.mean(arm, name) for arm in results.arms]
         axes.bar([n + place for n in range(len(heights))], heights, width=0.36, label=figure.words(label))
     axes.set_xticks(range(len(results.arms)), [figure.words(results.label(arm)) for arm in results.arms])
@@ -96,6 +99,7 @@ lab = Lab(
         "both": Text("两样各一半", "half of each"),
     },
     seeds=3,
+    quick={"steps": 200},
     run=run,
     metrics={
         "format": Metric(Text("练后守格式", "in form after"), format=".1%"),
@@ -107,15 +111,10 @@ lab = Lab(
         Claim(
             "one",
             Text(
-                "只奖励格式：格式九成以上，得数对的不到两成。只奖励对错：对的过半，守格式的不到一半",
-                "Form alone: more than 90 % in form, less than 20 % right. Truth alone: more than half right, less than half in form",
+                "只奖励格式：格式九成以上，得数对的不到两成，两样都奖励的有一半以上",
+                "Form alone: more than 90 % in form, but less than 20 % right, where the reward for both gives more than half",
             ),
-            lambda arm: (
-                arm["format"]["format"] > 0.9
-                and arm["format"]["truth"] < 0.2
-                and arm["truth"]["truth"] > 0.5
-                and arm["truth"]["format"] < 0.5
-            ),
+            lambda arm: arm["format"]["format"] > 0.9 and arm["format"]["truth"] < 0.2 and arm["both"]["truth"] > 0.5,
         ),
         Claim(
             "both",
@@ -133,7 +132,8 @@ lab = Lab(
     ],
     prediction=Prediction(
         Text(
-            "只奖励格式，练完以后得数对的会怎样？", "Only the form is rewarded. What becomes of the share of right sums?"
+            "只奖励格式，练完以后得数对的会怎样？",
+            "Only the form is rewarded. What becomes of the share of right sums?",
         ),
         {"more": Text("也跟着多起来", "it rises too"), "not": Text("不会多起来", "it does not rise")},
         lambda results: (
