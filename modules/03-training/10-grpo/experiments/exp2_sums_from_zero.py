@@ -1,9 +1,9 @@
 """How far does a model get that is told only whether its answer is right?
 
-A small model adds two digits and writes the sum with two digits. It has seen a few of the hundred sums for a moment, and is right now
-and then. Then it practises all of them: one arm not at all; one writes eight answers to a sum and is told which are right (GRPO);
-one is shown the right answer (fine-tuning on the same sums, in the same order). Measured is the exact probability of the right
-answer, over all sums, and over those that it hardly ever got right at the start.
+A small model adds two digits and writes the sum with two digits. It has seen a few of the hundred sums for a moment, and is
+right now and then. Then it practises all of them: one arm not at all; one writes eight answers to a sum and is told which
+are right (GRPO); one is shown the right answer (fine-tuning on the same sums, in the same order). Measured is the exact
+probability of the right answer, over all sums, and over those that it hardly ever got right at the start.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What do the two divisions in GRPO, by the deviation of the group and by the length of the answer, favour?
 
-Here an answer is right or wrong by a chance that no arm can change, and has nothing to learn but when to stop: the policy is two numbers,
-how likely each further token ends a wrong answer, and a right one. Being long or short is not rewarded. A fair loss leaves both lengths
-as they are. Beside it: how much a prompt counts that is answered rightly once in ten times, compared with one in two.
+Here an answer is right or wrong by a chance that no arm can change, and has nothing to learn but when to stop: the policy
+is two numbers, how likely each further token ends a wrong answer, and a right one. Being long or short is not rewarded. A
+fair loss leaves both lengths as they are. Beside it: how much a prompt counts that is answered rightly once in ten times,
+compared with one in two.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A reward for the form, for the truth, or for both: what does a model learn of what is not rewarded?
 
-A small model adds two digits; an answer should stand between two marks. After a little fine-tuning it does so sometimes, and is right
-sometimes. Then GRPO trains it with one of three rewards. Measured are both, whatever was rewarded: how many answers have the form, and
-how many of the sums are right.
+A small model adds two digits; an answer should stand between two marks. After a little fine-tuning it does so sometimes,
+and is right sometimes. Then GRPO trains it with one of three rewards. Measured are both, whatever was rewarded: how many
+answers have the form, and how many of the sums are right.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What happens when the sampler is not quite the model that is trained?
 
-Answers are written by a fast engine, in other arithmetic or at another temperature, and the trainer computes its own probabilities of
-them. If it takes these for the ones they were sampled with, every ratio is 1 and nothing looks wrong. Here a policy chooses one of
-32 answers, the sampler is the same policy at a lower temperature, and the gradient that many samples give is compared with the exact
-one. Arms: the ratio is taken to be 1; the ratio to the sampler's own probabilities; that ratio, cut at 2.
+Answers are written by a fast engine, in other arithmetic or at another temperature, and the trainer computes its own
+probabilities of them. If it takes these for the ones they were sampled with, every ratio is 1 and nothing looks wrong. Here
+a policy chooses one of 32 answers, the sampler is the same policy at a lower temperature, and the gradient that many
+samples give is compared with the exact one. Arms: the ratio is taken to be 1; the ratio to the sampler's own probabilities;
+that ratio, cut at 2.
 """
 
 from __future__ import annotations

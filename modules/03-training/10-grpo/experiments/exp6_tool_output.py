@@ -1,8 +1,9 @@
 """Should a model learn the words of its tools?
 
-The question is the price of a thing; the prices are arbitrary, and only a tool knows them. An episode is: question, call, what the tool
-says, answer. One arm learns from the tokens that the model chose (the tool's are masked), the other from all. Then both are asked about
-things that they never saw: with the tool, which answers after the call; and left alone, to see what they write when nobody answers.
+The question is the price of a thing; the prices are arbitrary, and only a tool knows them. An episode is: question, call,
+what the tool says, answer. One arm learns from the tokens that the model chose (the tool's are masked), the other from all.
+Then both are asked about things that they never saw: with the tool, which answers after the call; and left alone, to see
+what they write when nobody answers.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ lab = Lab(
             "made_up",
             Text(
                 "全部都学的，没有人答话也会编出工具的结果，九成以上；只学自己的不到一成",
-                "Who learns all makes up the tool's result when nobody answers, in more than 90 %; who learns its own, in less than 10 %",
+                "Who learns all makes up the tool's result when nobody answers, in more than 90 %; who "
+                "learns its own, in less than 10 %",
             ),
             lambda arm: arm["all"]["made_up"] > 0.9 and arm["own"]["made_up"] < 0.1,
         ),
@@ -129,7 +131,8 @@ lab = Lab(
         "没有遮住的词元，损失都要它变得更可能：模型学到的是“调用之后就该写一个结果”，并且把见过的价钱背了下来，有了真的结果也会"
         "去信背下来的。遮住以后，它只能从工具的话里抄。",
         "The loss makes every token likelier that is not masked: the model learns that after a call a result is to be written, and "
-        "learns the prices by heart, to the point of trusting them over the true result. Masked, all it can do is copy what the tool says.",
+        "learns the prices by heart, to the point of trusting them over the true result. Masked, "
+        "all it can do is copy what the tool says.",
     ),
     figure=draw,
 )

@@ -1,10 +1,11 @@
-"""When there is little text: train on it, on what a teacher writes, or on what the student itself writes and the teacher judges?
+"""When there is little text: train on it, on what a teacher writes, or on what the student itself writes and the teacher
+judges?
 
-The text is a language whose next word depends on the two before; its odds are known, and the teacher knows them. There are only twenty rows
-of data, and the student is too small to learn it all. One student trains on the data; one on rows that the teacher writes anew for every
-step (sequence-level distillation); one writes itself and is corrected by the teacher's probabilities, with KL(student ‖ teacher)
-(on-policy distillation). All take equal steps. Measured: what a true text costs the student above the entropy, and how much of
-what it writes itself is a word that the language hardly ever has there.
+The text is a language whose next word depends on the two before; its odds are known, and the teacher knows them. There are
+only twenty rows of data, and the student is too small to learn it all. One student trains on the data; one on rows that the
+teacher writes anew for every step (sequence-level distillation); one writes itself and is corrected by the teacher's
+probabilities, with KL(student ‖ teacher) (on-policy distillation). All take equal steps. Measured: what a true text costs
+the student above the entropy, and how much of what it writes itself is a word that the language hardly ever has there.
 """
 
 from __future__ import annotations
@@ -122,16 +123,20 @@ lab = Lab(
     prediction=Prediction(
         Text(
             "自己写、由老师来改的学生，在真的文字上比学老师写的付得多还是少？",
-            "The student that is corrected on its own text: does it pay more or less on true text than the one that learns the teacher's?",
+            "The student that is corrected on its own text: does it pay more or less on true text than "
+            "the one that learns the teacher's?",
         ),
         {"less": Text("少", "less"), "more": Text("多", "more")},
         lambda results: "more" if results.mean("student", "excess") > results.mean("teacher", "excess") else "less",
     ),
     why=Text(
-        "老师要写多少有多少，学生就不会把二十行背下来。自己写的学生只在自己会去的地方被纠正，而反向 KL 罚的是老师不会说的话：它说得少，"
+        "老师要写多少有多少，学生就不会把二十行背下来。"
+        "自己写的学生只在自己会去的地方被纠正，而反向 KL 罚的是老师不会说的话：它说得少，"
         "但说得像样；别人会说的而它不说，没有人罚它，真的文字上就付得多。",
-        "The teacher writes without end, so there are no twenty rows to learn by heart. Who writes itself is corrected where it goes, and "
-        "the reverse KL punishes what the teacher would not say: it says fewer things, and sound ones. What it never says costs it nothing "
+        "The teacher writes without end, so there are no twenty rows to learn by heart. Who writes "
+        "itself is corrected where it goes, and "
+        "the reverse KL punishes what the teacher would not say: it says fewer things, and sound "
+        "ones. What it never says costs it nothing "
         "there, and much on true text.",
     ),
     figure=draw,

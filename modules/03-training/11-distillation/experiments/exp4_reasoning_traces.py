@@ -1,8 +1,9 @@
 """Does it help a student to learn the teacher's steps, and not its answers alone?
 
-Twenty people, four relations: each person has one friend, one boss and so on. A question has two hops, "the boss of x's friend?". One
-student learns question and answer; one learns the step between too, written before the answer (a trace); and one a step that is as
-long and says nothing. All are tested on questions that they never saw, though every single hop occurred in others.
+Twenty people, four relations: each person has one friend, one boss and so on. A question has two hops, "the boss of x's
+friend?". One student learns question and answer; one learns the step between too, written before the answer (a trace); and
+one a step that is as long and says nothing. All are tested on questions that they never saw, though every single hop
+occurred in others.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ lab = Lab(
     why=Text(
         "只有答案时，两步要在一次前向里走完，小模型做不到，就把题目背下来。写出中间一步，每次只走一步，而每一步都在别的题里学过，"
         "拼起来就是没见过的题。",
-        "From answers alone, two hops have to be made in one pass; the small model cannot, and learns the questions by heart. With the step "
+        "From answers alone, two hops have to be made in one pass; the small model cannot, and "
+        "learns the questions by heart. With the step "
         "written down it makes one hop at a time, each of them known from other questions, and together they answer new ones.",
     ),
     figure=draw,

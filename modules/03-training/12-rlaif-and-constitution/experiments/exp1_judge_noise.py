@@ -1,8 +1,8 @@
 """How good must a judge be for training on its preferences to help?
 
-The policy has twelve answers to each of 200 questions, one of them right. It writes pairs of which one is right, a judge says which is
-better, and DPO trains on what it said. The arms differ in how often the judge is right. Measured is the probability of a right answer,
-exactly, before and after.
+The policy has twelve answers to each of 200 questions, one of them right. It writes pairs of which one is right, a judge
+says which is better, and DPO trains on what it said. The arms differ in how often the judge is right. Measured is the
+probability of a right answer, exactly, before and after.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ lab = Lab(
     why=Text(
         "同一个问题的几对里，说对的和说错的互相抵消，剩下的才是方向：六成准剩两成，九成五准剩九成。错得随机，多几对就能抵消；错得一"
         "贯，多少对都没有用。",
-        "Of the pairs of one question, right and wrong verdicts cancel, and what is left gives the direction: a fifth at 60 %, nine "
+        "Of the pairs of one question, right and wrong verdicts cancel, and what is left gives the "
+        "direction: a fifth at 60 %, nine "
         "tenths at 95 %. Errors by chance cancel with more pairs; errors of taste never do.",
     ),
     figure=draw,

@@ -1,9 +1,9 @@
 """May a model be its own judge?
 
-The policy has twelve answers to each of 200 questions, one right, all of some length. In each round it writes pairs, a judge says which is
-better, DPO trains on that, and the next round begins with the new model. One judge is the model itself: better is what it finds likelier
-a token. The other knows what is right. After three rounds: how much is right, how much the model likes its own answers, how long they
-are, and how sure it is where its first choice is wrong.
+The policy has twelve answers to each of 200 questions, one right, all of some length. In each round it writes pairs, a
+judge says which is better, DPO trains on that, and the next round begins with the new model. One judge is the model itself:
+better is what it finds likelier a token. The other knows what is right. After three rounds: how much is right, how much the
+model likes its own answers, how long they are, and how sure it is where its first choice is wrong.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ lab = Lab(
     why=Text(
         "自己的评分里没有新的消息：它只说得出模型已经相信什么，训练把相信变成确信，对的错的都一样。开头本来就偏向对的题因此多对一点，仅此而已。"
         "按词元平均的分又偏爱长的。",
-        "Its own score holds no news: it tells what the model believes already, and training turns belief into certainty, right or wrong. "
+        "Its own score holds no news: it tells what the model believes already, and training turns "
+        "belief into certainty, right or wrong. "
         "Where the belief was right to begin with, a little is gained, and no more. And a mean over tokens likes length.",
     ),
     figure=draw,

@@ -1,8 +1,9 @@
 """Can rules that a program checks be trained into a model, by mending its own answers?
 
-A small model adds two digits; half of its answers begin with an apology, and half lack the unit. The constitution has two rules: do not
-apologise, name the unit. The model writes answers, a program finds what breaks a rule and mends that alone, and the model is fine-tuned
-on the result; one arm fine-tunes on its answers as they are. Measured on sums that were not among them: violations, and right sums.
+A small model adds two digits; half of its answers begin with an apology, and half lack the unit. The constitution has two
+rules: do not apologise, name the unit. The model writes answers, a program finds what breaks a rule and mends that alone,
+and the model is fine-tuned on the result; one arm fine-tunes on its answers as they are. Measured on sums that were not
+among them: violations, and right sums.
 """
 
 from __future__ import annotations
