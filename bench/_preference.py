@@ -13,14 +13,17 @@ from fledge.data.readers import raw_rows
 from fledge.evaluate.score import token_nats
 from fledge.evaluate.world import ask, rates
 from fledge.generate import Generator, Sampling
+from fledge.model.reward import RewardModel
 from fledge.records import Run
 from fledge.world import World
 from fledge.world.preferences import preferences, worth
 from fledge.world.probes import probes
+from fledge.world.write import Amounts
 
-CARELESS, PAIRS, HELD_OUT, ANSWERS = 3000, 12_000, 400, 200
+CARELESS, PAIRS, HELD_OUT, ANSWERS = 3000, Amounts().preferences, 600, 200
+EPOCHS = {"dpo": 2, "reward": 2}
 TAKEN = 400  # rows of a real file: a model of 135M reads them in minutes on two cores
-SETTINGS = {"seq_len": 256, "batch_size": 8, "val_tokens": 20_000, "precision": "fp32"}
+SETTINGS = {"val_tokens": 10_000, "precision": "fp32"}  # beside them a job's defaults
 
 
 def trained(job: str, name: str, **settings: Any) -> Run:
@@ -36,13 +39,24 @@ def mixed(world: World, seed: int) -> list[dict[str, Any]]:
     return [{"conversations": row[draw.choice(("chosen", "rejected"))]} for row in rows]
 
 
-def prefers(name: str, pairs: list[dict[str, Any]]) -> float:
-    """How often the chosen answer is likelier than the rejected one: the model's own preference, without a reference."""
+def answer_logps(name: str, pairs: list[dict[str, Any]]) -> list[float]:
+    """log p of the chosen and the rejected answer of every pair, one after the other."""
     lm = fledge.load(name)
     rendered = [lm.tokenizer.render_ids(row[side]) for row in pairs for side in ("chosen", "rejected")]
     nats = token_nats(lm.model, [ids for ids, _ in rendered])
-    likely = [-float(paid[mask_of(mask)].sum()) for paid, (_, mask) in zip(nats, rendered)]
-    return statistics.fmean(float(a > b) for a, b in zip(likely[0::2], likely[1::2]))
+    return [-float(paid[mask_of(mask)].sum()) for paid, (_, mask) in zip(nats, rendered)]
+
+
+def ahead(worths: list[float]) -> list[float]:
+    """1 for every pair whose chosen answer is ahead."""
+    return [float(a > b) for a, b in zip(worths[0::2], worths[1::2])]
+
+
+def by_flaw(prefix: str, pairs: list[dict[str, Any]], right: list[float]) -> dict[str, float]:
+    """Shares of pairs told apart: of all, by the flaw of the worse answer, and where the better one has a flaw too."""
+    sorts = [row["axis"] if max(row["utility"]) == 1.0 else "both flawed" for row in pairs]
+    parts = {sort: [ok for ok, its in zip(right, sorts) if its == sort] for sort in sorted(set(sorts))}
+    return {f"{prefix}: {sort}": statistics.fmean(part) for sort, part in ({"all": right} | parts).items()}
 
 
 def mask_of(mask: list[bool]) -> list[int]:
@@ -70,8 +84,8 @@ def facts(name: str, world: World) -> float:
 
 def on_the_world(sft: str, world_seed: int, seeds: int, smoke: bool) -> dict[str, Any]:
     world = World.build("small", world_seed)
-    steps = {"steps": 3} if smoke else {}
-    careless = trained("sft", "careless", rows=mixed(world, 0), model=sft, **({"steps": 60} | steps)).name
+    steps = 3 if smoke else 60
+    careless = trained("sft", "careless", rows=mixed(world, 0), model=sft, steps=steps).name
     found: dict[str, list[float]] = {}
 
     def note(**numbers: float) -> None:
@@ -82,18 +96,24 @@ def on_the_world(sft: str, world_seed: int, seeds: int, smoke: bool) -> dict[str
     for seed in range(seeds):
         rows = list(preferences(world, 200 if smoke else PAIRS, seed=seed))
         held_out = list(preferences(world, HELD_OUT, seed=1000 + seed))
-        note(prefers_before=prefers(careless, held_out), worth_before=answers_worth(careless, held_out, seed))
+
+        def learned(job: str, model: str, rows: Any = rows, held_out: Any = held_out, seed: int = seed) -> Run:
+            length = {"steps": 3} if smoke else {"epochs": EPOCHS[job]}
+            return trained(job, f"{job}-{seed}", rows=rows, val_rows=held_out, model=model, seed=seed, **length)
+
+        before = answer_logps(careless, held_out)
+        note(prefers_before=statistics.fmean(ahead(before)), worth_before=answers_worth(careless, held_out, seed))
         note(facts_before=facts(careless, world))
-        dpo = trained(
-            "dpo", f"dpo-{seed}", rows=rows, val_rows=held_out, model=careless, seed=seed, **({"epochs": 1} | steps)
+        dpo = learned("dpo", careless)
+        after = answer_logps(dpo.name, held_out)
+        note(**by_flaw("dpo", held_out, ahead([a - b for a, b in zip(after, before)])))
+        note(prefers_after=statistics.fmean(ahead(after)), worth_after=answers_worth(dpo.name, held_out, seed))
+        note(facts_after=facts(dpo.name, world), dpo_seconds=dpo.info["results"]["train_seconds"])
+        reward = learned("reward", sft)
+        scores = RewardModel.load(reward.name).scores(
+            [row[side] for row in held_out for side in ("chosen", "rejected")]
         )
-        first, *_, last = [line["val_accuracy"] for line in dpo.metrics() if "val_accuracy" in line]
-        note(accuracy_before=first, accuracy_after=last, prefers_after=prefers(dpo.name, held_out))
-        note(worth_after=answers_worth(dpo.name, held_out, seed), facts_after=facts(dpo.name, world))
-        reward = trained(
-            "reward", f"reward-{seed}", rows=rows, val_rows=held_out, model=sft, seed=seed, **({"epochs": 2} | steps)
-        )
-        note(reward_accuracy=reward.info["results"]["val_accuracy"], seconds_dpo=dpo.info["results"]["train_seconds"])
+        note(**by_flaw("reward", held_out, ahead(scores)), reward_seconds=reward.info["results"]["train_seconds"])
     return {name: {"mean": statistics.fmean(v), "sd": statistics.pstdev(v), "values": v} for name, v in found.items()}
 
 

@@ -2,6 +2,7 @@
 
     python bench/lora.py world --model quickstart-sft          three seeds; the model is that of `python start.py`
     python bench/lora.py real --model smollm2 --identity FILE    `fledge get smollm2`; rows of {instruction, output} with {{name}}
+    python bench/lora.py task --model smollm2 --classes FOLDER   banking77_train.csv and banking77_test.csv are in it
     python bench/lora.py race --model smollm2 --rows FILE        turns of ours and theirs, in processes of their own
 
 Each part writes its own numbers into bench/results/lora.json and leaves the others. Seconds are given twice: by the clock, and of
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from _record import RESULTS, bar, record
 
+from fledge.jobs.lora import LoraConfig
 from fledge.model.source import find_model
 from fledge.records import Run
 from fledge.world import World, smalltalk
@@ -49,6 +51,7 @@ HELD_OUT = {
 }  # in one arm never trained
 IDENTITY, OTHERS = 120, 240  # rows of the new identity; conversations of the world beside them, against forgetting
 WORLD = {"rank": 4, "alpha": 16.0, "lr": 0.01, "steps": 80, "seq_len": 256, "batch_size": 8}
+TASK = {"epochs": 1, "seq_len": 256, "batch_size": 2}  # beside them the job's defaults
 FACTS = ("fact_seen_form", "fact_heldout_form")
 Asked = tuple[str, str, bool]  # question, what the answer must say, whether it was trained
 
@@ -198,6 +201,32 @@ def on_a_real_model(model: str, file: Path, seeds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def on_a_task(model: str, folder: Path, seeds: int, rate: float) -> dict[str, Any]:
+    """Classes of short texts: with examples in the prompt, and after LoRA on more of them."""
+    import _classify
+
+    from fledge import api
+
+    train, held_out = _classify.read(folder)
+    found, prompts = [], []
+    for seed in range(seeds):
+        prompts.append(_classify.few_shot(api.load(model), train, held_out, seed))
+        print(prompts[-1], flush=True)
+        run, cost = adapt("lora", model, _classify.rows(train), seed, lr=rate, **TASK)
+        found.append({**cost, "right": _classify.share(api.load(run.model_dir), _classify.TASK, [], held_out)})
+        print(found[-1], flush=True)
+    means = {name: spread([row[name] for row in found]) for name in found[0]}
+    before = {name: spread([row[name] for row in prompts]) for name in prompts[0]}
+    best = max(row["mean"] for row in before.values())
+    return {
+        "settings": TASK | {"lr": rate}, "rows": len(train), "held-out rows": len(held_out), "seeds": seeds,
+        "few-shot": before, "after": means, "bars": {
+            "points above the best few-shot": bar(means["right"]["mean"] - best, ">=", 0.20),
+            "seconds of the processor": bar(means["cpu_seconds"]["mean"], "<=", 1200),
+        },
+    }  # fmt: skip
+
+
 def race(model: str, file: Path, rows: int, turns: int) -> dict[str, Any]:
     """Ours and theirs by turns on the first `rows` rows of one question and one answer."""
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -237,11 +266,13 @@ def race(model: str, file: Path, rows: int, turns: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("world", "real", "race"))
+    parser.add_argument("part", choices=("world", "real", "task", "race"))
     parser.add_argument("--model", required=True)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="of the world")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--identity", type=Path)
+    parser.add_argument("--classes", type=Path)
+    parser.add_argument("--rate", type=float, default=LoraConfig.rates["adamw"]["lr"], help="of the task")
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--count", type=int, default=48, help="rows of the race")
     parser.add_argument("--turns", type=int, default=3)
@@ -252,6 +283,8 @@ def main(argv: list[str] | None = None) -> None:
         numbers = on_world(chosen.model, chosen.arms, seeds)
     elif chosen.part == "real":
         numbers = on_a_real_model(chosen.model, chosen.identity, seeds)
+    elif chosen.part == "task":
+        numbers = on_a_task(chosen.model, chosen.classes, seeds, chosen.rate)
     else:
         numbers = race(chosen.model, chosen.rows, chosen.count, turns)
     path = RESULTS / "lora.json"

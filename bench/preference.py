@@ -35,9 +35,10 @@ def main(argv: list[str] | None = None) -> None:
         numbers["world"] = {
             "measures": world,
             "bars": {
-                "DPO, held-out pairs": bar(world["accuracy_after"]["mean"], ">=", 0.95),
+                "DPO, held-out pairs": bar(world["dpo: all"]["mean"], ">=", 0.95),
+                "facts, share lost": bar(world["facts_before"]["mean"] - world["facts_after"]["mean"], "<=", 0.03),
                 "what answers are worth": bar(world["worth_after"]["mean"], ">=", world["worth_before"]["mean"]),
-                "reward model, held-out pairs": bar(world["reward_accuracy"]["mean"], ">=", 0.95),
+                "reward model, held-out pairs": bar(world["reward: all"]["mean"], ">=", 0.95),
             },
         }
     if chosen.real:

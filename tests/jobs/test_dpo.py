@@ -175,7 +175,7 @@ def test_from_the_command_line(base, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "a model that prefers nothing has a loss of 0.693" in out and "accuracy" in out
     run = Run.open("typed")
-    assert run.info["plan"]["predicted_memory_mb"] > 0 and run.info["config"]["beta"] == 0.1
+    assert run.info["plan"]["predicted_memory_mb"] > 0 and run.info["config"]["beta"] == 0.5
     assert main(["plan", "dpo", "--model", "base", "--data", str(data), "--card", "8", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["settings"]["seq_len"] <= 2048
     assert main(["train", "dpo", "--model", "base", "--data", str(data), "--gamma", "2"]) == 2

@@ -25,6 +25,8 @@ class RewardConfig(TrainConfig):
     """Weight of the squared sum of a pair's rewards: it holds their mean near 0. 0 = off."""
     seq_len: int = 512
     """Tokens per row; a pair stands in one row."""
+    batch_size: int = 4
+    """Rows per forward pass; a row holds as many pairs as fit."""
     weight_decay: float = 0.0
     """Decoupled weight decay of matrices (0 for embedding, head, norms)."""
 

@@ -26,7 +26,7 @@ class Amounts:
     val_bytes: int = 200_000
     """Bytes of validation text."""
     conversations: int = 20_000
-    preferences: int = 4_000
+    preferences: int = 12_000
     tasks: int = 4_000
     tool_dialogues: int = 4_000
     probes: int = 100
