@@ -71,7 +71,8 @@ def chinese_in(source: str) -> list[int]:
 # What is Chinese in itself: the world's text, prompts and practice data, words that are looked for in Chinese text or typed.
 CHINESE_IN_ITSELF = {
     "cli/new_check.py", "cli/quickstart.py", "cli/tokenizer.py", "cli/tokenizer_view.py", "course/quiz_lint.py",
-    "data/clean/answers.py", "data/clean/repair.py", "endpoint/judge.py", "recipes/made.py", "rollout/tools.py",
+    "data/clean/answers.py", "data/clean/repair.py", "endpoint/judge.py", "recipes/invented.py", "recipes/made.py",
+    "recipes/programs.py", "rollout/tools.py",
     "synth/instruct.py", "interop/hf.py", "interop/minimind/talk.py", "interop/minimind/tokenizer.py",
 }  # fmt: skip
 

@@ -135,8 +135,8 @@ def test_bytes_per_token_of_the_recorded_texts():
     assert bytes_per_token(512) == pytest.approx(2.03) and bytes_per_token(4096) == pytest.approx(3.01, rel=0.01)
 
 
-def test_a_budget_begins_by_counting_where_the_head_can_hold_it(cpu: Machine) -> None:
-    def begin(*given: str, **settings: Any) -> Any:
+def test_a_budget_begins_by_counting_where_the_head_can_hold_it(cpu):
+    def begin(*given, **settings):
         return budget_settings(job_config("pretrain", **settings), set(given), TEXT, cpu).get("begin")
 
     assert begin(budget="5m") == "counted"

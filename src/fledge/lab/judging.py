@@ -6,12 +6,11 @@ answers, P pairs, T words, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from fledge.training.preference import reward_loss
 
 VOCAB, SHORTEST, LONGEST = 20, 4, 12
 
@@ -63,11 +62,11 @@ class Judge(nn.Module):
         """Scores [N]."""
         return given.shares_NV @ self.word_V + self.longer * given.lengths_N
 
-    def train_on(self, chosen: Answers, rejected: Answers, steps: int) -> Judge:
-        """Learn from all pairs at every step, with the loss of the engine and no margin."""
+    def train_on(self, chosen: Answers, rejected: Answers, steps: int, loss_of: Callable[..., Tensor]) -> Judge:
+        """Learn from all pairs at every step, without a margin; `loss_of` is the engine's, `training.preference.reward_loss`."""
         optimizer, none = torch.optim.AdamW(self.parameters(), lr=0.05, weight_decay=0.0), torch.zeros(())
-        for _ in range(steps):
-            loss = reward_loss(self(chosen), self(rejected), none, 0.01).mean()
+        for _step in range(steps):
+            loss = loss_of(self(chosen), self(rejected), none, 0.01).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fledge.parts import REFERENCE
-
 
 class Writer(nn.Module):
     """The next token from the last `window` ones through one hidden layer (Bengio et al., 2003, JMLR 3, section 2)."""
@@ -62,17 +60,3 @@ def tune(model: Writer, rows_NT: Tensor, learnt_NT: Tensor, steps: int, rate: fl
         losses = -model.logps(rows_NT[picked], 1)
         mask = learnt_NT[picked][:, 1:]
         step(optimizer, losses[mask].sum() / mask.sum())
-
-
-def prefer(
-    model: Writer, reference: Writer, chosen_NT: Tensor, rejected_NT: Tensor, prompt: int, *,
-    steps: int, rate: float, beta: float, batch: int = 32,
-) -> None:  # fmt: skip
-    """DPO on pairs of rows that begin with the same `prompt` tokens (Rafailov et al., 2023). The seed is torch's."""
-    optimizer = optimizer_of(model, rate)
-    with torch.no_grad():
-        ref_chosen, ref_rejected = (reference.logps(rows, prompt).sum(1) for rows in (chosen_NT, rejected_NT))
-    for _ in range(steps):
-        picked = torch.randint(len(chosen_NT), (batch,))
-        chosen, rejected = (model.logps(rows[picked], prompt).sum(1) for rows in (chosen_NT, rejected_NT))
-        step(optimizer, REFERENCE.dpo_loss(chosen, rejected, ref_chosen[picked], ref_rejected[picked], beta).mean())

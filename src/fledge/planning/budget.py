@@ -53,6 +53,7 @@ MIN_STEPS, FEWEST = 50, 3  # fewer steps than MIN_STEPS are warned of, fewer tha
 # Rows of half the length while few tokens are read: on the mix (documents of 230 tokens), 256×3 after 2.4M tokens ended at
 # 2.158 bits per byte with rows of 128 and at 2.163 with 256, and 128 took a sixth less time (docs/LOG.md; one seed).
 FEW_TOKENS, SHORT_ROW = 6e6, 128
+COUNTING, COUNTING_STEPS = 0.08, 40  # share of the time that counting pairs may take, and the steps of its fit
 BATCH_TOKENS, LONG_BATCH = 5e6, 0.38  # 2,048 tokens a step at 5M; the best batch grows like tokens ** 0.38 (nanochat)
 
 
@@ -62,12 +63,19 @@ def wanted(parameters: float) -> float:
 
 
 def vocabulary(num_bytes: float) -> int:
-    """Tokens of a vocabulary for a corpus: 512 at 1 MB, 4,096 at 30 MB; between 512 and 32,768, a multiple of 64.
+    """Tokens of a vocabulary for a corpus: 3,072 at 1 MB and more like its square root, up to 32,768; a multiple of 64.
 
-    A larger one shortens the text but splits the evidence for each token; the exponent was fitted by eye to the two
-    races of bench/, and --vocab-size overrides it.
+    A larger one shortens the text and splits the evidence for each token. Measured with a beginning that has counted, which
+    knows rare tokens too: on 1 MB of plays 3,072 beat 1,536 and 512, on 7 MB of books 4,096 and 8,192 beat 2,048, and 12,288
+    was no better (docs/LOG.md; one seed each).
     """
-    return int(min(32768, max(512, 512 * (num_bytes / 1e6) ** 0.61)) // 64 * 64)
+    return int(min(32768, max(512, 3072 * (num_bytes / 1e6) ** 0.5)) // 64 * 64)
+
+
+def countable(seconds: float, machine: Machine) -> int:
+    """The largest vocabulary whose pairs are fitted within COUNTING of the time, at width 256; a multiple of 64. The three
+    products of a step of the fit (training/counted.py) take 6 V² D operations."""
+    return int((COUNTING * seconds * machine.flops / (COUNTING_STEPS * 6 * 256)) ** 0.5) // 64 * 64
 
 
 def batch_tokens(tokens: float) -> int:
@@ -216,7 +224,7 @@ def candidates(
     share: float,
 ) -> list[Candidate]:
     """The shapes of the ladder that fit the memory, smallest first, with what each would read."""
-    vocab = vocab_size or vocabulary(size.num_bytes)
+    vocab = vocab_size or min(vocabulary(size.num_bytes), max(512, countable(seconds, machine)))
     found: list[Candidate] = []
     for name, layers in LADDER:
         shape = preset(name, vocab_size=vocab, num_hidden_layers=layers)

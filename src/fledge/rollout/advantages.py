@@ -49,6 +49,8 @@ def whiten(values_N: Tensor) -> Tensor:
     """Mean 0 and standard deviation 1 (a single value, or equal ones, become 0)."""
     centred = values_N - values_N.mean()
     spread = centred.square().mean().sqrt()
+    if spread <= 1e-6 * values_N.abs().max():  # equal but for the rounding of their mean, which is no signal
+        return values_N * 0
     return centred / (spread + 1e-8)
 
 

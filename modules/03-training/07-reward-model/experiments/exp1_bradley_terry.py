@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
 from fledge.lab.judging import Answers, Judge, answers, judged, worth_of_words
+from fledge.training.preference import reward_loss
 
 TESTED = 4000
 ARMS = {"clean": (50, False), "few": (50, True), "many": (1000, True)}
@@ -43,7 +44,7 @@ def run(settings: Settings, seed: int) -> dict[str, float]:
     pairs, errs = ARMS[settings.labels]
     worth_V = worth_of_words()
     wrong = settings.wrong if errs else 0.0
-    judge = Judge().train_on(*labelled(pairs, worth_V, wrong), settings.steps)
+    judge = Judge().train_on(*labelled(pairs, worth_V, wrong), settings.steps, reward_loss)
     with torch.no_grad():
         chosen, rejected = labelled(TESTED, worth_V, wrong)
         margin_P = judge(chosen) - judge(rejected)

@@ -17,6 +17,7 @@ import torch
 
 from fledge.lab import Claim, Figure, Lab, Metric, Prediction, Results, Sabotage, Text, param
 from fledge.lab.judging import Judge, answers, judged, worth_of_words
+from fledge.training.preference import reward_loss
 
 TESTED, PICKED_FROM = 4096, 16
 
@@ -36,7 +37,7 @@ def run(settings: Settings, seed: int) -> dict[str, float]:
     right = answers(settings.count, worth_V, left.lengths_N if settings.pairs == "equal" else None)
     left_wins = left.worth_N + settings.liking * left.lengths_N > right.worth_N + settings.liking * right.lengths_N
     chosen, rejected = judged(left, right, left_wins)
-    judge = Judge().train_on(chosen, rejected, settings.steps)
+    judge = Judge().train_on(chosen, rejected, settings.steps, reward_loss)
     new = answers(TESTED, worth_V)
     with torch.no_grad():
         score_N = judge(new)
