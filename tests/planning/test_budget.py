@@ -11,9 +11,12 @@ from fledge.errors import UserError
 from fledge.jobs.settings import job_config
 from fledge.model.presets import preset
 from fledge.planning.budget import (
+    COUNTING,
+    COUNTING_STEPS,
     LADDER,
     batch_tokens,
     choose,
+    countable,
     length,
     row_length,
     short_rows,
@@ -111,13 +114,20 @@ def test_few_steps_are_warned_of_with_a_budget_that_has_enough(monkeypatch):
 
 
 def test_a_model_wants_more_tokens_than_its_share():
-    assert wanted(2.6e6) == 1.5e6
-    assert wanted(5.2e6) > 2 * wanted(2.6e6)
-    assert 15 < wanted(561e6) / 561e6 < 25  # nanochat's depth 20 was trained on 20 tokens a parameter
+    assert wanted(1.77e6) == 1.5e6
+    assert wanted(3.54e6) > 2 * wanted(1.77e6)
+    assert 9e9 < wanted(393e6) < 14e9  # nanochat's depth 20 has as many in its blocks and was trained on 11.2B tokens
 
 
 def test_vocabulary_grows_with_the_text():
-    assert [vocabulary(mb * 1e6) for mb in (0.1, 1, 30, 1e6)] == [512, 512, 4032, 32768]
+    assert [vocabulary(mb * 1e6) for mb in (0.01, 1, 30, 1e6)] == [512, 3072, 16768, 32768]
+
+
+def test_counting_takes_a_small_share_of_the_time(cpu):
+    for seconds in (30, 600):
+        products = COUNTING_STEPS * 6 * countable(seconds, cpu) ** 2 * 256
+        assert 0.9 * COUNTING * seconds < products / cpu.flops <= COUNTING * seconds
+    assert choose(MIX, 30, cpu)["vocab_size"] == countable(30, cpu) < vocabulary(MIX.num_bytes)
 
 
 def test_rows_are_short_while_few_tokens_of_short_documents_are_read():

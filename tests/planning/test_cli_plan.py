@@ -11,6 +11,7 @@ from fledge.cli import main
 from fledge.errors import UserError
 from fledge.model.config import ModelConfig
 from fledge.planning import measure
+from fledge.planning.budget import vocabulary
 from fledge.records import Run
 
 
@@ -60,7 +61,11 @@ def test_the_flags_of_training_are_understood(tmp_path, capsys):
         assert (
             row["parameters"]
             == ModelConfig(
-                vocab_size=512, intermediate_size=768, num_hidden_layers=3, head_dim=64, tie_word_embeddings=False
+                vocab_size=vocabulary(200 * len("words " * 50)),
+                intermediate_size=768,
+                num_hidden_layers=3,
+                head_dim=64,
+                tie_word_embeddings=False,
             ).num_parameters()["total"]
         )
         assert not {"seq_len", "batch_size", "preset", "set"} & set(row["settings"])

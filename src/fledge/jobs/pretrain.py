@@ -53,7 +53,7 @@ class PretrainConfig(NewShape):
 
     def with_rates(self) -> PretrainConfig:
         rates = COUNTED_RATES if self.begin == "counted" and self.optimizer == "muon" else {}
-        left = {name: rate for name, rate in rates.items() if getattr(self, name) is None}
+        left: dict[str, Any] = {name: rate for name, rate in rates.items() if getattr(self, name) is None}
         return super(PretrainConfig, replace(self, **left)).with_rates()  # type: ignore[return-value]
 
     def check(self) -> None:

@@ -23,6 +23,7 @@ from fledge.planning.memory import Pass, attention_kind, peak
 from fledge.planning.work import computing, seconds_of, step_work
 from fledge.training.config import TrainConfig
 
+LIKELY = 4096  # vocabulary of the model that a job begins with, while none is named
 DEFAULT_BUDGET = "5m"  # of a run whose length is not said
 TYPICAL_SECONDS = 600.0  # for a run by steps or epochs: they say nothing of the time that it may take
 # (preset, layers): shapes from small to large, each 1.3 to 2 times the one before; widths are multiples of 256.
@@ -39,16 +40,17 @@ LADDER = [
     ("large-285m", 12),
     ("large-285m", 20),
 ]
-# A model of UNIT computing parameters wants UNIT_TOKENS; one k times as large wants k ** GROWTH times as many. Measured at
-# width 256 and equal computing time: with 0.4M tokens two layers beat three and five (on both texts of bench/), with 1.5M
-# three beat two and five. The growth leads from there to the 20 tokens a parameter of large models (Hoffmann et al.,
-# 2022), which nanochat's depth 20 keeps (561M parameters, 11.2B tokens); between the two ends nothing was measured.
-UNIT, UNIT_TOKENS, GROWTH = 2.6e6, 1.5e6, 1.66
+# A model with UNIT parameters in its blocks wants UNIT_TOKENS (a head that has counted hardly asks for more); one k times as
+# large wants k ** GROWTH times as many. Measured at width 256 and equal computing time: with 0.4M tokens two layers beat three
+# and five (on both texts of bench/), with 1.5M three beat two and five. The growth leads from there to nanochat's depth 20
+# (393M parameters in its blocks, 11.2B tokens), which keeps Hoffmann et al.'s (2022) 20 tokens a parameter; between the two
+# ends nothing was measured.
+UNIT, UNIT_TOKENS, GROWTH = 1.77e6, 1.5e6, 1.66
 # A short text: on one megabyte of plays three layers ended at 2.08 bits per byte after 3.4 readings and at 2.12 after 6.9, five
 # layers at 2.04 after 3.2 (about the computing time of the 2.12; one seed each).
 READINGS = 3  # before a larger model is the better use of the time
 ENOUGH = 5  # after which more time does harm
-LARGEST = 10  # computing parameters for each token of the text; nothing larger was tried
+LARGEST = 4  # parameters of the blocks for each byte of the text; nothing larger was tried
 MIN_STEPS, FEWEST = 50, 3  # fewer steps than MIN_STEPS are warned of, fewer than FEWEST refused
 # Rows of half the length while few tokens are read: on the mix (documents of 230 tokens), 256×3 after 2.4M tokens ended at
 # 2.158 bits per byte with rows of 128 and at 2.163 with 256, and 128 took a sixth less time (docs/LOG.md; one seed).
@@ -58,7 +60,7 @@ BATCH_TOKENS, LONG_BATCH = 5e6, 0.38  # 2,048 tokens a step at 5M; the best batc
 
 
 def wanted(parameters: float) -> float:
-    """Tokens that a model of so many computing parameters (blocks and head) wants."""
+    """Tokens that a model with so many parameters in its blocks wants."""
     return UNIT_TOKENS * (parameters / UNIT) ** GROWTH
 
 
@@ -176,7 +178,7 @@ class Asked:
 
 def asked(config: TrainConfig) -> Asked:
     return Asked(
-        getattr(config, "preset", None), getattr(config, "set", None) or {}, getattr(config, "vocab_size", None)
+        getattr(config, "preset", None), getattr(config, "set", None) or {}, getattr(config, "vocab_size", LIKELY)
     )
 
 
@@ -209,8 +211,8 @@ def short_rows(tokens: float, document: float) -> bool:
 def fits_time(candidate: Candidate, size: Size) -> bool:
     """Whether the shape reads as much as it wants, or the text READINGS times; and is no larger than a short text bears."""
     in_text = size.tokens(candidate.shape.vocab_size)
-    parameters = computing(candidate.shape)
-    return candidate.tokens >= min(wanted(parameters), READINGS * in_text) and parameters <= LARGEST * in_text
+    blocks = candidate.shape.num_parameters()["body"]
+    return candidate.tokens >= min(wanted(blocks), READINGS * in_text) and blocks <= LARGEST * size.num_bytes
 
 
 def candidates(

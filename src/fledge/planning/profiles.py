@@ -165,7 +165,8 @@ class _Draft:
         config = self.config
         free = config.model is None and not self.given & {"preset", "set"}
         if free:
-            vocab_size, share = asked(config).vocab_size, self.profile.share
+            # Of a model that a job begins with, half the share: a reference or a teacher may stand beside it.
+            vocab_size, share = asked(config).vocab_size, self.profile.share * (1 if self.facts.dial else 0.5)
             chosen = budgets.choose(
                 self.size, seconds, self.machine, vocab_size=vocab_size, seq_len=config.seq_len, share=share
             )

@@ -67,23 +67,23 @@ def begin_counted(model: Transformer, dataset: Dataset) -> float:
     vocab_size, width = embedding.shape
     table = Table(dataset, vocab_size)
     shares = table.shares().to(embedding.device)
-    trained = [embedding.detach().float().clone().requires_grad_(), head.detach().float().clone().requires_grad_()]
+    rows, columns = (weight.detach().float().clone().requires_grad_() for weight in (embedding, head))
     rates = (EMBEDDING_RATE, HEAD_RATE)
-    adam = torch.optim.Adam([{"params": [each]} for each in trained], betas=BETAS, eps=1e-12)
+    adam = torch.optim.Adam([{"params": [each]} for each in (rows, columns)], betas=BETAS, eps=1e-12)
     loss = math.inf
     for step in range(STEPS):
-        loss = _gradients(*trained, table, shares)
+        loss = _gradients(rows, columns, table, shares)
         for group, rate in zip(adam.param_groups, rates):
             group["lr"] = rate * (1 - step / STEPS)
-        trained[0].grad[:, 0] = 0  # type: ignore[index]
+        rows.grad[:, 0] = 0  # type: ignore[index]
         adam.step()
         adam.zero_grad()
         with torch.no_grad():
-            trained[0][:, 1:] *= (width - 1) ** 0.5 / trained[0][:, 1:].norm(dim=1, keepdim=True)
-            trained[0][:, 0] = CONSTANT
+            rows[:, 1:] *= (width - 1) ** 0.5 / rows[:, 1:].norm(dim=1, keepdim=True)
+            rows[:, 0] = CONSTANT
     with torch.no_grad():
-        embedding.copy_(trained[0])
-        head.copy_(trained[1])
+        embedding.copy_(rows)
+        head.copy_(columns)
     return loss
 
 
