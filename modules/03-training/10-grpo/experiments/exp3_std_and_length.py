@@ -51,6 +51,12 @@ def loss_of(settings: Settings, stop_2: Tensor) -> Tensor:
     return sums_GN.sum() / length_GN.sum() if rule.mean == "token" else (sums_GN / longest).mean()
 
 
+def lengths(stop: Tensor, longest: int) -> Tensor:
+    """Mean lengths of answers with these logits of stopping, cut at the longest."""
+    chance = stop.sigmoid()
+    return (1 - (1 - chance) ** longest) / chance
+
+
 def run(settings: Settings, seed: int) -> dict[str, float]:
     """One arm with one seed (torch is seeded already) -> every metric that the lab declares below."""
     stop_2 = torch.full((2,), START, requires_grad=True)
@@ -59,8 +65,7 @@ def run(settings: Settings, seed: int) -> dict[str, float]:
         optimizer.zero_grad()
         loss_of(settings, stop_2).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    stop = stop_2.detach().sigmoid()
-    wrong, right = ((1 - (1 - stop) ** settings.longest) / stop).tolist()  # mean lengths, cut at the longest
+    wrong, right = lengths(stop_2.detach(), settings.longest).tolist()
     normalise = RULES[settings.loss].normalise and settings.deviation  # type: ignore[index]
     weights = [
         group_advantage((torch.rand(4000, settings.answers) < chance).float(), normalise).abs().mean().item()
@@ -78,7 +83,7 @@ def draw(results: Results, figure: Figure) -> None:
         heights = [results.mean(arm, name) for arm in results.arms]
         axes.bar([n + place for n in range(len(heights))], heights, width=0.36, label=figure.words(label))
     axes.set_xticks(range(len(results.arms)), [figure.words(results.label(arm)) for arm in results.arms])
-    figure.floor(axes, 8.1, Text("训练前", "before training"))
+    figure.floor(axes, lengths(torch.tensor(START), Settings().longest).item(), Text("训练前", "before training"))
     figure.name(axes, x=Text("损失", "loss"), y=Text("平均长度", "mean length"))
 
 

@@ -125,11 +125,12 @@ lab = Lab(
         Claim(
             "drift",
             Text(
-                "自己评的，首选错的时候也九成确信，而且长了两成以上；另一组都没有",
-                "Its own judge, it is 90 % sure of wrong first choices and over 20 % longer; with the other it is neither",
+                "自己评的，首选错的时候也有九成以上的确信，而且长了两成以上；另一组不到六成的确信，也没有长两成",
+                "Its own judge, it is over 90 % sure of wrong first choices and over 20 % longer; with the other under 60 %, not",
             ),
             lambda arm: (
-                arm["self"]["sure_and_wrong"] > 0.9 > 2 * arm["other"]["sure_and_wrong"] - 0.3
+                arm["self"]["sure_and_wrong"] > 0.9
+                and arm["other"]["sure_and_wrong"] < 0.6
                 and arm["self"]["longer"] > 1.2 > arm["other"]["longer"]
             ),
         ),
