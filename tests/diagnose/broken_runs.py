@@ -138,7 +138,7 @@ def shuffled() -> Any:
 def no_causal_mask() -> Any:
     """Attention over the whole of every document."""
 
-    def mask(self: Transformer, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, dtype: torch.dtype) -> Any:
+    def mask(self: Transformer, ids_BT: torch.Tensor, segments_BT: Any, window: int | None, dtype: torch.dtype) -> Any:
         segments_BT = torch.zeros_like(ids_BT) if segments_BT is None else segments_BT
         other = segments_BT[:, :, None] != segments_BT[:, None, :]
         return torch.zeros((), dtype=dtype).masked_fill(other, float("-inf"))[:, None]
