@@ -99,9 +99,9 @@ lab = Lab(
     settings=Settings(),
     arms={name: {"loss": name} for name in ("grpo", "dapo", "dr_grpo")},
     labels={
-        "grpo": Text("GRPO（按回答平均）", "GRPO (mean of answers)"),
-        "dapo": Text("DAPO（按词元平均）", "DAPO (mean of tokens)"),
-        "dr_grpo": Text("Dr. GRPO（除以常数）", "Dr. GRPO (constant)"),
+        "grpo": Text("GRPO（按回答平均）", "GRPO: answers"),
+        "dapo": Text("DAPO（按词元平均）", "DAPO: tokens"),
+        "dr_grpo": Text("Dr. GRPO（除以常数）", "Dr. GRPO: constant"),
     },
     run=run,
     metrics={
